@@ -1,0 +1,60 @@
+# `make` alone lists what there is. Every target sets up what it needs in .venv first.
+
+PYTHON ?= python3
+DATA ?=
+FILE ?=
+
+VENV_PYTHON := .venv/bin/python
+FLASK := $(VENV_PYTHON) -m flask --app wsgi
+CHECKED := app community config graph tests tools wsgi.py
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo run test check format bench migrate oracles villages lock clean main-env dev-env
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+
+demo: main-env ## see a village borrow on its own trust: SQLite, sample people, a running server
+	@$(VENV_PYTHON) tools/demo.py
+
+run: main-env ## serve the database that DATABASE_URL names (config/example.env lists the settings)
+	@$(VENV_PYTHON) -m gunicorn --config config/gunicorn.py wsgi:app
+
+migrate: main-env ## bring the database's tables up to date
+	@$(FLASK) db upgrade
+
+villages: main-env ## carry real villages through the main job: DATA=folder of village files
+	@$(FLASK) villages --data $(or $(DATA),../shared/data)
+
+oracles: main-env ## compare with answers worked out elsewhere: FILE=cases.json [DATA=folder]
+	@$(if $(FILE),,echo 'make oracles needs FILE=cases.json' >&2; exit 2)
+	@$(VENV_PYTHON) -m tests.oracles $(FILE) $(if $(DATA),--data $(DATA))
+
+setup: dev-env ## make .venv for building and testing
+
+test: dev-env ## run every test, on a PostgreSQL and a Redis of their own
+	@$(VENV_PYTHON) -m pytest tests
+
+check: dev-env ## format, lint, types and imports, without changing a file
+	@$(VENV_PYTHON) -m ruff format --check --quiet $(CHECKED) || { echo 'run: make format' >&2; exit 1; }
+	@$(VENV_PYTHON) -m ruff check $(CHECKED)
+	@$(VENV_PYTHON) -m mypy
+	@.venv/bin/lint-imports --no-cache --no-logo
+
+format: dev-env ## put the code into the common format
+	@$(VENV_PYTHON) -m ruff format --quiet $(CHECKED)
+	@$(VENV_PYTHON) -m ruff check --fix --select I $(CHECKED)
+
+bench: dev-env ## measure speed and print the figures
+	@$(VENV_PYTHON) -m tests.bench
+
+lock: ## choose library versions anew from requirements.txt and requirements/dev.txt
+	@$(PYTHON) tools/setup_env.py lock
+
+clean: ## remove .venv and all caches (a demo's database stays)
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+main-env dev-env:
+	@command -v "$(PYTHON)" >/dev/null || { echo 'make: there is no $(PYTHON); name a Python 3.11 or newer: make PYTHON=/path/to/python' >&2; exit 1; }
+	@"$(PYTHON)" tools/setup_env.py $(@:-env=)

@@ -1,0 +1,1 @@
+"""Communities of the three kinds, their dated charters and memberships."""

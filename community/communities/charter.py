@@ -1,0 +1,149 @@
+"""The rules of a charter as typed values, each with its source. Pure.
+
+A charter document is `{"rule_name": {"value": …, "source": "…"}, …}`. Every rule must be given:
+what a community did not decide, its template decides, and the source says so.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from typing import Any, get_args, get_type_hints
+
+from community.errors import Invalid
+
+
+class LiabilityMode(StrEnum):
+    """Who answers when a borrower does not pay (design, "When a loan fails")."""
+
+    SEVERAL = "several"
+    JOINT_AND_SEVERAL = "joint_and_several"
+    PLEDGE_ONLY = "pledge_only"
+    NONE = "none"
+
+
+class CharterInvalid(Invalid):
+    code = "charter-invalid"
+    title = "The charter is not complete or not consistent"
+
+
+@dataclass(frozen=True, slots=True)
+class CharterRules:
+    """Every number that a community decides. Amounts are minor units of its currency."""
+
+    # Groups
+    group_size_min: int
+    group_size_max: int
+    cooling_off_days: int
+    leader_term_days: int
+    # Trust and limits
+    circle_of_trust: int  # longest path in vouches: 1, 2 or 3
+    vouch_days_max: int
+    vouch_minor_max: int
+    leverage_bps: int  # loan principal per 10,000 of cover
+    owed_per_member_minor_max: int
+    loan_cycle_steps_minor: tuple[int, ...]  # the most for a first loan, a second, …; the last stays
+    repayment_capacity_required: bool
+    yearly_rate_ppm_max: int
+    rate_cap_basis: str
+    # Lending habits
+    refuse_while_peer_late: bool
+    endorsements_min: int
+    # When a loan fails
+    liability_modes: tuple[LiabilityMode, ...]
+    call_day: int  # days overdue after which guarantors are called
+    call_deadline_days: int
+    accelerate_on_call: bool
+    set_off_stake: bool
+    reserve_fund_stands_in: bool
+    write_off_day: int  # days overdue after which what is left is written off
+    # Members
+    member_age_min: int
+
+
+_CHECKS: dict[str, tuple[int, int]] = {
+    "group_size_min": (2, 100),
+    "group_size_max": (2, 100),
+    "cooling_off_days": (0, 60),
+    "leader_term_days": (1, 3660),
+    "circle_of_trust": (1, 3),
+    "vouch_days_max": (1, 3660),
+    "vouch_minor_max": (1, 10**15),
+    "leverage_bps": (1, 1_000_000),
+    "owed_per_member_minor_max": (1, 10**15),
+    "yearly_rate_ppm_max": (0, 10_000_000),
+    "endorsements_min": (0, 100),
+    "call_day": (1, 3660),
+    "call_deadline_days": (0, 366),
+    "write_off_day": (1, 3660),
+    "member_age_min": (0, 150),
+}
+
+
+def read_rules(document: Mapping[str, Any]) -> CharterRules:
+    """Typed rules of a charter document; refuses what is missing, unknown, mistyped or absurd.
+
+    Raises CharterInvalid with one message a rule under `errors`.
+    """
+    hints = get_type_hints(CharterRules)
+    errors: dict[str, str] = {}
+    values: dict[str, Any] = {}
+    for name in document.keys() - hints.keys():
+        errors[name] = "There is no such rule."
+    for field in fields(CharterRules):
+        item = document.get(field.name)
+        if not isinstance(item, Mapping) or set(item) != {"value", "source"}:
+            errors[field.name] = "Give the rule as {value, source}."
+        elif not isinstance(item["source"], str) or not item["source"].strip():
+            errors[field.name] = "Name the source of the rule."
+        else:
+            try:
+                values[field.name] = _typed(field.name, item["value"], hints[field.name])
+            except ValueError as error:
+                errors[field.name] = str(error)
+    if not errors:
+        errors |= _inconsistent(values)
+    if errors:
+        raise CharterInvalid("; ".join(f"{k}: {v}" for k, v in sorted(errors.items())), errors=errors)
+    return CharterRules(**values)
+
+
+def _typed(name: str, value: Any, kind: Any) -> Any:
+    if kind is bool:
+        if type(value) is not bool:
+            raise ValueError("This is true or false.")
+        return value
+    if kind is int:
+        return _bounded(name, value)
+    if kind is str:
+        if not isinstance(value, str) or not value.strip():
+            raise ValueError("This is a text.")
+        return value
+    if not isinstance(value, (list, tuple)) or not value:
+        raise ValueError("This is a list with at least one item.")
+    (item_kind, _) = get_args(kind)
+    if item_kind is LiabilityMode:
+        if not all(item in set(LiabilityMode) for item in value):
+            raise ValueError(f"Choose from {', '.join(LiabilityMode)}.")
+        return tuple(LiabilityMode(item) for item in value)
+    for item in value:
+        if type(item) is not int or not 0 < item <= 10**15:
+            raise ValueError("Every step is a positive number of minor units.")
+    return tuple(value)
+
+
+def _bounded(name: str, value: Any) -> int:
+    low, high = _CHECKS[name]
+    if type(value) is not int or not low <= value <= high:
+        raise ValueError(f"This is a whole number from {low} to {high}.")
+    return value
+
+
+def _inconsistent(values: Mapping[str, Any]) -> dict[str, str]:
+    errors = {}
+    if values["group_size_max"] < values["group_size_min"]:
+        errors["group_size_max"] = "It is below group_size_min."
+    if values["write_off_day"] <= values["call_day"]:
+        errors["write_off_day"] = "Guarantors are called before anything is written off."
+    if list(values["loan_cycle_steps_minor"]) != sorted(values["loan_cycle_steps_minor"]):
+        errors["loan_cycle_steps_minor"] = "Steps do not fall."
+    return errors

@@ -1,0 +1,1 @@
+"""Cover reserved for loans, calls on guarantors, recourse."""

@@ -1,0 +1,73 @@
+"""Recording events of consequence.
+
+Events are buffered and chained just before the commit, when everything else of the unit of work
+is done: the book's row is the lock that sorts last, and a unit that records early must not hold
+it while it waits for other rows. A rollback forgets them.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import event as sqlalchemy_event
+from sqlalchemy import insert
+from sqlalchemy.orm import Session
+
+from community.ledger.books import book_ids, lock_books
+from community.ledger.chain import event_hash
+from community.ledger.models import Event
+
+
+def record_event(
+    session: Session,
+    *,
+    community_id: int | None,
+    kind: str,
+    subject: str,
+    actor_id: int | None,
+    now: datetime,
+    facts: dict[str, Any],
+) -> None:
+    """Note that something of consequence happened to `subject` (a public id).
+
+    `facts` holds texts, whole numbers, booleans, lists and dicts of them: what a later reader
+    needs to understand the step. It is written with the commit or not at all.
+    """
+    pending: list[dict[str, Any]] = session.info.setdefault("pending_events", [])
+    pending.append(
+        {
+            "community_id": community_id,
+            "kind": kind,
+            "subject": subject,
+            "actor_id": actor_id,
+            "recorded_at": now,
+            "facts": facts,
+        }
+    )
+
+
+@sqlalchemy_event.listens_for(Session, "before_commit")
+def _seal(session: Session) -> None:
+    if session.in_nested_transaction():
+        return
+    pending: list[dict[str, Any]] = session.info.pop("pending_events", [])
+    if not pending:
+        return
+    session.flush()
+    by_community = book_ids(session, {item["community_id"] for item in pending})
+    books = lock_books(session, by_community.values())
+    rows = []
+    for item in pending:
+        book = books[by_community[item.pop("community_id")]]
+        seq = book.records + 1
+        digest = event_hash(book.head_hash, seq=seq, **item)
+        rows.append(
+            {**item, "book_id": book.id, "seq": seq, "prev_hash": book.head_hash, "hash": digest}
+        )
+        book.records, book.head_hash = seq, digest
+    session.execute(insert(Event), rows)
+    session.flush()
+
+
+@sqlalchemy_event.listens_for(Session, "after_soft_rollback")
+def _forget(session: Session, previous_transaction: Any) -> None:
+    session.info.pop("pending_events", None)

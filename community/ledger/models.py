@@ -1,0 +1,170 @@
+"""Books, accounts, journal entries, postings and the chained record of events."""
+
+from datetime import date
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.types import JSON
+
+from community.database import Base, Instant, Key, Minor, choice
+
+
+class AccountKind(StrEnum):
+    """What an account holds. Debits are positive, credits negative, everywhere."""
+
+    # Assets.
+    SAVINGS_CASH = "savings_cash"  # members' money in custody; never lent out
+    LENDING_CASH = "lending_cash"  # the lender's money, out of which loans are paid
+    LOAN_PRINCIPAL = "loan_principal"
+    # Owed by the books.
+    LENDER_FUNDS = "lender_funds"
+    MEMBER_SAVINGS = "member_savings"
+    MEMBER_STAKE = "member_stake"
+    RESERVE_FUND = "reserve_fund"
+    OVERPAYMENT = "overpayment"
+    # Results.
+    INTEREST_INCOME = "interest_income"
+    RECOVERY_INCOME = "recovery_income"
+    WRITE_OFF = "write_off"
+    # Memorandum: money that members owe each other, beside the books.
+    RECOURSE_RECEIVABLE = "recourse_receivable"
+    RECOURSE_CONTRA = "recourse_contra"
+
+
+DEBIT_KINDS = frozenset(
+    {
+        AccountKind.SAVINGS_CASH,
+        AccountKind.LENDING_CASH,
+        AccountKind.LOAN_PRINCIPAL,
+        AccountKind.WRITE_OFF,
+        AccountKind.RECOURSE_RECEIVABLE,
+    }
+)
+# Kinds of which every member has an account of their own; the others are control accounts.
+OWNED_KINDS = frozenset(
+    {AccountKind.MEMBER_SAVINGS, AccountKind.MEMBER_STAKE, AccountKind.OVERPAYMENT}
+)
+
+_DEBIT_LIST = ", ".join(f"'{kind.value}'" for kind in sorted(DEBIT_KINDS))
+_OWNED_LIST = ", ".join(f"'{kind.value}'" for kind in sorted(OWNED_KINDS))
+
+
+class Book(Base):
+    """One community's books: the head of its chain, and the last closed business day.
+
+    The row is the lock under which everything is posted. The book without a community keeps the
+    platform's own events.
+    """
+
+    __tablename__ = "books"
+    __table_args__ = (
+        Index("uq_books_community", text("coalesce(community_id, 0)"), unique=True),
+        CheckConstraint("records >= 0", name="records_count_up"),
+    )
+
+    id: Mapped[Key]
+    community_id: Mapped[int | None] = mapped_column(ForeignKey("communities.id"))
+    # How many records (entries and events) the chain has; the last one has this number.
+    records: Mapped[int] = mapped_column(default=0)
+    head_hash: Mapped[str] = mapped_column(String(64), default="0" * 64)
+    closed_through: Mapped[date | None]
+
+
+class Account(Base):
+    """A balance by kind, owner and currency. It always equals the sum of its postings."""
+
+    __tablename__ = "accounts"
+    __table_args__ = (
+        Index(
+            "uq_accounts_place",
+            "book_id",
+            "kind",
+            text("coalesce(member_id, 0)"),
+            "currency",
+            unique=True,
+        ),
+        CheckConstraint(
+            f"(kind IN ({_OWNED_LIST})) = (member_id IS NOT NULL)", name="owner_if_owned"
+        ),
+        CheckConstraint(
+            f"(kind IN ({_DEBIT_LIST}) AND balance_minor >= 0)"
+            f" OR (kind NOT IN ({_DEBIT_LIST}) AND balance_minor <= 0)",
+            name="never_overdrawn",
+        ),
+    )
+
+    id: Mapped[Key]
+    book_id: Mapped[int] = mapped_column(ForeignKey("books.id"))
+    kind: Mapped[AccountKind] = mapped_column(choice(AccountKind))
+    member_id: Mapped[int | None] = mapped_column(ForeignKey("members.id"), index=True)
+    currency: Mapped[str] = mapped_column(String(3))
+    balance_minor: Mapped[Minor] = mapped_column(default=0)
+
+
+class JournalEntry(Base):
+    """One event in money. Never changed: a correction is a new entry that points at it."""
+
+    __tablename__ = "journal_entries"
+    __table_args__ = (
+        UniqueConstraint("book_id", "seq"),
+        UniqueConstraint("reverses_id"),
+        Index("ix_journal_entries_reference", "reference"),
+    )
+
+    id: Mapped[Key]
+    book_id: Mapped[int] = mapped_column(ForeignKey("books.id"))
+    seq: Mapped[int]
+    kind: Mapped[str] = mapped_column(String(40))
+    currency: Mapped[str] = mapped_column(String(3))
+    business_on: Mapped[date]
+    # When the event really was, if a closed day could not take it any more.
+    value_on: Mapped[date]
+    recorded_at: Mapped[Instant]
+    actor_id: Mapped[int | None] = mapped_column(ForeignKey("members.id"))
+    # What the entry is about: a loan's, receipt's or import's public id.
+    reference: Mapped[str] = mapped_column(String(80))
+    reverses_id: Mapped[int | None] = mapped_column(ForeignKey("journal_entries.id"))
+    prev_hash: Mapped[str] = mapped_column(String(64))
+    hash: Mapped[str] = mapped_column(String(64))
+
+
+class Posting(Base):
+    """One leg of an entry. The member and the loan are dimensions over few accounts."""
+
+    __tablename__ = "postings"
+    __table_args__ = (
+        CheckConstraint("amount_minor <> 0", name="moves_something"),
+        Index("ix_postings_entry_id", "entry_id"),
+        Index("ix_postings_account_id", "account_id"),
+        Index("ix_postings_loan_id", "loan_id"),
+    )
+
+    id: Mapped[Key]
+    entry_id: Mapped[int] = mapped_column(ForeignKey("journal_entries.id"))
+    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"))
+    amount_minor: Mapped[Minor]
+    member_id: Mapped[int | None] = mapped_column(ForeignKey("members.id"))
+    loan_id: Mapped[int | None] = mapped_column(ForeignKey("loans.id"))
+
+
+class Event(Base):
+    """Something of consequence that happened, chained with the book's entries."""
+
+    __tablename__ = "events"
+    __table_args__ = (
+        UniqueConstraint("book_id", "seq"),
+        Index("ix_events_subject", "subject"),
+    )
+
+    id: Mapped[Key]
+    book_id: Mapped[int] = mapped_column(ForeignKey("books.id"))
+    seq: Mapped[int]
+    kind: Mapped[str] = mapped_column(String(60))
+    subject: Mapped[str] = mapped_column(String(80))
+    actor_id: Mapped[int | None] = mapped_column(ForeignKey("members.id"))
+    recorded_at: Mapped[Instant]
+    facts: Mapped[dict[str, Any]] = mapped_column(JSON)
+    prev_hash: Mapped[str] = mapped_column(String(64))
+    hash: Mapped[str] = mapped_column(String(64))

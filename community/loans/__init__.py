@@ -1,0 +1,1 @@
+"""Loans from draft to closed, and repayments."""

@@ -1,0 +1,80 @@
+"""Refusals of the members room."""
+
+from community.errors import AlreadyExists, CommunityError, Conflict, Invalid, NotFound
+
+
+class BadToken(CommunityError):
+    code = "bad-token"
+    title = "The bearer token is missing or unknown"
+
+
+class TokenExpired(BadToken):
+    code = "token-expired"
+    title = "The bearer token has expired"
+
+
+class TokenRevoked(BadToken):
+    code = "token-revoked"
+    title = "The bearer token was revoked"
+
+
+class MemberNotFound(NotFound):
+    code = "member-not-found"
+    title = "No such member"
+
+
+class HouseholdNotFound(NotFound):
+    code = "household-not-found"
+    title = "No such household"
+
+
+class TokenNotFound(NotFound):
+    """There is no such token, or it is somebody else's."""
+
+    code = "token-not-found"
+    title = "No such token"
+
+
+class RoleGrantNotFound(NotFound):
+    """There is no such grant, or it is somebody else's."""
+
+    code = "role-grant-not-found"
+    title = "No such role grant"
+
+
+class MemberExists(AlreadyExists):
+    code = "member-exists"
+    title = "A member with this reference exists already"
+
+
+class BadLifetime(Invalid):
+    code = "bad-lifetime"
+    title = "A token lives between one hour and the longest time the platform allows"
+
+
+class HouseholdExists(AlreadyExists):
+    """A household's reference stands for one household only."""
+
+    code = "household-exists"
+    title = "A household with this reference exists already"
+
+
+class NotBorn(Invalid):
+    """Only persons have a birth year, and it lies in the past."""
+
+    code = "bad-birth-year"
+    title = "The birth year cannot be right"
+
+
+class LastOperator(Conflict):
+    """Somebody has to be able to run the platform: name another operator first."""
+
+    code = "last-operator"
+    title = "The platform keeps at least one operator"
+
+
+class UnknownScope(Invalid):
+    """Tokens are issued for reading, writing, or both."""
+
+    code = "unknown-scope"
+    title = "There is no such scope"

@@ -1,0 +1,102 @@
+"""Members, households, role grants and bearer tokens."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.types import JSON
+
+from community.database import Base, Instant, Key, Text120, UtcTime, choice, new_public_id
+from community.members.principal import Role
+
+
+class MemberKind(StrEnum):
+    PERSON = "person"
+    ENTERPRISE = "enterprise"
+
+
+class Household(Base):
+    """People who live from one purse. A joint-liability group takes a household once."""
+
+    __tablename__ = "households"
+
+    id: Mapped[Key]
+    public_id: Mapped[str] = mapped_column(
+        String(40), unique=True, default=lambda: new_public_id("hh")
+    )
+    # The name under which imports and paper forms know it, such as a village register's number.
+    reference: Mapped[str] = mapped_column(String(64), unique=True)
+    created_at: Mapped[Instant]
+
+
+class Member(Base):
+    """A person or an enterprise known to the platform."""
+
+    __tablename__ = "members"
+    __table_args__ = (
+        CheckConstraint("birth_year IS NULL OR kind = 'person'", name="only_persons_are_born"),
+        Index("ix_members_household_id", "household_id"),
+    )
+
+    id: Mapped[Key]
+    public_id: Mapped[str] = mapped_column(
+        String(40), unique=True, default=lambda: new_public_id("mem")
+    )
+    kind: Mapped[MemberKind] = mapped_column(choice(MemberKind))
+    name: Mapped[Text120]
+    # The name under which imports know this member; unique when given.
+    reference: Mapped[str | None] = mapped_column(String(64), unique=True)
+    household_id: Mapped[int | None] = mapped_column(ForeignKey("households.id"))
+    birth_year: Mapped[int | None]
+    version: Mapped[int] = mapped_column(default=1)
+    created_at: Mapped[Instant]
+
+
+class RoleGrant(Base):
+    """A role given to a member in a community (and what nests in it) or platform-wide."""
+
+    __tablename__ = "role_grants"
+    __table_args__ = (
+        Index(
+            "uq_role_grants_live",
+            "member_id",
+            "role",
+            text("coalesce(community_id, 0)"),
+            unique=True,
+            postgresql_where=text("revoked_at IS NULL"),
+            sqlite_where=text("revoked_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[Key]
+    public_id: Mapped[str] = mapped_column(
+        String(40), unique=True, default=lambda: new_public_id("rol")
+    )
+    member_id: Mapped[int] = mapped_column(ForeignKey("members.id"))
+    role: Mapped[Role] = mapped_column(choice(Role))
+    # Null: everywhere. The table lives in a higher room, so the key goes by name.
+    community_id: Mapped[int | None] = mapped_column(ForeignKey("communities.id"))
+    granted_by_id: Mapped[int | None] = mapped_column(ForeignKey("members.id"))
+    granted_at: Mapped[Instant]
+    revoked_at: Mapped[datetime | None] = mapped_column(UtcTime)
+
+
+class ApiToken(Base):
+    """A bearer token. Only its digest is kept: who reads the table cannot use it."""
+
+    __tablename__ = "api_tokens"
+    __table_args__ = (UniqueConstraint("digest"),)
+
+    id: Mapped[Key]
+    public_id: Mapped[str] = mapped_column(
+        String(40), unique=True, default=lambda: new_public_id("tok")
+    )
+    member_id: Mapped[int] = mapped_column(ForeignKey("members.id"), index=True)
+    label: Mapped[Text120]
+    # SHA-256 of the token, hex. The token has 256 random bits, so a slow hash adds nothing.
+    digest: Mapped[str] = mapped_column(String(64))
+    scopes: Mapped[list[str]] = mapped_column(JSON)
+    created_at: Mapped[Instant]
+    expires_at: Mapped[Instant]
+    revoked_at: Mapped[datetime | None] = mapped_column(UtcTime)

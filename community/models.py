@@ -1,0 +1,31 @@
+"""Every table of the platform, in one import: for migrations and for making a schema."""
+
+from sqlalchemy import CheckConstraint
+
+import community.communities.models
+import community.groups.models
+import community.guarantees.models
+import community.idempotency
+import community.ledger.guards
+import community.ledger.models
+import community.loans.models
+import community.members.models
+import community.products.models
+import community.savings.models
+import community.trust.models
+from community.database import Base, MinorUnits
+
+metadata = Base.metadata
+
+
+def _whole_numbers_only() -> None:
+    # SQLite's integer columns accept 1.5; PostgreSQL's do not.
+    for table in metadata.tables.values():
+        for column in table.columns:
+            if isinstance(column.type, MinorUnits):
+                test = f"typeof({column.name}) IN ('integer', 'null')"
+                name = f"{column.name}_is_whole"
+                table.append_constraint(CheckConstraint(test, name=name).ddl_if(dialect="sqlite"))
+
+
+_whole_numbers_only()

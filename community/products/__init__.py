@@ -1,0 +1,1 @@
+"""Versioned loan products, seasons, and the arithmetic of schedules."""

@@ -1,0 +1,1 @@
+"""Members' savings, and the part of them locked as stake."""

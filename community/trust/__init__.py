@@ -1,0 +1,1 @@
+"""Vouches, standings, and the trust graph read from their rows."""

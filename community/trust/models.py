@@ -1,0 +1,163 @@
+"""Standings, assessments and vouches: the rows of the trust graph."""
+
+from datetime import date, datetime
+from enum import StrEnum
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from community.database import Base, Instant, Key, Minor, UtcTime, choice, new_public_id
+
+
+class AssessmentKind(StrEnum):
+    STANDING = "standing"  # what somebody could pay beyond their stake, if called
+    REPAYMENT_CAPACITY = "repayment_capacity"  # the most that somebody can owe and repay
+
+
+class Standing(Base):
+    """What a member can really pay in a community if called, and how much of it is reserved."""
+
+    __tablename__ = "standings"
+    __table_args__ = (
+        UniqueConstraint("community_id", "member_id"),
+        CheckConstraint("stake_minor >= 0", name="stake_not_negative"),
+        CheckConstraint("assessed_minor >= 0", name="assessed_not_negative"),
+        # Law 2: no standing is spent twice.
+        CheckConstraint(
+            "reserved_minor >= 0 AND reserved_minor <= stake_minor + assessed_minor",
+            name="reserved_within_standing",
+        ),
+        Index("ix_standings_member_id", "member_id"),
+    )
+
+    id: Mapped[Key]
+    community_id: Mapped[int] = mapped_column(ForeignKey("communities.id"))
+    member_id: Mapped[int] = mapped_column(ForeignKey("members.id"))
+    # Equal to the member's stake account in the community's book.
+    stake_minor: Mapped[Minor] = mapped_column(default=0)
+    # Equal to what is left of the member's live standing assessment.
+    assessed_minor: Mapped[Minor] = mapped_column(default=0)
+    # After this day the assessed part backs nothing new; what is reserved runs on.
+    assessed_until_on: Mapped[date | None]
+    reserved_minor: Mapped[Minor] = mapped_column(default=0)
+    # While something of theirs is overdue, a member backs nothing new.
+    overdue_since_on: Mapped[date | None]
+
+
+class Assessment(Base):
+    """An amount granted to a member, dated, with its evidence and its expiry."""
+
+    __tablename__ = "assessments"
+    __table_args__ = (
+        CheckConstraint("amount_minor > 0", name="amount_is_positive"),
+        CheckConstraint(
+            "used_minor >= 0 AND used_minor <= amount_minor", name="used_within_amount"
+        ),
+        Index(
+            "uq_assessments_live",
+            "community_id",
+            "member_id",
+            "kind",
+            unique=True,
+            postgresql_where=text("ended_at IS NULL"),
+            sqlite_where=text("ended_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[Key]
+    public_id: Mapped[str] = mapped_column(
+        String(40), unique=True, default=lambda: new_public_id("ass")
+    )
+    community_id: Mapped[int] = mapped_column(ForeignKey("communities.id"))
+    member_id: Mapped[int] = mapped_column(ForeignKey("members.id"))
+    kind: Mapped[AssessmentKind] = mapped_column(choice(AssessmentKind))
+    amount_minor: Mapped[Minor]
+    # What was paid by hand on calls comes off: it can not be paid a second time.
+    used_minor: Mapped[Minor] = mapped_column(default=0)
+    evidence: Mapped[str] = mapped_column(String(500))
+    granted_by_id: Mapped[int | None] = mapped_column(ForeignKey("members.id"))
+    granted_at: Mapped[Instant]
+    expires_on: Mapped[date]
+    ended_at: Mapped[datetime | None] = mapped_column(UtcTime)
+
+
+class VouchKind(StrEnum):
+    PERSONAL = "personal"
+    GROUP = "group"
+
+
+class VouchSide(StrEnum):
+    VOUCHER = "voucher"
+    BORROWER = "borrower"
+
+
+class VouchStatus(StrEnum):
+    OFFERED = "offered"  # one side has spoken
+    LIVE = "live"  # both sides have
+    DECLINED = "declined"
+    WITHDRAWN = "withdrawn"
+    REVOKED = "revoked"  # backs nothing new; what is reserved runs on
+    EXPIRED = "expired"  # the same, by date
+    REPLACED = "replaced"  # an accepted offer whose amount went into the live vouch
+
+
+class Vouch(Base):
+    """`voucher` stands behind `borrower` up to a limit, once both sides have accepted."""
+
+    __tablename__ = "vouches"
+    __table_args__ = (
+        CheckConstraint("voucher_id <> borrower_id", name="for_somebody_else"),
+        CheckConstraint("(kind = 'group') = (group_id IS NOT NULL)", name="group_kind_has_group"),
+        # Law 2: no promise is spent twice. What was paid on it stays spent.
+        CheckConstraint(
+            "reserved_minor >= 0 AND spent_minor >= 0"
+            " AND reserved_minor + spent_minor <= limit_minor",
+            name="reserved_within_limit",
+        ),
+        CheckConstraint("status <> 'offered' OR reserved_minor = 0", name="offers_back_nothing"),
+        Index(
+            "uq_vouches_live",
+            "community_id",
+            "voucher_id",
+            "borrower_id",
+            "kind",
+            unique=True,
+            postgresql_where=text("status = 'live'"),
+            sqlite_where=text("status = 'live'"),
+        ),
+        # Each side may have one offer on the table.
+        Index(
+            "uq_vouches_offered",
+            "community_id",
+            "voucher_id",
+            "borrower_id",
+            "offered_by",
+            unique=True,
+            postgresql_where=text("status = 'offered'"),
+            sqlite_where=text("status = 'offered'"),
+        ),
+        Index("ix_vouches_borrower", "borrower_id", "community_id", "status"),
+        Index("ix_vouches_voucher", "voucher_id", "community_id", "status"),
+        Index("ix_vouches_group_id", "group_id"),
+    )
+
+    id: Mapped[Key]
+    public_id: Mapped[str] = mapped_column(
+        String(40), unique=True, default=lambda: new_public_id("vch")
+    )
+    community_id: Mapped[int] = mapped_column(ForeignKey("communities.id"))
+    kind: Mapped[VouchKind] = mapped_column(choice(VouchKind))
+    group_id: Mapped[int | None] = mapped_column(ForeignKey("groups.id"))
+    voucher_id: Mapped[int] = mapped_column(ForeignKey("members.id"))
+    borrower_id: Mapped[int] = mapped_column(ForeignKey("members.id"))
+    offered_by: Mapped[VouchSide] = mapped_column(choice(VouchSide))
+    limit_minor: Mapped[Minor]
+    reserved_minor: Mapped[Minor] = mapped_column(default=0)
+    # Paid on calls along this vouch: what was signed for can be asked for once.
+    spent_minor: Mapped[Minor] = mapped_column(default=0)
+    status: Mapped[VouchStatus] = mapped_column(choice(VouchStatus))
+    offered_at: Mapped[Instant]
+    accepted_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    ended_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    expires_on: Mapped[date]
+    version: Mapped[int] = mapped_column(default=1)

@@ -1,0 +1,354 @@
+"""Moving cover: reserve, release, pay. The only code that changes what is reserved.
+
+Whatever happens to a cover line happens to its standing and to each of its vouches in the same
+step, so that their `reserved` stays the sum of their lines.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from community.communities.charter import LiabilityMode
+from community.guarantees.errors import CapReached
+from community.guarantees.models import (
+    Call,
+    CallLine,
+    CallStatus,
+    Claim,
+    CoverLine,
+    Guarantee,
+    GuaranteePayment,
+)
+from community.guarantees.plan import HeldLine, released_parts
+from community.loans.errors import LoanNotFound
+from community.loans.models import Loan
+from community.locks import lock
+from community.money import share_bps
+from community.trust.models import Assessment, AssessmentKind, Standing, Vouch
+from graph.limits import CoverPath
+
+# A call in one of these states may still be paid before its deadline.
+PENDING = (CallStatus.OPEN, CallStatus.DISPUTED)
+
+
+@dataclass(slots=True)
+class LoanCover:
+    """A loan with everything that its cover touches, all locked and as it is now."""
+
+    loan: Loan
+    lines: dict[int, CoverLine]
+    standings: dict[int, Standing]
+    vouches: dict[int, Vouch]
+    guarantees: dict[int, Guarantee]
+    calls: dict[int, Call]
+    call_lines: list[CallLine]
+    payments: dict[int, GuaranteePayment]
+    claims: list[Claim]
+    assessments: dict[int, Assessment]  # live standing assessments by member
+
+    @property
+    def mode(self) -> LiabilityMode:
+        return LiabilityMode(self.loan.terms["product"]["liability_mode"])
+
+    @property
+    def held_minor(self) -> int:
+        return sum(line.held_minor for line in self.lines.values())
+
+    @property
+    def needed_minor(self) -> int:
+        """Cover that the outstanding principal needs while nobody is called."""
+        ratio: int = self.loan.terms["product"]["cover_ratio_bps"]
+        return share_bps(self.loan.outstanding_minor, ratio, up=True)
+
+    def asked_by_line(self) -> dict[int, int]:
+        """What calls that are still pending ask of each line."""
+        pending = {call.id for call in self.calls.values() if call.status in PENDING}
+        asked: dict[int, int] = {}
+        for item in self.call_lines:
+            if item.call_id in pending:
+                asked[item.cover_line_id] = asked.get(item.cover_line_id, 0) + item.open_minor
+        return asked
+
+    def as_held(self, line: CoverLine, held_minor: int) -> HeldLine:
+        """The line as a plan sees it."""
+        inner, outer = line.inner_vouch_id, line.outer_vouch_id
+        return HeldLine(
+            line_id=line.id,
+            owner_id=self.standings[line.standing_id].member_id,
+            direct_id=None if inner is None else self.vouches[inner].voucher_id,
+            outer_id=None if outer is None else self.vouches[outer].voucher_id,
+            held_minor=held_minor,
+        )
+
+    def standing_of(self, member_id: int) -> Standing | None:
+        """The member's standing in the loan's community, if it is among the locked rows."""
+        return next(
+            (
+                standing
+                for standing in self.standings.values()
+                if standing.member_id == member_id
+                and standing.community_id == self.loan.community_id
+            ),
+            None,
+        )
+
+
+def lock_cover(session: Session, loan_ids: Iterable[int]) -> dict[int, LoanCover]:
+    """Lock loans with all that their cover touches, in the one order, and read it afresh.
+
+    Units that work on several loans name all of them here at once. Raises LoanNotFound.
+    """
+    wanted = sorted(set(loan_ids))
+    loans = lock(session, Loan, wanted)
+    if len(loans) < len(wanted):
+        raise LoanNotFound()
+    # Under the loans' locks nobody else adds lines, calls, payments or claims to them.
+    lines = _rows(session, CoverLine, CoverLine.loan_id.in_(wanted))
+    guarantees = _rows(session, Guarantee, Guarantee.loan_id.in_(wanted))
+    calls = lock(
+        session, Call, session.scalars(select(Call.id).where(Call.loan_id.in_(wanted))).all()
+    )
+    payments = lock(
+        session,
+        GuaranteePayment,
+        session.scalars(
+            select(GuaranteePayment.id).where(GuaranteePayment.loan_id.in_(wanted))
+        ).all(),
+    )
+    claims = lock(
+        session, Claim, session.scalars(select(Claim.id).where(Claim.loan_id.in_(wanted))).all()
+    )
+    call_lines = _rows(session, CallLine, CallLine.call_id.in_(list(calls)))
+    vouch_ids = {
+        vouch_id
+        for line in lines
+        for vouch_id in (line.inner_vouch_id, line.outer_vouch_id)
+        if vouch_id is not None
+    }
+    members = {loan.borrower_id for loan in loans.values()} | set(
+        session.scalars(select(Vouch.voucher_id).where(Vouch.id.in_(vouch_ids)))
+    )
+    communities = {loan.community_id for loan in loans.values()}
+    # All standings of the borrowers: an overdue loan marks its borrower everywhere.
+    borrowers = {loan.borrower_id for loan in loans.values()}
+    assessments = lock(
+        session,
+        Assessment,
+        session.scalars(
+            select(Assessment.id).where(
+                Assessment.member_id.in_(members),
+                Assessment.community_id.in_(communities),
+                Assessment.kind == AssessmentKind.STANDING,
+                Assessment.ended_at.is_(None),
+            )
+        ).all(),
+    )
+    standings = lock(
+        session,
+        Standing,
+        {line.standing_id for line in lines}
+        | set(
+            session.scalars(
+                select(Standing.id).where(
+                    Standing.member_id.in_(members), Standing.community_id.in_(communities)
+                )
+            )
+        )
+        | set(session.scalars(select(Standing.id).where(Standing.member_id.in_(borrowers)))),
+    )
+    vouches = lock(session, Vouch, vouch_ids)
+    return {
+        loan_id: _part(
+            loan, lines, guarantees, calls, call_lines, payments, claims, standings, vouches,
+            assessments,
+        )
+        for loan_id, loan in loans.items()
+    }  # fmt: skip
+
+
+def reserve(
+    session: Session,
+    *,
+    loan: Loan,
+    paths: Sequence[CoverPath],
+    standing_ids: Mapping[int, int],
+) -> list[CoverLine]:
+    """Reserve cover for a loan along paths that a plan found.
+
+    The caller has locked the touched standings and vouches and checked their room; the tables
+    refuse whatever would exceed it all the same. `standing_ids` maps members to standings.
+    """
+    lines = []
+    for path in paths:
+        ids = [int(str(promise)) for promise in path.promises]
+        line = CoverLine(
+            loan_id=loan.id,
+            standing_id=standing_ids[int(str(path.standing_of))],
+            inner_vouch_id=ids[-1] if ids else None,
+            outer_vouch_id=ids[-2] if len(ids) == 2 else None,
+            amount_minor=int(path.amount),
+            released_minor=0,
+            called_minor=0,
+            paid_minor=0,
+        )
+        _add_reserved(session, line, line.amount_minor)
+        session.add(line)
+        lines.append(line)
+    _sign_caps(session, loan, lines)
+    session.flush()  # a row without room is refused here, inside the unit
+    return lines
+
+
+def release(session: Session, cover: LoanCover, amount_minor: int) -> int:
+    """Free that much held cover, the farthest paths first; returns what was freed.
+
+    What an open call asks of a line stays held.
+    """
+    asked = cover.asked_by_line()
+    lines = [
+        (line.id, line.hops, max(line.held_minor - asked.get(line.id, 0), 0))
+        for line in cover.lines.values()
+    ]
+    parts = released_parts(lines, amount_minor)
+    for line_id, part in parts.items():
+        release_line(session, cover.lines[line_id], part)
+    return sum(parts.values())
+
+
+def release_line(session: Session, line: CoverLine, amount_minor: int) -> None:
+    """Free a part of one line on its standing and on each of its vouches."""
+    line.released_minor += amount_minor
+    line.called_minor = min(line.called_minor, line.amount_minor - line.released_minor)
+    _add_reserved(session, line, -amount_minor)
+
+
+def pay_line(
+    cover: LoanCover, line: CoverLine, amount_minor: int, *, payer_id: int, from_stake: bool
+) -> None:
+    """Record that a held line was paid: by the owner of its standing or by the direct guarantor.
+
+    The line stops being reserved; every promise that was made good on it stays spent. Paid out
+    of the owner's stake, the stake falls; paid by the owner's hand, the assessed part falls.
+    """
+    standing = cover.standings[line.standing_id]
+    line.paid_minor += amount_minor
+    standing.reserved_minor -= amount_minor
+    for vouch_id in (line.inner_vouch_id, line.outer_vouch_id):
+        if vouch_id is None:
+            continue
+        vouch = cover.vouches[vouch_id]
+        vouch.reserved_minor -= amount_minor
+        vouch.version += 1
+        # A direct guarantor who pays themselves has not used the promise made to them.
+        made_good = vouch_id == line.inner_vouch_id or payer_id == standing.member_id
+        if made_good:
+            vouch.spent_minor += amount_minor
+    if from_stake:
+        standing.stake_minor -= amount_minor
+    elif payer_id == standing.member_id:
+        _use_assessment(cover, standing, amount_minor)
+    guarantee = cover.guarantees.get(payer_id)
+    if guarantee is not None:
+        if guarantee.paid_minor + amount_minor > guarantee.cap_minor:
+            raise CapReached(
+                f"The signed cap is {guarantee.cap_minor}, {guarantee.paid_minor} is paid.",
+                cap_minor=guarantee.cap_minor,
+                paid_minor=guarantee.paid_minor,
+            )
+        guarantee.paid_minor += amount_minor
+
+
+def _use_assessment(cover: LoanCover, standing: Standing, amount_minor: int) -> None:
+    # What was paid by hand cannot be paid a second time.
+    assessment = cover.assessments.get(standing.member_id)
+    used = min(amount_minor, standing.assessed_minor)
+    if assessment is not None and used:
+        used = min(used, assessment.amount_minor - assessment.used_minor)
+        assessment.used_minor += used
+        standing.assessed_minor -= used
+
+
+def _add_reserved(session: Session, line: CoverLine, change: int) -> None:
+    standing = session.get_one(Standing, line.standing_id)
+    standing.reserved_minor += change
+    for vouch_id in (line.inner_vouch_id, line.outer_vouch_id):
+        if vouch_id is not None:
+            vouch = session.get_one(Vouch, vouch_id)
+            vouch.reserved_minor += change
+            vouch.version += 1
+
+
+def _sign_caps(session: Session, loan: Loan, lines: Sequence[CoverLine]) -> None:
+    """Open or widen the guarantors' caps.
+
+    Whoever promised to the borrower answers for all that travels over the promise; jointly and
+    severally, up to the promise itself. Whoever covers a guarantor answers for their lines.
+    """
+    mode = LiabilityMode(loan.terms["product"]["liability_mode"])
+    caps: dict[int, int] = {}
+    promised: dict[int, Vouch] = {}
+    for line in lines:
+        if line.inner_vouch_id is None:
+            continue
+        inner = session.get_one(Vouch, line.inner_vouch_id)
+        if mode is LiabilityMode.JOINT_AND_SEVERAL:
+            promised[inner.id] = inner
+        else:
+            caps[inner.voucher_id] = caps.get(inner.voucher_id, 0) + line.amount_minor
+        if line.outer_vouch_id is not None:
+            outer = session.get_one(Vouch, line.outer_vouch_id)
+            caps[outer.voucher_id] = caps.get(outer.voucher_id, 0) + line.amount_minor
+    for vouch in promised.values():
+        caps[vouch.voucher_id] = (
+            caps.get(vouch.voucher_id, 0) + vouch.limit_minor - vouch.spent_minor
+        )
+    rows = {
+        guarantee.guarantor_id: guarantee
+        for guarantee in session.scalars(select(Guarantee).where(Guarantee.loan_id == loan.id))
+    }
+    for member_id, cap in sorted(caps.items()):
+        if member_id not in rows:
+            session.add(Guarantee(loan_id=loan.id, guarantor_id=member_id, cap_minor=cap))
+
+
+def _rows(session: Session, model: type, condition: object) -> list:  # type: ignore[type-arg]
+    return list(
+        session.scalars(
+            select(model)
+            .where(condition)  # type: ignore[arg-type]
+            .order_by(model.id)  # type: ignore[attr-defined]
+            .execution_options(populate_existing=True)
+        )
+    )
+
+
+def _part(
+    loan: Loan,
+    lines: list[CoverLine],
+    guarantees: list[Guarantee],
+    calls: dict[int, Call],
+    call_lines: list[CallLine],
+    payments: dict[int, GuaranteePayment],
+    claims: list[Claim] | dict[int, Claim],
+    standings: dict[int, Standing],
+    vouches: dict[int, Vouch],
+    assessments: dict[int, Assessment],
+) -> LoanCover:
+    all_claims = claims.values() if isinstance(claims, dict) else claims
+    own_calls = {call_id: call for call_id, call in calls.items() if call.loan_id == loan.id}
+    return LoanCover(
+        loan=loan,
+        lines={line.id: line for line in lines if line.loan_id == loan.id},
+        standings=standings,
+        vouches=vouches,
+        guarantees={g.guarantor_id: g for g in guarantees if g.loan_id == loan.id},
+        calls=own_calls,
+        call_lines=[item for item in call_lines if item.call_id in own_calls],
+        payments={key: p for key, p in payments.items() if p.loan_id == loan.id},
+        claims=[claim for claim in all_claims if claim.loan_id == loan.id],
+        assessments={
+            a.member_id: a for a in assessments.values() if a.community_id == loan.community_id
+        },
+    )

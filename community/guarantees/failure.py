@@ -1,0 +1,412 @@
+"""What happens to a loan that is not paid, day by day.
+
+`advance_loan` takes one loan to a business day: late, called, deadlines passed, further out,
+across co-guarantors, reserve fund, written off. It may run any number of times for the same day;
+what is done stays done. Who is asked for how much comes from `guarantees.plan`.
+"""
+
+from collections.abc import Iterable
+from datetime import date, datetime, timedelta
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from community.communities.charter import CharterRules, LiabilityMode, read_rules
+from community.communities.models import Charter
+from community.guarantees.cover import PENDING, LoanCover, lock_cover, pay_line, release, reserve
+from community.guarantees.models import Call, CallGround, CallLine, CallStatus
+from community.guarantees.plan import (
+    Demand,
+    co_guarantor_shares,
+    first_demands,
+    outward_demands,
+)
+from community.guarantees.service import (
+    mark_overdue_standings,
+    note_payment,
+    pay_on_call,
+    payable_minor,
+    settle_state,
+)
+from community.ledger.events import record_event
+from community.ledger.models import AccountKind
+from community.ledger.service import balance
+from community.loans import service as loans
+from community.loans.models import Instalment, Loan, LoanStatus, RepaymentSource
+from community.trust.models import VouchStatus
+from graph.limits import CoverPath
+
+
+def advance_loan(session: Session, *, loan_id: int, on: date, now: datetime) -> LoanStatus:
+    """Take a disbursed loan to the business day `on`; returns its status then.
+
+    Late dues mark it overdue; past the charter's call day guarantors are called; calls past
+    their deadline lapse and move further out; then the reserve fund; past the write-off day what
+    is left is written off.
+    """
+    cover = lock_cover(session, [loan_id])[loan_id]
+    loan = cover.loan
+    charter = _charter(session, loan)
+    if loan.status in (LoanStatus.CURRENT, LoanStatus.OVERDUE):
+        _age(session, cover, charter, on=on, now=now)
+    if loan.status is LoanStatus.CALLED:
+        _lapse(session, cover, charter, on=on, now=now)
+    if _nobody_asked(cover) and loan.accelerated_on is None:
+        # Further arrears of a called loan that runs on by its schedule.
+        _ask(session, cover, charter, on=on, now=now)
+    if _nobody_asked(cover):
+        _last_resorts(session, cover, charter, on=on, now=now)
+    return loan.status
+
+
+def loans_to_advance(session: Session, *, community_id: int, on: date) -> list[int]:
+    """Disbursed loans of a community on which a day may change something, by id."""
+    late = select(Instalment.loan_id).where(
+        Instalment.due_on < on,
+        Instalment.paid_principal_minor + Instalment.paid_interest_minor
+        < Instalment.principal_minor + Instalment.interest_minor,
+    )
+    return list(
+        session.scalars(
+            select(Loan.id)
+            .where(
+                Loan.community_id == community_id,
+                Loan.status.in_([LoanStatus.OVERDUE, LoanStatus.CALLED])
+                | ((Loan.status == LoanStatus.CURRENT) & Loan.id.in_(late)),
+            )
+            .order_by(Loan.id)
+        )
+    )
+
+
+def _age(
+    session: Session, cover: LoanCover, charter: CharterRules, *, on: date, now: datetime
+) -> None:
+    loan = cover.loan
+    owed = loans.owed(session, loan=loan, on=on)
+    if owed.overdue_minor == 0:
+        return
+    if loans.mark_overdue(session, loan=loan, on=on, now=now):
+        mark_overdue_standings(session, cover)
+    if owed.days_overdue > charter.call_day:
+        loans.mark_called(
+            session,
+            loan=loan,
+            accelerate=charter.accelerate_on_call,
+            on=on,
+            now=now,
+            reason=f"{owed.days_overdue} days overdue, the charter calls after {charter.call_day}",
+        )
+        _ask(session, cover, charter, on=on, now=now)
+
+
+def _ask(
+    session: Session, cover: LoanCover, charter: CharterRules, *, on: date, now: datetime
+) -> None:
+    """Open calls: the borrower's own standing first, then those who promised to them."""
+    asked = _demanded(session, cover, on)
+    failed = {
+        call.guarantor_id for call in cover.calls.values() if call.status is CallStatus.LAPSED
+    }
+    lines = [cover.as_held(line, line.held_minor) for line in cover.lines.values()]
+    own, _ = first_demands(lines, asked)
+    asked -= _set_off_own(session, cover, own, on=on, now=now)
+    # What the borrower's own standing could not pay after all is asked from the others too.
+    others = [line for line in lines if line.direct_id not in failed | {None}]
+    _, demands = first_demands(others, asked)
+    deadline = on + timedelta(days=charter.call_deadline_days)
+    for demand in demands:
+        call = _open_call(
+            session, cover, demand, CallGround.DIRECT, on=on, deadline=deadline, now=now
+        )
+        if charter.set_off_stake or cover.mode is LiabilityMode.PLEDGE_ONLY:
+            _set_off(session, cover, call, on=on, now=now)
+    settle_state(session, cover, on=on, now=now, actor_id=None)
+
+
+def _demanded(session: Session, cover: LoanCover, on: date) -> int:
+    """What may be asked of others: everything of an accelerated loan, else what is overdue."""
+    owed = loans.owed(session, loan=cover.loan, on=on)
+    return owed.overdue_minor if cover.loan.accelerated_on is None else owed.total_minor
+
+
+def _set_off_own(
+    session: Session, cover: LoanCover, parts: dict[int, int], *, on: date, now: datetime
+) -> int:
+    """Pay from the borrower's own locked savings what they cover; returns what was paid."""
+    loan, paid = cover.loan, 0
+    for line_id, part in parts.items():
+        line = cover.lines[line_id]
+        amount = min(part, cover.standings[line.standing_id].stake_minor)
+        if amount:
+            line.called_minor += amount
+            pay_line(cover, line, amount, payer_id=loan.borrower_id, from_stake=True)
+            paid += amount
+    if paid:
+        loans.book_repayment(
+            session,
+            loan=loan,
+            amount_minor=paid,
+            source=RepaymentSource.STAKE,
+            payer_id=loan.borrower_id,
+            on=on,
+            now=now,
+            actor_id=None,
+        )
+    return paid
+
+
+def _set_off(session: Session, cover: LoanCover, call: Call, *, on: date, now: datetime) -> None:
+    """Pay a call from the guarantor's own stake, as far as it backs the called lines."""
+    backed = 0
+    lines = set()
+    for item in _items(cover, call):
+        line = cover.lines[item.cover_line_id]
+        standing = cover.standings[line.standing_id]
+        if standing.member_id == call.guarantor_id:
+            left = standing.stake_minor - backed
+            backed += min(item.open_minor, line.held_minor, left)
+            lines.add(line.id)
+    if backed:
+        pay_on_call(
+            session,
+            cover,
+            call,
+            backed,
+            source=RepaymentSource.STAKE,
+            on=on,
+            now=now,
+            actor_id=None,
+            only_lines=frozenset(lines),
+        )
+
+
+def _lapse(
+    session: Session, cover: LoanCover, charter: CharterRules, *, on: date, now: datetime
+) -> None:
+    """Close calls whose deadline passed unpaid and ask further out; repeat until none is due."""
+    deadline = on + timedelta(days=charter.call_deadline_days)
+    for _ in range(len(cover.lines) + len(cover.calls) + 1):
+        late = [
+            call
+            for call in sorted(cover.calls.values(), key=lambda call: call.id)
+            if call.status is CallStatus.OPEN
+            and (call.deadline_on < on or cover.mode is LiabilityMode.PLEDGE_ONLY)
+        ]
+        if not late or cover.loan.status is not LoanStatus.CALLED:
+            return
+        for call in late:
+            if cover.loan.status is not LoanStatus.CALLED:
+                return
+            _lapse_one(session, cover, charter, call, on=on, deadline=deadline, now=now)
+            settle_state(session, cover, on=on, now=now, actor_id=None)
+
+
+def _lapse_one(
+    session: Session,
+    cover: LoanCover,
+    charter: CharterRules,
+    call: Call,
+    *,
+    on: date,
+    deadline: date,
+    now: datetime,
+) -> None:
+    call.status = CallStatus.LAPSED
+    call.version += 1
+    _note(session, cover, call, "call.lapsed", now, {"unpaid_minor": call.open_minor})
+    unpaid = left = payable_minor(cover, call)
+    stake_first = charter.set_off_stake or cover.mode is LiabilityMode.PLEDGE_ONLY
+    if call.ground is CallGround.DIRECT:
+        lines = [cover.as_held(line, line.held_minor) for line in cover.lines.values()]
+        for demand in outward_demands(lines, call.guarantor_id, unpaid):
+            left -= demand.amount_minor
+            moved = _open_call(
+                session, cover, demand, CallGround.SECOND_HOP, on=on, deadline=deadline, now=now
+            )
+            if stake_first:
+                _set_off(session, cover, moved, on=on, now=now)
+    if left and cover.mode is LiabilityMode.JOINT_AND_SEVERAL:
+        _call_across(session, cover, call, left, stake_first, on=on, deadline=deadline, now=now)
+
+
+def _call_across(
+    session: Session,
+    cover: LoanCover,
+    lapsed: Call,
+    shortfall_minor: int,
+    stake_first: bool,
+    *,
+    on: date,
+    deadline: date,
+    now: datetime,
+) -> None:
+    """Joint and several: ask the other direct guarantors for an unpaid share.
+
+    Each only within the room of their promise, of their unreserved standing and of the cap they
+    signed; what they are asked for is reserved first, so that it cannot back anything else.
+    """
+    owed = _demanded(session, cover, on)
+    asked = sum(call.open_minor for call in cover.calls.values() if call.status in PENDING)
+    room: dict[int, int] = {}
+    promise: dict[int, int] = {}
+    failed = {
+        call.guarantor_id for call in cover.calls.values() if call.status is CallStatus.LAPSED
+    }
+    for vouch in sorted(cover.vouches.values(), key=lambda vouch: vouch.id):
+        member = vouch.voucher_id
+        if vouch.borrower_id != cover.loan.borrower_id or member in failed or member in room:
+            continue
+        standing = cover.standing_of(member)
+        guarantee = cover.guarantees.get(member)
+        if standing is None or guarantee is None or vouch.status is not VouchStatus.LIVE:
+            continue
+        pending = sum(
+            call.open_minor
+            for call in cover.calls.values()
+            if call.guarantor_id == member and call.status in PENDING
+        )
+        free = standing.stake_minor + standing.assessed_minor - standing.reserved_minor
+        if standing.overdue_since_on is None:
+            room[member] = min(
+                vouch.limit_minor - vouch.reserved_minor - vouch.spent_minor,
+                free,
+                guarantee.cap_minor - guarantee.paid_minor - pending,
+            )
+            promise[member] = vouch.id
+    shares = co_guarantor_shares(room, min(shortfall_minor, max(owed - asked, 0)))
+    for member, share in shares.items():
+        standing = cover.standing_of(member)
+        assert standing is not None  # only members with a standing have room
+        path = CoverPath(standing_of=member, promises=(promise[member],), amount=share)
+        [line] = reserve(session, loan=cover.loan, paths=[path], standing_ids={member: standing.id})
+        cover.lines[line.id] = line
+        demand = Demand(member, lapsed.guarantor_id, {line.id: share})
+        call = _open_call(
+            session, cover, demand, CallGround.CO_GUARANTOR, on=on, deadline=deadline, now=now
+        )
+        if stake_first:
+            _set_off(session, cover, call, on=on, now=now)
+
+
+def _last_resorts(
+    session: Session, cover: LoanCover, charter: CharterRules, *, on: date, now: datetime
+) -> None:
+    """Nobody is left to ask: the community's reserve stands in, then what is left is given up."""
+    loan = cover.loan
+    demanded = _demanded(session, cover, on)
+    if charter.reserve_fund_stands_in and demanded:
+        held = balance(
+            session,
+            community_id=loan.community_id,
+            kind=AccountKind.RESERVE_FUND,
+            currency=loans.currency_of(loan),
+        )
+        amount = min(held, demanded)
+        if amount:
+            repayment = loans.book_repayment(
+                session,
+                loan=loan,
+                amount_minor=amount,
+                source=RepaymentSource.RESERVE,
+                payer_id=None,
+                on=on,
+                now=now,
+                actor_id=None,
+            )
+            note_payment(session, cover, repayment, call=None, payer_id=None, on=on, now=now)
+            settle_state(session, cover, on=on, now=now, actor_id=None)
+    if loan.status is not LoanStatus.CALLED or loan.overdue_since_on is None:
+        return
+    if (on - loan.overdue_since_on).days > charter.write_off_day:
+        loans.write_off(
+            session,
+            loan=loan,
+            on=on,
+            now=now,
+            reason=f"nobody is left to ask after {charter.write_off_day} days",
+        )
+        release(session, cover, cover.held_minor)
+        mark_overdue_standings(session, cover)
+
+
+def _open_call(
+    session: Session,
+    cover: LoanCover,
+    demand: Demand,
+    ground: CallGround,
+    *,
+    on: date,
+    deadline: date,
+    now: datetime,
+) -> Call:
+    call = Call(
+        loan_id=cover.loan.id,
+        community_id=cover.loan.community_id,
+        guarantor_id=demand.guarantor_id,
+        for_guarantor_id=demand.for_guarantor_id,
+        ground=ground,
+        amount_minor=demand.amount_minor,
+        paid_minor=0,
+        cancelled_minor=0,
+        status=CallStatus.OPEN,
+        issued_on=on,
+        deadline_on=deadline,
+        version=1,
+        created_at=now,
+    )
+    session.add(call)
+    session.flush()  # the call's lines name it
+    for line_id, amount in demand.lines.items():
+        item = CallLine(
+            call_id=call.id,
+            cover_line_id=line_id,
+            amount_minor=amount,
+            paid_minor=0,
+            moved_minor=0,
+        )
+        session.add(item)
+        cover.call_lines.append(item)
+        # Asked again further out, a line is not called twice.
+        line = cover.lines[line_id]
+        line.called_minor = max(line.called_minor, line.paid_minor + amount)
+    cover.calls[call.id] = call
+    _note(session, cover, call, "call.issued", now, {"amount_minor": call.amount_minor})
+    return call
+
+
+def _items(cover: LoanCover, call: Call) -> Iterable[CallLine]:
+    return sorted(
+        (item for item in cover.call_lines if item.call_id == call.id), key=lambda item: item.id
+    )
+
+
+def _nobody_asked(cover: LoanCover) -> bool:
+    return cover.loan.status is LoanStatus.CALLED and not any(
+        call.status in PENDING for call in cover.calls.values()
+    )
+
+
+def _charter(session: Session, loan: Loan) -> CharterRules:
+    """The rules that the loan was made under."""
+    document = session.scalars(select(Charter.rules).where(Charter.id == loan.charter_id)).one()
+    return read_rules(document)
+
+
+def _note(
+    session: Session,
+    cover: LoanCover,
+    call: Call,
+    kind: str,
+    now: datetime,
+    facts: dict[str, object],
+) -> None:
+    record_event(
+        session,
+        community_id=cover.loan.community_id,
+        kind=kind,
+        subject=call.public_id,
+        actor_id=None,
+        now=now,
+        facts=facts,
+    )

@@ -1,0 +1,154 @@
+"""Reading calls, claims and what somebody stands behind."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import func, or_, select
+from sqlalchemy.orm import Session
+
+from community.guarantees.errors import CallNotFound
+from community.guarantees.models import (
+    Call,
+    Claim,
+    CoverLine,
+    Guarantee,
+    GuaranteePayment,
+)
+from community.loans.models import Loan
+from community.trust.models import Standing, Vouch
+
+
+@dataclass(frozen=True, slots=True)
+class LineView:
+    """One cover line with the people on it, outermost first."""
+
+    standing_of_id: int
+    outer_vouch: str | None
+    inner_vouch: str | None
+    via_id: int | None
+    amount_minor: int
+    held_minor: int
+    called_minor: int
+    paid_minor: int
+
+
+def get_call(session: Session, public_id: str) -> Call:
+    call = session.scalar(select(Call).where(Call.public_id == public_id))
+    if call is None:
+        raise CallNotFound()
+    return call
+
+
+def guarantor_ids(session: Session, *, loan_id: int) -> frozenset[int]:
+    """Whoever stands behind the loan now or paid for it: they may see it."""
+    held = CoverLine.amount_minor - CoverLine.released_minor
+    signed = session.scalars(
+        select(Guarantee.guarantor_id)
+        .join(CoverLine, CoverLine.loan_id == Guarantee.loan_id)
+        .where(Guarantee.loan_id == loan_id, held > 0)
+    )
+    called = session.scalars(select(Call.guarantor_id).where(Call.loan_id == loan_id))
+    return frozenset(signed) | frozenset(called)
+
+
+def list_calls(
+    session: Session,
+    *,
+    loan_id: int | None = None,
+    guarantor_id: int | None = None,
+    after_id: int = 0,
+    limit: int = 50,
+) -> list[Call]:
+    """Calls of a loan or on a guarantor, oldest first, from after an id."""
+    query = select(Call).where(Call.id > after_id).order_by(Call.id).limit(limit)
+    if loan_id is not None:
+        query = query.where(Call.loan_id == loan_id)
+    if guarantor_id is not None:
+        query = query.where(Call.guarantor_id == guarantor_id)
+    return list(session.scalars(query))
+
+
+def list_claims(
+    session: Session, *, member_id: int, after_id: int = 0, limit: int = 50
+) -> list[Claim]:
+    """Claims that a member has or that others have against them, oldest first."""
+    return list(
+        session.scalars(
+            select(Claim)
+            .where(
+                or_(Claim.claimant_id == member_id, Claim.debtor_id == member_id),
+                Claim.id > after_id,
+            )
+            .order_by(Claim.id)
+            .limit(limit)
+        )
+    )
+
+
+def list_lines(session: Session, *, loan_id: int) -> list[LineView]:
+    """A loan's cover, path by path."""
+    lines = session.scalars(
+        select(CoverLine).where(CoverLine.loan_id == loan_id).order_by(CoverLine.id)
+    ).all()
+    owners = dict(
+        session.execute(
+            select(Standing.id, Standing.member_id).where(
+                Standing.id.in_({line.standing_id for line in lines})
+            )
+        )
+        .tuples()
+        .all()
+    )
+    vouches = {
+        vouch.id: vouch
+        for vouch in session.scalars(
+            select(Vouch).where(
+                Vouch.id.in_(
+                    {line.inner_vouch_id for line in lines}
+                    | {line.outer_vouch_id for line in lines} - {None}
+                )
+            )
+        )
+    }
+    return [
+        LineView(
+            standing_of_id=owners[line.standing_id],
+            outer_vouch=_public(vouches, line.outer_vouch_id),
+            inner_vouch=_public(vouches, line.inner_vouch_id),
+            via_id=(
+                vouches[line.inner_vouch_id].voucher_id
+                if line.outer_vouch_id is not None and line.inner_vouch_id is not None
+                else None
+            ),
+            amount_minor=line.amount_minor,
+            held_minor=line.held_minor,
+            called_minor=line.called_minor,
+            paid_minor=line.paid_minor,
+        )
+        for line in lines
+    ]
+
+
+def payments_on_call(session: Session, *, call_id: int) -> Sequence[GuaranteePayment]:
+    return session.scalars(
+        select(GuaranteePayment)
+        .where(GuaranteePayment.call_id == call_id)
+        .order_by(GuaranteePayment.id)
+    ).all()
+
+
+def paid_for_others(session: Session, *, member_id: int, community_id: int) -> tuple[int, int]:
+    """What a member paid for others in a community, and how much of it came back."""
+    row = session.execute(
+        select(
+            func.coalesce(func.sum(GuaranteePayment.amount_minor), 0),
+            func.coalesce(func.sum(GuaranteePayment.recovered_minor), 0),
+        )
+        .join(Loan, Loan.id == GuaranteePayment.loan_id)
+        .where(GuaranteePayment.payer_id == member_id, Loan.community_id == community_id)
+    ).one()
+    return int(row[0]), int(row[1])
+
+
+def _public(vouches: dict[int, Vouch], vouch_id: int | None) -> str | None:
+    return None if vouch_id is None else vouches[vouch_id].public_id

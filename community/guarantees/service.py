@@ -1,0 +1,531 @@
+"""Repayments that free cover, and what guarantors do about their calls."""
+
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from community.errors import CurrencyMismatch, Invalid, WrongState
+from community.guarantees.cover import (
+    PENDING,
+    LoanCover,
+    lock_cover,
+    pay_line,
+    release,
+    release_line,
+    reserve,
+)
+from community.guarantees.errors import (
+    CallNotFound,
+    CallNotOpen,
+    MoreThanCalled,
+    NothingOwed,
+    NotTheGuarantor,
+)
+from community.guarantees.models import (
+    Call,
+    CallGround,
+    CallStatus,
+    Claim,
+    ClaimGround,
+    GuaranteePayment,
+)
+from community.guarantees.plan import near_first
+from community.ledger import rules
+from community.ledger.events import record_event
+from community.ledger.service import post
+from community.loans import service as loans
+from community.loans.errors import DecidedTogether
+from community.loans.models import Loan, LoanStatus, Repayment, RepaymentSource
+from community.money import Money, allocate
+
+__all__ = [
+    "cancel_approved",
+    "dispute_call",
+    "lock_cover",
+    "pay_call",
+    "promise_call",
+    "record_repayment",
+    "reserve",
+    "resolve_dispute",
+]
+
+_LIVE = (LoanStatus.CURRENT, LoanStatus.OVERDUE, LoanStatus.CALLED)
+
+
+def record_repayment(
+    session: Session,
+    *,
+    loan_id: int,
+    amount: Money,
+    on: date,
+    now: datetime,
+    payer_id: int | None = None,
+    source: RepaymentSource = RepaymentSource.BORROWER,
+    actor_id: int | None = None,
+) -> Repayment:
+    """Take money for a loan: the lender until whole, then whoever paid for the borrower.
+
+    What is left after both is held for the payer. Frees cover down to what the remaining debt
+    needs, closes the loan when nothing is owed. Raises NothingOwed (no debt and no claim),
+    CurrencyMismatch, Invalid.
+    """
+    cover = lock_cover(session, [loan_id])[loan_id]
+    return repay_locked(
+        session,
+        cover,
+        amount=amount,
+        on=on,
+        now=now,
+        payer_id=payer_id,
+        source=source,
+        actor_id=actor_id,
+    )
+
+
+def repay_locked(
+    session: Session,
+    cover: LoanCover,
+    *,
+    amount: Money,
+    on: date,
+    now: datetime,
+    payer_id: int | None,
+    source: RepaymentSource,
+    actor_id: int | None,
+) -> Repayment:
+    """`record_repayment` on a loan whose cover is locked already (a whole sheet at once)."""
+    loan = cover.loan
+    payer = payer_id if payer_id is not None else loan.borrower_id
+    if amount.currency != loans.currency_of(loan):
+        raise CurrencyMismatch(
+            f"The loan is in {loans.currency_of(loan)}.", expected=loans.currency_of(loan)
+        )
+    if not amount.is_positive:
+        raise Invalid("A repayment is a positive amount.", field="amount")
+    owed = loans.owed(session, loan=loan, on=on).total_minor
+    claimed = sum(_open_claims(cover).values())
+    if not owed and not claimed:
+        raise NothingOwed("Neither the lender nor a guarantor has anything to get on this loan.")
+    to_lender = min(amount.amount_minor, owed)
+    to_claims = min(amount.amount_minor - to_lender, claimed)
+    repayment = loans.book_repayment(
+        session,
+        loan=loan,
+        amount_minor=to_lender,
+        recourse_minor=to_claims,
+        overpaid_minor=amount.amount_minor - to_lender - to_claims,
+        source=source,
+        payer_id=payer,
+        on=on,
+        now=now,
+        actor_id=actor_id,
+    )
+    if to_claims:
+        parts = _settle_claims(cover, to_claims)
+        entry_id = post(
+            session,
+            community_id=loan.community_id,
+            currency=amount.currency,
+            kind="recourse.settled",
+            legs=rules.recourse_settled(loan.id, payer, parts),
+            on=on,
+            now=now,
+            reference=repayment.public_id,
+            actor_id=actor_id,
+        )
+        repayment.entry_id = repayment.entry_id or entry_id
+    settle_state(session, cover, on=on, now=now, actor_id=actor_id)
+    return repayment
+
+
+def settle_state(
+    session: Session, cover: LoanCover, *, on: date, now: datetime, actor_id: int | None
+) -> None:
+    """After money came in: fewer calls, less cover, and the status that follows."""
+    loan = cover.loan
+    if loan.status not in _LIVE:
+        return
+    owed = loans.owed(session, loan=loan, on=on)
+    if loan.status is LoanStatus.CALLED:
+        _lower_calls(session, cover, owed.total_minor, actor_id=actor_id, now=now)
+        needed = min(cover.held_minor, owed.total_minor)
+    else:
+        needed = cover.needed_minor
+    if owed.total_minor == 0:
+        needed = 0
+    release(session, cover, max(cover.held_minor - needed, 0))
+    closed = loans.close_if_paid(session, loan=loan, on=on, now=now, actor_id=actor_id)
+    # A called loan comes back only with the cover that a current one needs.
+    if not closed and cover.held_minor >= cover.needed_minor:
+        loans.mark_current(session, loan=loan, on=on, now=now, actor_id=actor_id)
+    mark_overdue_standings(session, cover)
+
+
+def mark_overdue_standings(session: Session, cover: LoanCover) -> None:
+    """Note on every standing of the borrower since when something of theirs is overdue."""
+    borrower = cover.loan.borrower_id
+    session.flush()  # the loan's own change must be seen by the query
+    since = session.scalar(
+        select(Loan.overdue_since_on)
+        .where(
+            Loan.borrower_id == borrower,
+            Loan.status.in_([LoanStatus.OVERDUE, LoanStatus.CALLED, LoanStatus.WRITTEN_OFF]),
+            Loan.overdue_since_on.is_not(None),
+        )
+        .order_by(Loan.overdue_since_on)
+        .limit(1)
+    )
+    for standing in cover.standings.values():
+        if standing.member_id == borrower:
+            standing.overdue_since_on = since
+
+
+def pay_call(
+    session: Session,
+    *,
+    call_id: int,
+    amount: Money,
+    on: date,
+    now: datetime,
+    actor_id: int | None = None,
+) -> GuaranteePayment:
+    """A called guarantor pays by hand, in full or in part, also after the deadline.
+
+    Never more than the call, what is owed, or their signed cap. The payer gets claims against
+    the borrower and whoever they stood in for. Raises CallNotFound, CallNotOpen, MoreThanCalled,
+    CapReached.
+    """
+    call, cover = _locked_call(session, call_id)
+    if call.status not in (CallStatus.OPEN, CallStatus.DISPUTED, CallStatus.LAPSED):
+        raise CallNotOpen(f"The call is {call.status.value}.", status=call.status.value)
+    if cover.loan.status is not LoanStatus.CALLED:
+        raise CallNotOpen("The loan is not called any more.", status=cover.loan.status.value)
+    if amount.currency != loans.currency_of(cover.loan):
+        raise CurrencyMismatch(
+            f"The loan is in {loans.currency_of(cover.loan)}.",
+            expected=loans.currency_of(cover.loan),
+        )
+    if not amount.is_positive:
+        raise Invalid("A payment is a positive amount.", field="amount")
+    owed = loans.owed(session, loan=cover.loan, on=on).total_minor
+    # What moved further out can be paid late all the same, while the cover is still held.
+    open_minor = min(payable_minor(cover, call), owed)
+    if amount.amount_minor > open_minor:
+        raise MoreThanCalled(
+            f"{open_minor} minor units are asked on this call.", open_minor=open_minor
+        )
+    payment = pay_on_call(
+        session,
+        cover,
+        call,
+        amount.amount_minor,
+        source=RepaymentSource.GUARANTOR,
+        on=on,
+        now=now,
+        actor_id=actor_id,
+    )
+    settle_state(session, cover, on=on, now=now, actor_id=actor_id)
+    return payment
+
+
+def payable_minor(cover: LoanCover, call: Call) -> int:
+    """What can still be paid on a call: its open part, as far as its lines are still held."""
+    held = sum(
+        min(item.open_minor, cover.lines[item.cover_line_id].held_minor)
+        for item in cover.call_lines
+        if item.call_id == call.id
+    )
+    return min(call.open_minor, held)
+
+
+def pay_on_call(
+    session: Session,
+    cover: LoanCover,
+    call: Call,
+    amount_minor: int,
+    *,
+    source: RepaymentSource,
+    on: date,
+    now: datetime,
+    actor_id: int | None,
+    only_lines: frozenset[int] | None = None,
+) -> GuaranteePayment:
+    """Book a payment on a call and put it on the call's lines, own standing first."""
+    items = {item.cover_line_id: item for item in cover.call_lines if item.call_id == call.id}
+    pool = [
+        cover.as_held(line, min(items[line_id].open_minor, line.held_minor))
+        for line_id, line in cover.lines.items()
+        if line_id in items and (only_lines is None or line_id in only_lines)
+    ]
+    if call.ground is CallGround.DIRECT:
+        parts = near_first(pool, amount_minor)
+    else:
+        weights = [line.held_minor for line in pool]
+        parts = {
+            line.line_id: part
+            for line, part in zip(pool, allocate(amount_minor, weights), strict=True)
+            if part
+        }
+    for line_id, part in parts.items():
+        items[line_id].paid_minor += part
+        pay_line(
+            cover,
+            cover.lines[line_id],
+            part,
+            payer_id=call.guarantor_id,
+            from_stake=source is RepaymentSource.STAKE,
+        )
+    call.paid_minor += amount_minor
+    call.version += 1
+    if call.open_minor == 0:
+        call.status = CallStatus.PAID
+    repayment = loans.book_repayment(
+        session,
+        loan=cover.loan,
+        amount_minor=amount_minor,
+        source=source,
+        payer_id=call.guarantor_id,
+        on=on,
+        now=now,
+        actor_id=actor_id,
+    )
+    return note_payment(
+        session, cover, repayment, call=call, payer_id=call.guarantor_id, on=on, now=now
+    )
+
+
+def note_payment(
+    session: Session,
+    cover: LoanCover,
+    repayment: Repayment,
+    *,
+    call: Call | None,
+    payer_id: int | None,
+    on: date,
+    now: datetime,
+) -> GuaranteePayment:
+    """Give whoever paid for the borrower their claims, and note them beside the books."""
+    loan = cover.loan
+    payment = GuaranteePayment(
+        loan_id=loan.id,
+        call_id=None if call is None else call.id,
+        payer_id=payer_id,
+        repayment_id=repayment.id,
+        amount_minor=repayment.amount_minor,
+        recovered_minor=0,
+        paid_on=on,
+    )
+    session.add(payment)
+    session.flush()  # claims name the payment
+    debtors = {ClaimGround.BORROWER: loan.borrower_id}
+    if call is not None and call.for_guarantor_id is not None:
+        ground = (
+            ClaimGround.COVERED_MEMBER
+            if call.ground is CallGround.SECOND_HOP
+            else ClaimGround.CO_GUARANTOR
+        )
+        debtors[ground] = call.for_guarantor_id
+    for ground, debtor_id in debtors.items():
+        claim = Claim(
+            loan_id=loan.id,
+            payment_id=payment.id,
+            claimant_id=payer_id,
+            debtor_id=debtor_id,
+            ground=ground,
+            amount_minor=payment.amount_minor,
+            settled_minor=0,
+            created_on=on,
+            created_at=now,
+        )
+        session.add(claim)
+        cover.claims.append(claim)
+    cover.payments[payment.id] = payment
+    post(
+        session,
+        community_id=loan.community_id,
+        currency=loans.currency_of(loan),
+        kind="recourse.arisen",
+        legs=rules.recourse_arisen(loan.id, payer_id, payment.amount_minor),
+        on=on,
+        now=now,
+        reference=payment.public_id,
+    )
+    record_event(
+        session,
+        community_id=loan.community_id,
+        kind="guarantee.paid",
+        subject=loan.public_id,
+        actor_id=payer_id,
+        now=now,
+        facts={"payment": payment.public_id, "amount_minor": payment.amount_minor},
+    )
+    return payment
+
+
+def cancel_approved(
+    session: Session,
+    *,
+    loan_ids: Sequence[int],
+    to: LoanStatus,
+    on: date,
+    now: datetime,
+    actor_id: int | None,
+    reason: str,
+) -> None:
+    """Approved loans that are not paid out after all: their cover is freed, all of it at once.
+
+    The shares of a group loan are named together. Raises StepNotAllowed, DecidedTogether.
+    """
+    covers = lock_cover(session, loan_ids)
+    groups = {cover.loan.group_loan_id for cover in covers.values()} - {None}
+    shares = set(session.scalars(select(Loan.id).where(Loan.group_loan_id.in_(groups))))
+    if not shares <= covers.keys():
+        raise DecidedTogether("Use the group loan that this share belongs to.")
+    for cover in covers.values():
+        if cover.loan.status is not LoanStatus.APPROVED:
+            raise WrongState(
+                "Only a loan that is approved and not paid out can be cancelled.",
+                state=cover.loan.status.value,
+            )
+        loans.move_loan(
+            session, loan=cover.loan, to=to, on=on, now=now, actor_id=actor_id, reason=reason
+        )
+        release(session, cover, cover.held_minor)
+
+
+def promise_call(
+    session: Session, *, call_id: int, member_id: int, pay_on: date, now: datetime
+) -> Call:
+    """A called guarantor says on which day they will pay; the deadline stays as it is."""
+    call, cover = _own_open_call(session, call_id, member_id)
+    if not call.issued_on <= pay_on <= call.deadline_on:
+        raise Invalid("Promise a day between the call and its deadline.", field="pay_on")
+    call.promised_on = pay_on
+    call.version += 1
+    _note(session, cover, call, "call.promised", member_id, now, {"pay_on": pay_on.isoformat()})
+    return call
+
+
+def dispute_call(
+    session: Session, *, call_id: int, member_id: int, reason: str, on: date, now: datetime
+) -> Call:
+    """A called guarantor disputes; the clock of this call stands still until it is resolved."""
+    call, cover = _own_open_call(session, call_id, member_id)
+    call.status = CallStatus.DISPUTED
+    call.disputed_on = on
+    call.dispute_reason = reason
+    call.version += 1
+    _note(session, cover, call, "call.disputed", member_id, now, {"reason": reason})
+    return call
+
+
+def resolve_dispute(
+    session: Session, *, call_id: int, on: date, now: datetime, reason: str, actor_id: int
+) -> Call:
+    """The dispute is answered; the deadline moves by the days for which the clock stood still."""
+    call, cover = _locked_call(session, call_id)
+    if call.status is not CallStatus.DISPUTED or call.disputed_on is None:
+        raise CallNotOpen("The call is not disputed.", status=call.status.value)
+    call.deadline_on += max(on - call.disputed_on, timedelta(0))
+    call.status = CallStatus.OPEN
+    call.disputed_on = None
+    call.version += 1
+    _note(session, cover, call, "call.dispute_resolved", actor_id, now, {"reason": reason})
+    return call
+
+
+def _open_claims(cover: LoanCover) -> dict[int, int]:
+    """What each payment has still to recover from the borrower, by payment id."""
+    return {
+        claim.payment_id: min(
+            claim.amount_minor - claim.settled_minor,
+            cover.payments[claim.payment_id].amount_minor
+            - cover.payments[claim.payment_id].recovered_minor,
+        )
+        for claim in cover.claims
+        if claim.ground is ClaimGround.BORROWER
+    }
+
+
+def _settle_claims(cover: LoanCover, amount_minor: int) -> list[tuple[int | None, int]]:
+    """Spread the borrower's money over open claims pro rata; parts by claimant."""
+    still = _open_claims(cover)
+    ids = sorted(still)
+    parts = allocate(amount_minor, [still[payment_id] for payment_id in ids])
+    by_claimant: dict[int | None, int] = {}
+    for payment_id, part in zip(ids, parts, strict=True):
+        if not part:
+            continue
+        payment = cover.payments[payment_id]
+        payment.recovered_minor += part
+        for claim in cover.claims:
+            if claim.payment_id == payment_id and claim.ground is ClaimGround.BORROWER:
+                claim.settled_minor += part
+        by_claimant[payment.payer_id] = by_claimant.get(payment.payer_id, 0) + part
+    return sorted(by_claimant.items(), key=lambda item: (item[0] is None, item[0] or 0))
+
+
+def _lower_calls(
+    session: Session, cover: LoanCover, owed_minor: int, *, actor_id: int | None, now: datetime
+) -> None:
+    """Calls never ask for more than is owed: the youngest calls are lowered first."""
+    pending = [call for call in cover.calls.values() if call.status in PENDING]
+    excess = sum(call.open_minor for call in pending) - owed_minor
+    for call in sorted(pending, key=lambda call: call.id, reverse=True):
+        if excess <= 0:
+            return
+        cut = min(excess, call.open_minor)
+        excess -= cut
+        items = [item for item in cover.call_lines if item.call_id == call.id]
+        items.sort(key=lambda item: (-cover.lines[item.cover_line_id].hops, -item.id))
+        left = cut
+        for item in items:
+            part = min(left, item.open_minor, cover.lines[item.cover_line_id].held_minor)
+            if part:
+                item.moved_minor += part
+                release_line(session, cover.lines[item.cover_line_id], part)
+                left -= part
+        call.cancelled_minor += cut
+        call.version += 1
+        if call.open_minor == 0:
+            call.status = CallStatus.PAID if call.paid_minor else CallStatus.CANCELLED
+        _note(session, cover, call, "call.lowered", actor_id, now, {"by_minor": cut})
+
+
+def _locked_call(session: Session, call_id: int) -> tuple[Call, LoanCover]:
+    loan_id = session.scalar(select(Call.loan_id).where(Call.id == call_id))
+    if loan_id is None:
+        raise CallNotFound()
+    cover = lock_cover(session, [loan_id])[loan_id]
+    return cover.calls[call_id], cover
+
+
+def _own_open_call(session: Session, call_id: int, member_id: int) -> tuple[Call, LoanCover]:
+    call, cover = _locked_call(session, call_id)
+    if call.guarantor_id != member_id:
+        raise NotTheGuarantor()
+    if call.status is not CallStatus.OPEN:
+        raise CallNotOpen(f"The call is {call.status.value}.", status=call.status.value)
+    return call, cover
+
+
+def _note(
+    session: Session,
+    cover: LoanCover,
+    call: Call,
+    kind: str,
+    actor_id: int | None,
+    now: datetime,
+    facts: dict[str, object],
+) -> None:
+    record_event(
+        session,
+        community_id=cover.loan.community_id,
+        kind=kind,
+        subject=call.public_id,
+        actor_id=actor_id,
+        now=now,
+        facts=facts,
+    )

@@ -21,7 +21,7 @@ CURRENCY_EXPONENTS: dict[str, int] = {
 # A column of 64 bits holds more, but sums over a whole book must fit too.
 AMOUNT_MINOR_MAX = 10**15
 
-_DECIMAL = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,3})?")
+_DECIMAL = re.compile(r"-?[0-9]{1,16}(?:\.[0-9]{1,3})?")
 
 
 @dataclass(frozen=True, slots=True, order=False)

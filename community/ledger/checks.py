@@ -1,6 +1,7 @@
 """Proving the books: laws 1 and 8 over everything, streamed in constant memory."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -96,6 +97,13 @@ def _chain_holds(session: Session, book: Book) -> Iterator[Breach]:
 
 def _records(session: Session, book_id: int):  # type: ignore[no-untyped-def]
     """Entries and events of a book merged by number, each with the function that hashes it."""
+    with ExitStack() as streams:
+        yield from _merged(session, book_id, streams)
+
+
+def _merged(session: Session, book_id: int, streams: ExitStack):  # type: ignore[no-untyped-def]
+    # A stream that nobody reads to its end, such as that of a book without entries, stays open on
+    # the server until it is closed.
     entries = session.execute(
         select(JournalEntry)
         .where(JournalEntry.book_id == book_id)
@@ -115,6 +123,8 @@ def _records(session: Session, book_id: int):  # type: ignore[no-untyped-def]
         .order_by(JournalEntry.seq, Posting.id)
         .execution_options(yield_per=2000)
     ).scalars()
+    for stream in (entries, events, postings):
+        streams.callback(stream.close)
     legs_by_entry = groupby(postings, key=lambda posting: posting.entry_id)
     following: list[tuple[int, list[tuple[int, int, int | None, int | None]]]] = []
 

@@ -32,6 +32,8 @@ def record_event(
     `facts` holds texts, whole numbers, booleans, lists and dicts of them: what a later reader
     needs to understand the step. It is written with the commit or not at all.
     """
+    if not session.in_transaction():
+        session.begin()  # else a rollback would have nothing to roll back, and not be noticed
     pending: list[dict[str, Any]] = session.info.setdefault("pending_events", [])
     pending.append(
         {

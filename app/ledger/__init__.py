@@ -1,0 +1,1 @@
+"""The books on the web and on the command line."""

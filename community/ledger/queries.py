@@ -1,0 +1,135 @@
+"""Reading the books."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import Session, aliased
+
+from community.ledger.chain import GENESIS
+from community.ledger.models import (
+    DEBIT_KINDS,
+    Account,
+    AccountKind,
+    Book,
+    JournalEntry,
+    Posting,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LegView:
+    """One leg; `owner` is whose account it is, if the kind has owners."""
+
+    account: AccountKind
+    owner: str | None
+    amount_minor: int
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class EntryView:
+    """A journal entry with its legs."""
+
+    number: int
+    kind: str
+    business_on: date
+    value_on: date
+    recorded_at: datetime
+    reference: str
+    reverses: int | None
+    prev_hash: str
+    hash: str
+    legs: tuple[LegView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BalanceView:
+    """What all accounts of a kind hold together, positive on the kind's normal side."""
+
+    account: AccountKind
+    amount_minor: int
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class BookView:
+    """A community's balances and the head of its chain."""
+
+    closed_through: date | None
+    records: int
+    head_hash: str
+    balances: tuple[BalanceView, ...]
+
+
+def entries_of(community_id: int) -> Select[tuple[JournalEntry]]:
+    """The journal of a community."""
+    return (
+        select(JournalEntry)
+        .join(Book, Book.id == JournalEntry.book_id)
+        .where(Book.community_id == community_id)
+    )
+
+
+def entry_views(session: Session, entries: Sequence[JournalEntry]) -> list[EntryView]:
+    """Entries with their legs, in the order given. Two statements, however many entries."""
+    members = Account.__table__.metadata.tables["members"]
+    rows = session.execute(
+        select(Posting.entry_id, Account.kind, members.c.public_id, Posting.amount_minor)
+        .join(Account, Account.id == Posting.account_id)
+        .outerjoin(members, members.c.id == Account.member_id)
+        .where(Posting.entry_id.in_([entry.id for entry in entries]))
+        .order_by(Posting.id)
+    ).all()
+    reversed_entry = aliased(JournalEntry)
+    numbers = dict(
+        session.execute(
+            select(reversed_entry.id, reversed_entry.seq).where(
+                reversed_entry.id.in_([entry.reverses_id for entry in entries if entry.reverses_id])
+            )
+        )
+        .tuples()
+        .all()
+    )
+    return [
+        EntryView(
+            number=entry.seq,
+            kind=entry.kind,
+            business_on=entry.business_on,
+            value_on=entry.value_on,
+            recorded_at=entry.recorded_at,
+            reference=entry.reference,
+            reverses=numbers[entry.reverses_id] if entry.reverses_id else None,
+            prev_hash=entry.prev_hash,
+            hash=entry.hash,
+            legs=tuple(
+                LegView(kind, owner, amount, entry.currency)
+                for entry_id, kind, owner, amount in rows
+                if entry_id == entry.id
+            ),
+        )
+        for entry in entries
+    ]
+
+
+def balances_of(session: Session, community_id: int, currency: str) -> BookView:
+    """Balances by kind and the head of the chain; a community without postings has none."""
+    book = session.scalar(select(Book).where(Book.community_id == community_id))
+    if book is None:
+        return BookView(None, 0, GENESIS, ())
+    rows = session.execute(
+        select(Account.kind, func.sum(Account.balance_minor))
+        .where(Account.book_id == book.id, Account.currency == currency)
+        .group_by(Account.kind)
+        .order_by(Account.kind)
+    )
+    return BookView(
+        closed_through=book.closed_through,
+        records=book.records,
+        head_hash=book.head_hash,
+        balances=tuple(
+            BalanceView(kind, int(held) if kind in DEBIT_KINDS else -int(held), currency)
+            for kind, held in rows
+        ),
+    )

@@ -1,0 +1,136 @@
+"""Migrations give the same schema as the models, constraint by constraint, on both databases."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from flask_migrate import downgrade, upgrade
+from sqlalchemy import Connection, text
+
+from app import create_app
+from app.extensions import db
+from community.engine import make_engine
+from community.ledger.guards import GUARDED
+from community.models import metadata
+from config.settings import Settings
+from tests.servers import fresh_database
+
+POSTGRESQL_SCHEMA = """
+SELECT 'column', table_name || '.' || column_name, data_type || ' ' || is_nullable || ' '
+       || coalesce(character_maximum_length::text, '')
+  FROM information_schema.columns WHERE table_schema = 'public'
+UNION ALL
+SELECT 'constraint', conrelid::regclass || '.' || conname, pg_get_constraintdef(oid)
+  FROM pg_constraint WHERE connamespace = 'public'::regnamespace AND contype <> 'n'
+UNION ALL
+SELECT 'index', tablename || '.' || indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'
+UNION ALL
+SELECT 'trigger', tgrelid::regclass || '.' || tgname, pg_get_triggerdef(oid)
+  FROM pg_trigger WHERE NOT tgisinternal
+UNION ALL
+SELECT 'function', proname, prosrc FROM pg_proc WHERE pronamespace = 'public'::regnamespace
+"""
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def two_databases(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, str]]:
+    """Addresses of two empty databases of one kind."""
+    if request.param == "sqlite":
+        yield tuple(f"sqlite:///{tmp_path}/{name}.sqlite3" for name in ("a", "b"))
+        return
+    url = request.getfixturevalue("postgres_url")
+    with fresh_database(url) as first, fresh_database(url) as second:
+        yield first, second
+
+
+def test_migrated_schema_is_the_models_schema(two_databases: tuple[str, str]) -> None:
+    migrated, made = two_databases
+    _upgrade(migrated)
+    with _connected(made) as connection:
+        metadata.create_all(connection)
+        expected = _schema(connection)
+    with _connected(migrated) as connection:
+        found = _schema(connection)
+    found = {key: value for key, value in found.items() if "alembic_version" not in key[1]}
+    assert {k: found.get(k) for k in found.keys() | expected.keys()} == {
+        k: expected.get(k) for k in found.keys() | expected.keys()
+    }
+    assert len(found) > 100
+
+
+def test_the_past_is_guarded_after_migrating(two_databases: tuple[str, str]) -> None:
+    _upgrade(two_databases[0])
+    with _connected(two_databases[0]) as connection:
+        names = {key[1].partition(".")[2] for key in _schema(connection) if key[0] == "trigger"}
+    for table in GUARDED:
+        assert any(name.startswith(f"{table}_keep") for name in names)
+
+
+def test_downgrading_leaves_nothing(two_databases: tuple[str, str]) -> None:
+    _upgrade(two_databases[0])
+    _migrate(two_databases[0], lambda: downgrade(revision="base"))
+    with _connected(two_databases[0]) as connection:
+        left = {key for key in _schema(connection) if "alembic_version" not in key[1]}
+    assert left == set()
+
+
+def _upgrade(url: str) -> None:
+    _migrate(url, upgrade)
+
+
+def _migrate(url: str, step: Callable[[], None]) -> None:
+    app = create_app(Settings.from_environ({"DATABASE_URL": url, "LOG_LEVEL": "ERROR"}))
+    with app.app_context():
+        try:
+            step()
+        finally:
+            db.engine.dispose()
+
+
+@contextmanager
+def _connected(url: str) -> Iterator[Connection]:
+    engine = make_engine(url)
+    try:
+        with engine.begin() as connection:
+            yield connection
+    finally:
+        engine.dispose()
+
+
+def _schema(connection: Connection) -> dict[tuple[str, str], str]:
+    if connection.dialect.name == "postgresql":
+        rows = connection.execute(text(POSTGRESQL_SCHEMA))
+        return {(kind, name): " ".join(definition.split()) for kind, name, definition in rows}
+    found: dict[tuple[str, str], str] = {}
+    rows = connection.execute(
+        text("SELECT type, tbl_name, name, sql FROM sqlite_master WHERE sql IS NOT NULL")
+    )
+    for kind, table, name, sql in rows:
+        if name.startswith("sqlite_"):
+            continue
+        if kind != "table":
+            found[kind, f"{table}.{name}"] = _plain(sql)
+            continue
+        body = sql[sql.index("(") + 1 : sql.rindex(")")]
+        for part in _parts(body):
+            label = re.match(r"CONSTRAINT (\w+)", part)
+            what = label[1] if label else part.split()[0]
+            found["constraint" if label else "column", f"{table}.{what}"] = _plain(part)
+    return found
+
+
+def _parts(body: str) -> list[str]:
+    """The comma-separated parts of a table's definition, commas in brackets left alone."""
+    parts, depth, start = [], 0, 0
+    for position, character in enumerate(body):
+        depth += (character == "(") - (character == ")")
+        if character == "," and depth == 0:
+            parts.append(body[start:position].strip())
+            start = position + 1
+    return [*parts, body[start:].strip()]
+
+
+def _plain(sql: str) -> str:
+    return " ".join(sql.replace('"', "").split())

@@ -370,6 +370,7 @@ def _open_call(
         # Asked again further out, a line is not called twice.
         line = cover.lines[line_id]
         line.called_minor = max(line.called_minor, line.paid_minor + amount)
+    session.flush()  # payments go over a call's lines in the order of their ids
     cover.calls[call.id] = call
     _note(session, cover, call, "call.issued", now, {"amount_minor": call.amount_minor})
     return call

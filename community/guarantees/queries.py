@@ -1,9 +1,8 @@
 """Reading calls, claims and what somebody stands behind."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import Select, func, or_, select
 from sqlalchemy.orm import Session
 
 from community.guarantees.errors import CallNotFound
@@ -51,38 +50,19 @@ def guarantor_ids(session: Session, *, loan_id: int) -> frozenset[int]:
     return frozenset(signed) | frozenset(called)
 
 
-def list_calls(
-    session: Session,
-    *,
-    loan_id: int | None = None,
-    guarantor_id: int | None = None,
-    after_id: int = 0,
-    limit: int = 50,
-) -> list[Call]:
-    """Calls of a loan or on a guarantor, oldest first, from after an id."""
-    query = select(Call).where(Call.id > after_id).order_by(Call.id).limit(limit)
-    if loan_id is not None:
-        query = query.where(Call.loan_id == loan_id)
-    if guarantor_id is not None:
-        query = query.where(Call.guarantor_id == guarantor_id)
-    return list(session.scalars(query))
+def calls_of_loan(loan_id: int) -> Select[tuple[Call]]:
+    """The calls on a loan's guarantors."""
+    return select(Call).where(Call.loan_id == loan_id)
 
 
-def list_claims(
-    session: Session, *, member_id: int, after_id: int = 0, limit: int = 50
-) -> list[Claim]:
-    """Claims that a member has or that others have against them, oldest first."""
-    return list(
-        session.scalars(
-            select(Claim)
-            .where(
-                or_(Claim.claimant_id == member_id, Claim.debtor_id == member_id),
-                Claim.id > after_id,
-            )
-            .order_by(Claim.id)
-            .limit(limit)
-        )
-    )
+def calls_on(guarantor_id: int) -> Select[tuple[Call]]:
+    """The calls on one guarantor."""
+    return select(Call).where(Call.guarantor_id == guarantor_id)
+
+
+def claims_of(member_id: int) -> Select[tuple[Claim]]:
+    """Claims that a member has, and those that others have against them."""
+    return select(Claim).where(or_(Claim.claimant_id == member_id, Claim.debtor_id == member_id))
 
 
 def list_lines(session: Session, *, loan_id: int) -> list[LineView]:
@@ -127,14 +107,6 @@ def list_lines(session: Session, *, loan_id: int) -> list[LineView]:
         )
         for line in lines
     ]
-
-
-def payments_on_call(session: Session, *, call_id: int) -> Sequence[GuaranteePayment]:
-    return session.scalars(
-        select(GuaranteePayment)
-        .where(GuaranteePayment.call_id == call_id)
-        .order_by(GuaranteePayment.id)
-    ).all()
 
 
 def paid_for_others(session: Session, *, member_id: int, community_id: int) -> tuple[int, int]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from community.errors import CurrencyMismatch, Invalid, WrongState
@@ -46,6 +46,7 @@ __all__ = [
     "lock_cover",
     "pay_call",
     "promise_call",
+    "receiving_day",
     "record_repayment",
     "reserve",
     "resolve_dispute",
@@ -82,6 +83,22 @@ def record_repayment(
         source=source,
         actor_id=actor_id,
     )
+
+
+def receiving_day(session: Session, loan_id: int, given: date | None, today: date) -> date:
+    """The day that a repayment counts for: today, or a given day since the last receipt.
+
+    Raises Invalid for a day in the future or before money that was already received.
+    """
+    if given is None or given == today:
+        return today
+    last = session.scalar(
+        select(func.max(Repayment.received_on)).where(Repayment.loan_id == loan_id)
+    )
+    earliest = last or session.scalars(select(Loan.disbursed_on).where(Loan.id == loan_id)).one()
+    if given > today or (earliest is not None and given < earliest):
+        raise Invalid(f"Money is received between {earliest} and {today}.", field="received_on")
+    return given
 
 
 def repay_locked(

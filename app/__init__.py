@@ -1,0 +1,124 @@
+"""The web: routes, commands, and the edge where units of work begin and end."""
+
+import importlib
+import importlib.util
+import pkgutil
+from collections.abc import Sequence
+from types import ModuleType
+
+from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+import community
+from app import api_docs, auth, health, intake, problems, rate_limits
+from app.blueprint import PublicIdConverter, describe_public_id
+from app.cache import Cache
+from app.clock import Clock
+from app.extensions import db, migrate
+from app.fields import describe_fields
+from app.problems import ProblemApi
+from config import logging as json_logs
+from config.settings import Settings
+
+# Every feature has its routes in `app.<feature>.routes.blp`, and may have a command group in
+# `app.<feature>.commands.cli`.
+FEATURES = [
+    "members",
+    "communities",
+    "groups",
+    "savings",
+    "trust",
+    "products",
+    "loans",
+    "guarantees",
+    "credit",
+    "ledger",
+    "importing",
+]
+# Modules with a list COMMANDS.
+COMMAND_MODULES = ["app.commands", "app.villages.commands"]
+
+
+def create_app(
+    settings: Settings | None = None, *, features: Sequence[str] = tuple(FEATURES)
+) -> Flask:
+    """The application, built from settings: those of the environment if none are given.
+
+    Tests of the foundation leave the features out.
+    """
+    settings = (settings or Settings.load()).completed()
+    json_logs.configure(settings.log_level)
+    app = Flask(__name__, static_folder=None)
+    app.config.from_mapping(
+        SQLALCHEMY_DATABASE_URI=settings.database_url,
+        MAX_CONTENT_LENGTH=settings.max_body_bytes,
+        MAX_FORM_MEMORY_SIZE=settings.max_body_bytes,
+        API_TITLE="Lianbao",
+        API_VERSION="v1",
+        OPENAPI_VERSION="3.1.0",
+        API_SPEC_OPTIONS={
+            "info": {"description": "Community lending on mutual trust."},
+            "security": [{"bearer": []}],
+        },
+        PROPAGATE_EXCEPTIONS=False,
+    )
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.json.ensure_ascii = False  # type: ignore[attr-defined]
+    app.extensions["settings"] = settings
+    app.extensions["clock"] = Clock(settings)
+    app.url_map.converters["pid"] = PublicIdConverter
+    if settings.trusted_proxies:
+        hops = settings.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]
+    db.init_app(app)
+    migrate.init_app(app, db)
+    app.extensions["cache"] = Cache(settings.redis_url)
+    # In this order: the request gets its id, its caller, its place in the queue, its body.
+    health.init_app(app)
+    auth.init_app(app)
+    rate_limits.init_app(app)
+    intake.init_app(app)
+    _init_api(app)
+    _load_refusals()
+    for pages in (health.pages, problems.pages, api_docs.pages):
+        app.register_blueprint(pages)
+    for feature in features:
+        _add_feature(app, feature)
+    for name in COMMAND_MODULES:
+        for command in importlib.import_module(name).COMMANDS:
+            app.cli.add_command(command)
+    return app
+
+
+def _init_api(app: Flask) -> None:
+    api = ProblemApi(app)
+    describe_fields(api.ma_plugin)
+    api.register_converter(PublicIdConverter, describe_public_id)
+    api.spec.components.security_scheme("bearer", {"type": "http", "scheme": "bearer"})
+    app.extensions["api"] = api
+
+
+def _add_feature(app: Flask, feature: str) -> None:
+    routes = _module(f"app.{feature}", "routes")
+    if routes is not None:
+        app.extensions["api"].register_blueprint(routes.blp)
+    own = _module(f"app.{feature}", "commands")
+    if own is not None:
+        app.cli.add_command(own.cli)
+
+
+def _module(package: str, name: str) -> ModuleType | None:
+    """A module of a package, None if there is no such file. What fails inside it comes through."""
+    if importlib.util.find_spec(package) is None:
+        return None
+    if importlib.util.find_spec(f"{package}.{name}") is None:
+        return None
+    return importlib.import_module(f"{package}.{name}")
+
+
+def _load_refusals() -> None:
+    """Every feature's refusals are known from the start, whether or not it has routes yet."""
+    importlib.import_module("app.paging")
+    for feature in pkgutil.iter_modules(community.__path__, "community."):
+        if feature.ispkg:
+            _module(feature.name, "errors")

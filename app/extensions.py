@@ -1,0 +1,44 @@
+"""The extensions that the application is built on. `create_app` connects them.
+
+The API's document and the rate limiter belong to one application each and so are made there:
+`app.extensions["api"]`, `app.extensions["rate_limiter"]`.
+"""
+
+from typing import Any
+
+from flask import Flask
+from flask_migrate import Migrate
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import Engine
+
+from app.cache import cache
+from community import models as _models  # noqa: F401  every table has to be known
+from community.database import Base
+from community.engine import make_engine
+from config.settings import ROOT, Settings
+
+__all__ = ["cache", "db", "migrate"]
+
+
+class Database(SQLAlchemy):
+    """Flask-SQLAlchemy with the platform's own engine."""
+
+    def _make_engine(self, bind_key: str | None, options: dict[str, Any], app: Flask) -> Engine:
+        settings: Settings = app.extensions["settings"]
+        return make_engine(
+            options["url"],
+            pool_size=settings.database_pool_size,
+            durable=settings.database_durable,
+            lock_timeout_ms=settings.database_lock_timeout_ms,
+            statement_timeout_ms=settings.database_statement_timeout_ms,
+        )
+
+
+# Rows stay readable after the commit: an answer is written from them without reading again.
+db = Database(metadata=Base.metadata, session_options={"expire_on_commit": False})
+migrate = Migrate(
+    directory=str(ROOT / "community" / "migrations"),
+    compare_type=True,
+    # SQLite alters a table by making it anew.
+    render_as_batch=True,
+)

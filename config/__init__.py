@@ -1,0 +1,1 @@
+"""Every setting of the platform, typed, documented and checked at start."""

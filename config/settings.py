@@ -1,0 +1,236 @@
+"""The platform's settings: read once from the environment, checked together, frozen.
+
+Nothing else in the code reads the environment. `config/example.env` shows every setting with
+its default; a test keeps the two in step.
+"""
+
+import os
+import re
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Self, TypeVar
+from zoneinfo import ZoneInfo
+
+ROOT = Path(__file__).resolve().parent.parent
+
+_RATE = re.compile(r"[1-9][0-9]{0,6}/(second|minute|hour|day)")
+_LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+
+Value = TypeVar("Value")
+
+
+class SettingsError(Exception):
+    """Settings that the platform cannot start with; the text lists every fault."""
+
+    def __init__(self, faults: list[str]) -> None:
+        self.faults = faults
+        super().__init__("The settings are faulty:\n" + "\n".join(f"- {fault}" for fault in faults))
+
+
+def _boolean(text: str) -> bool:
+    if text.lower() in ("1", "true", "yes", "on"):
+        return True
+    if text.lower() in ("0", "false", "no", "off"):
+        return False
+    raise ValueError("say 1 or 0")
+
+
+def _whole(least: int, most: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not re.fullmatch(r"[0-9]{1,12}", text) or not least <= int(text) <= most:
+            raise ValueError(f"a whole number from {least} to {most} is needed")
+        return int(text)
+
+    return parse
+
+
+def _database(text: str) -> str:
+    if not re.match(r"(sqlite|postgresql|postgres)(\+[a-z]+)?://", text):
+        raise ValueError("an address of SQLite (sqlite:///file) or PostgreSQL is needed")
+    return text
+
+
+def _redis(text: str) -> str:
+    if not re.match(r"(redis|rediss|unix)://", text):
+        raise ValueError("an address such as redis://127.0.0.1:6379/0 is needed")
+    return text
+
+
+def _zone(text: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(text)
+    except (KeyError, ValueError, OSError):
+        raise ValueError("a time zone's name such as Asia/Shanghai is needed") from None
+
+
+def _instant(text: str) -> datetime:
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError("an instant such as 2026-11-23T09:00:00+08:00 is needed") from None
+    if instant.tzinfo is None:
+        raise ValueError("the instant needs its offset, such as +08:00")
+    return instant
+
+
+def _rate(text: str) -> str:
+    if not _RATE.fullmatch(text):
+        raise ValueError("a rate such as 600/minute is needed")
+    return text
+
+
+def _level(text: str) -> str:
+    if text.upper() not in _LOG_LEVELS:
+        raise ValueError(f"one of {', '.join(_LOG_LEVELS)} is needed")
+    return text.upper()
+
+
+def _secret(text: str) -> str:
+    if len(text) < 32:
+        raise ValueError("at least 32 characters are needed")
+    return text
+
+
+def _folder(text: str) -> Path:
+    folder = Path(text).expanduser()
+    return folder if folder.is_absolute() else (ROOT / folder).resolve()
+
+
+def _setting(parse: Callable[[str], Any], default: Any, doc: str) -> Any:
+    return field(default=default, metadata={"parse": parse, "doc": doc})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """All settings. The environment variable of each has the field's name in capitals."""
+
+    production: bool = _setting(
+        _boolean, False, "Real money: refuse to start with anything left to chance."
+    )
+    database_url: str = _setting(
+        _database, "", "SQLite or PostgreSQL; empty: the file lianbao.sqlite3 in VAR_DIR."
+    )
+    database_pool_size: int = _setting(
+        _whole(1, 100), 5, "Connections kept per process; as many as a process has threads."
+    )
+    database_lock_timeout_ms: int = _setting(
+        _whole(100, 60_000), 5_000, "Longest wait for somebody else's lock."
+    )
+    database_statement_timeout_ms: int = _setting(
+        _whole(100, 600_000), 15_000, "Longest run of one statement of a request (PostgreSQL)."
+    )
+    database_durable: bool = _setting(
+        _boolean, True, "SQLite: every commit reaches the disk. Only throw-away files do without."
+    )
+    transaction_attempts: int = _setting(
+        _whole(1, 20), 5, "How often a unit of work is run when others get in its way."
+    )
+    redis_url: str = _setting(
+        _redis, "", "Redis for cache and shared rate counters; empty: go without."
+    )
+    secret_key: str = _setting(
+        _secret,
+        "",
+        "Seals paging cursors; the same on all servers. Empty: made once and kept in VAR_DIR.",
+    )
+    business_timezone: ZoneInfo = _setting(
+        _zone, ZoneInfo("Asia/Shanghai"), "Where the business day begins and ends."
+    )
+    fixed_now: datetime | None = _setting(
+        _instant, None, "A clock that stands still at this instant, for trials; empty: real time."
+    )
+    log_level: str = _setting(_level, "INFO", "The least serious log lines to write.")
+    rate_limits: bool = _setting(_boolean, True, "Whether callers are slowed down at all.")
+    rate_limit_read: str = _setting(_rate, "1200/minute", "Reading, per caller and route.")
+    rate_limit_write: str = _setting(
+        _rate, "600/minute", "Writing, per caller and route; repayments are never counted."
+    )
+    rate_limit_heavy: str = _setting(
+        _rate, "60/minute", "What costs much computing, per caller and route."
+    )
+    rate_limit_bad_tokens: str = _setting(_rate, "60/minute", "Wrong bearer tokens, per address.")
+    max_body_bytes: int = _setting(
+        _whole(1_024, 1_000_000_000), 1_000_000, "Longest body of a request."
+    )
+    trusted_proxies: int = _setting(
+        _whole(0, 5), 0, "How many proxies of ours stand in front and set X-Forwarded-For."
+    )
+    token_lifetime_days_max: int = _setting(
+        _whole(1, 3_650), 365, "Longest lifetime of a bearer token."
+    )
+    idempotency_days: int = _setting(
+        _whole(1, 3_650), 30, "How long the answers to money-moving requests can be replayed."
+    )
+    metrics_token: str = _setting(
+        _secret,
+        "",
+        "Bearer token that /metrics asks for; empty: open, so keep it off the internet.",
+    )
+    data_dir: Path = _setting(
+        _folder, (ROOT / "../shared/data").resolve(), "Where real village data lies, if anywhere."
+    )
+    var_dir: Path = _setting(_folder, ROOT / "var", "What a run keeps: database file, made secret.")
+
+    @classmethod
+    def load(cls) -> Self:
+        """The settings of this process's environment."""
+        return cls.from_environ(os.environ)
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str]) -> Self:
+        """Read and check all settings. Raises SettingsError that lists every fault at once."""
+        values: dict[str, Any] = {}
+        faults: list[str] = []
+        for item in fields(cls):
+            text = environ.get(item.name.upper(), "").strip()
+            if not text:
+                continue
+            try:
+                values[item.name] = item.metadata["parse"](text)
+            except ValueError as fault:
+                faults.append(f"{item.name.upper()}: {fault}")
+        if values.get("production"):
+            faults += [
+                f"{name.upper()}: has to be set in production"
+                for name in ("database_url", "secret_key")
+                if not environ.get(name.upper(), "").strip()
+            ]
+            if values.get("fixed_now"):
+                faults.append("FIXED_NOW: the clock has to run in production")
+            if not values.get("database_durable", True):
+                faults.append("DATABASE_DURABLE: has to be on in production")
+        if faults:
+            raise SettingsError(faults)
+        return cls(**values).completed()
+
+    def completed(self) -> Self:
+        """These settings with what was left empty filled in; makes VAR_DIR if it is needed."""
+        filled: dict[str, Any] = {item.name: getattr(self, item.name) for item in fields(self)}
+        if not self.database_url:
+            self.var_dir.mkdir(parents=True, exist_ok=True)
+            filled["database_url"] = f"sqlite:///{self.var_dir / 'lianbao.sqlite3'}"
+        if not self.secret_key:
+            filled["secret_key"] = _kept_secret(self.var_dir)
+        return type(self)(**filled)
+
+
+def _kept_secret(var_dir: Path) -> str:
+    """The secret of this installation, made at its first start; processes agree on one."""
+    var_dir.mkdir(parents=True, exist_ok=True)
+    place = var_dir / "secret_key"
+    if not place.exists():
+        # Written aside, then linked: of two processes one wins and nobody reads half a secret.
+        draft = var_dir / f"secret_key.{secrets.token_hex(8)}"
+        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "w") as file:
+            file.write(secrets.token_urlsafe(48))
+        try:
+            os.link(draft, place)
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+    return place.read_text().strip()

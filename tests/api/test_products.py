@@ -1,0 +1,146 @@
+"""Products and seasons through HTTP."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from community.members.principal import Role
+from tests.api.lending import TERMS, Hamlet, make_hamlet
+from tests.api.people import Person, assert_problem
+from tests.lending import SELLING, TODAY
+
+SEASON: dict[str, Any] = {
+    "code": "wheat-2027",
+    "crop": "wheat",
+    "sow_from": "2027-03-20",
+    "sow_until": "2027-05-10",
+    "harvest_from": "2027-09-20",
+    "selling": SELLING,
+}
+
+
+@pytest.fixture
+def hamlet(app: Flask) -> Hamlet:
+    return make_hamlet(app)
+
+
+def test_an_officer_offers_a_product_and_members_read_it(hamlet: Hamlet) -> None:
+    made = hamlet.officer.post(
+        f"/api/v1/communities/{hamlet.village}/products", {"code": "new", "name": "New"}
+    )
+    assert made.status_code == 201, made.text
+    product = made.json["id"]
+    assert made.json["version"] is None
+    version = hamlet.officer.post(
+        f"/api/v1/products/{product}/versions",
+        {"terms": TERMS, "valid_from": TODAY.isoformat(), "source": "the committee"},
+    )
+    assert version.status_code == 201, version.text
+    assert version.json["terms"] == TERMS | {
+        "instalment_multiple": {"amount": "0.01", "currency": "CNY"}
+    }
+    seen = hamlet.borrower.get(f"/api/v1/products/{product}")
+    assert seen.json["version"] == version.json
+    listed = hamlet.borrower.get(f"/api/v1/communities/{hamlet.village}/products").json["items"]
+    assert [item["code"] for item in listed] == ["monthly", "seasonal", "new"]
+    versions = hamlet.borrower.get(f"/api/v1/products/{product}/versions").json["items"]
+    assert [item["version"] for item in versions] == [1]
+
+
+def test_an_officer_enters_a_season_and_members_read_it(hamlet: Hamlet) -> None:
+    made = hamlet.officer.post(f"/api/v1/communities/{hamlet.village}/seasons", SEASON)
+    assert made.status_code == 201, made.text
+    assert made.json["selling"] == SELLING
+    assert hamlet.borrower.get(f"/api/v1/seasons/{made.json['id']}").json == made.json
+    listed = hamlet.borrower.get(f"/api/v1/communities/{hamlet.village}/seasons").json["items"]
+    assert [item["code"] for item in listed] == ["rice-2027", "wheat-2027"]
+
+
+def test_members_change_nothing_and_strangers_see_nothing(
+    hamlet: Hamlet, person: Callable[..., Person]
+) -> None:
+    path = f"/api/v1/communities/{hamlet.village}/products"
+    assert_problem(hamlet.borrower.post(path, {"code": "x", "name": "X"}), 403, "not-allowed")
+    stranger = person("Stranger")
+    for address in (path, f"/api/v1/products/{hamlet.monthly}", f"/api/v1/seasons/{hamlet.rice}"):
+        assert_problem(stranger.get(address), 404, "not-found")
+    assert_problem(stranger.post(path, {"code": "x", "name": "X"}), 404, "not-found")
+    clerk = person("Clerk", roles=[(Role.OFFICER, hamlet.village_id)])
+    assert clerk.get(f"/api/v1/products/{hamlet.monthly}").status_code == 200
+    version = {"terms": TERMS, "valid_from": "2027-04-01", "source": "nobody"}
+    answer = clerk.post(f"/api/v1/products/{hamlet.monthly}/versions", version)
+    assert_problem(answer, 403, "not-allowed")
+    auditor = person("Auditor", roles=[(Role.AUDITOR, None)])
+    assert auditor.get(path).status_code == 200
+    assert_problem(auditor.post(path, {"code": "x", "name": "X"}), 403, "not-allowed")
+
+
+@pytest.mark.parametrize(
+    "change, status, code",
+    [
+        ({"yearly_rate_ppm": 120_000}, 422, "rate-above-cap"),
+        ({"yearly_rate_ppm": 0}, 422, "terms-invalid"),
+        ({"yearly_rate_ppm": -1}, 422, "validation"),
+        ({"yearly_rate_ppm": "9.6"}, 422, "validation"),
+        ({"rate_method": "magic"}, 422, "validation"),
+        ({"allocation_order": ["interest", "interest"]}, 422, "terms-invalid"),
+        ({"principal_min": {"amount": "100.00", "currency": "USD"}}, 422, "validation"),
+        ({"principal_min": 100}, 422, "validation"),
+        ({"liability_mode": "none"}, 422, "liability-mode-not-allowed"),
+        ({"colour": "red"}, 422, "validation"),
+    ],
+)
+def test_terms_that_cannot_be_are_refused(
+    hamlet: Hamlet, change: dict[str, Any], status: int, code: str
+) -> None:
+    answer = hamlet.officer.post(
+        f"/api/v1/products/{hamlet.monthly}/versions",
+        {
+            "terms": TERMS | change,
+            "valid_from": (TODAY + timedelta(days=1)).isoformat(),
+            "source": "the committee",
+        },
+    )
+    assert_problem(answer, status, code)
+    versions = hamlet.officer.get(f"/api/v1/products/{hamlet.monthly}/versions").json["items"]
+    assert len(versions) == 1
+
+
+def test_the_refusal_of_a_rate_names_the_basis_of_the_cap(hamlet: Hamlet) -> None:
+    answer = hamlet.officer.post(
+        f"/api/v1/products/{hamlet.monthly}/versions",
+        {
+            "terms": TERMS | {"yearly_rate_ppm": 120_000},
+            "valid_from": (TODAY + timedelta(days=1)).isoformat(),
+            "source": "the committee",
+        },
+    )
+    body = assert_problem(answer, 422, "rate-above-cap")
+    assert body["rate_cap_basis"] == "4 x one-year LPR at the contract date"
+    assert body["charter_version"] == 1
+
+
+@pytest.mark.parametrize(
+    "change, code",
+    [
+        ({"code": "rice-2027"}, None),
+        ({"sow_until": "2027-09-20"}, "season-invalid"),
+        ({"selling": []}, "validation"),
+        ({"selling": [{"due_on": "2027-09-01", "weight": 1}]}, "season-invalid"),
+        ({"selling": [{"due_on": "2027-10-15", "weight": 0}]}, "validation"),
+    ],
+)
+def test_a_season_against_nature_is_refused(
+    hamlet: Hamlet, change: dict[str, Any], code: str | None
+) -> None:
+    path = f"/api/v1/communities/{hamlet.village}/seasons"
+    answer = hamlet.officer.post(path, SEASON | change)
+    if code is None:
+        # The township's season of that code does not stand in the village's way; a second does.
+        assert answer.status_code == 201
+        assert_problem(hamlet.officer.post(path, SEASON | change), 409, "season-exists")
+    else:
+        assert_problem(answer, 422, code)

@@ -1,0 +1,54 @@
+"""Runs migrations on the database that the application is configured for.
+
+Column types of our own are written into migrations as the plain types that they are stored as:
+a migration must not change when the code does.
+"""
+
+from typing import Any, Literal
+
+import sqlalchemy as sa
+from alembic import context
+from flask import current_app
+from sqlalchemy.types import TypeDecorator
+
+from community.database import BigId, MinorUnits, UtcTime
+from community.engine import STATEMENT_TIMEOUT, WRITE_LOCK
+from community.models import metadata
+
+
+def render_item(kind: str, item: Any, autogen_context: Any) -> str | Literal[False]:
+    """Spell our own types as what they are stored as."""
+    if kind == "type":
+        if isinstance(item, MinorUnits):
+            return "sa.BigInteger()"
+        if isinstance(item, UtcTime):
+            return "sa.DateTime(timezone=True)"
+        if isinstance(item, TypeDecorator):
+            raise TypeError(f"say how {item!r} is written into a migration")
+        if item is BigId:
+            return 'sa.BigInteger().with_variant(sa.Integer(), "sqlite")'
+        if isinstance(item, sa.BigInteger) and item._variant_mapping:
+            return 'sa.BigInteger().with_variant(sa.Integer(), "sqlite")'
+    return False
+
+
+def run() -> None:
+    """Migrate inside one transaction; whatever fails leaves the schema as it was."""
+    arguments = dict(current_app.extensions["migrate"].configure_args)
+    engine = current_app.extensions["migrate"].db.engine
+    options = {WRITE_LOCK: True, STATEMENT_TIMEOUT: 0}
+    with engine.connect().execution_options(**options) as connection:
+        context.configure(
+            connection=connection,
+            target_metadata=metadata,
+            render_item=render_item,
+            transaction_per_migration=False,
+            **arguments,
+        )
+        with context.begin_transaction():
+            context.run_migrations()
+
+
+if context.is_offline_mode():
+    raise SystemExit("Migrations run against a database; give DATABASE_URL and leave --sql out.")
+run()

@@ -1,0 +1,1 @@
+"""Repayments, calls and claims on the web."""

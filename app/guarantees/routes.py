@@ -1,0 +1,273 @@
+"""Repayments that free cover; calls on guarantors and what they answer; claims."""
+
+from typing import Any
+
+from app.auth import caller
+from app.blueprint import Blueprint
+from app.clock import now, today
+from app.extensions import db
+from app.guarantees import permissions as _permissions  # noqa: F401  declares this room's actions
+from app.guarantees import views
+from app.guarantees.schemas import (
+    CallPaymentInSchema,
+    CallPaymentSchema,
+    CallSchema,
+    CancellationSchema,
+    ClaimSchema,
+    CoverSchema,
+    PromiseSchema,
+    ReasonSchema,
+    RepaymentInSchema,
+    RepaymentSchema,
+)
+from app.idempotency import money_moving
+from app.loans.facts import loan_facts
+from app.loans.schemas import GroupLoanSchema, LoanSchema
+from app.loans.views import group_loan_view, loan_view
+from app.marks import never_refused
+from app.paging import Page, PageArgs, page_of, paginate
+from app.permissions import Facts, permit, requires
+from app.transaction import transactional
+from community.guarantees import queries, service
+from community.guarantees.models import Call, Claim
+from community.loans import queries as loans
+from community.loans.models import LoanStatus, Repayment
+from community.members import queries as members
+
+blp = Blueprint("guarantees", __name__, description="Repayments, cover, calls and claims")
+
+
+@blp.route("/loans/<pid(lon):loan_id>/repayments", methods=["POST"])
+@requires("repayment:record")
+@never_refused
+@blp.arguments(RepaymentInSchema)
+@money_moving(RepaymentSchema)
+def record_repayment(data: dict[str, Any], loan_id: str) -> Any:
+    """Take money on a loan: the lender until whole, then whoever paid for the borrower."""
+    session = db.session()
+    loan = loans.get_loan(session, loan_id)
+    permit("repayment:record", loan_facts(session, loan))
+    payer = None if data["payer"] is None else members.get_member(session, data["payer"]).id
+    repayment = service.record_repayment(
+        session,
+        loan_id=loan.id,
+        amount=data["amount"],
+        source=data["source"],
+        payer_id=payer,
+        on=service.receiving_day(session, loan.id, data["received_on"], today()),
+        now=now(),
+        actor_id=caller().member_id,
+    )
+    return views.receipt(session, repayment)
+
+
+@blp.route("/loans/<pid(lon):loan_id>/repayments")
+@requires("repayment:read")
+@blp.arguments(PageArgs, location="query")
+@blp.response(200, page_of(RepaymentSchema))
+def list_repayments(args: dict[str, Any], loan_id: str) -> Page:
+    """The receipts of a loan, newest first."""
+    session = db.session()
+    loan = loans.get_loan(session, loan_id)
+    permit("repayment:read", loan_facts(session, loan))
+    page = paginate(
+        session, queries.repayments_of(loan.id), key=Repayment.id, args=args, newest_first=True
+    )
+    return Page(views.receipts(session, page.items), page.next_cursor)
+
+
+@blp.route("/loans/<pid(lon):loan_id>/cover")
+@requires("cover:read")
+@blp.response(200, CoverSchema)
+def get_cover(loan_id: str) -> Any:
+    """Who covers a loan, for how much, along which vouches."""
+    session = db.session()
+    loan = loans.get_loan(session, loan_id)
+    permit("cover:read", loan_facts(session, loan))
+    return views.cover(session, loan)
+
+
+@blp.route("/loans/<pid(lon):loan_id>/cancellation", methods=["POST"])
+@requires("loan:cancel")
+@blp.arguments(CancellationSchema)
+@blp.response(200, LoanSchema)
+@transactional
+def cancel_loan(data: dict[str, Any], loan_id: str) -> Any:
+    """Give up an approved loan before it is paid out; its cover is freed."""
+    session = db.session()
+    loan = loans.get_loan(session, loan_id)
+    permit("loan:cancel", loan_facts(session, loan))
+    _cancel([loan.id], data)
+    return loan_view(session, loan)
+
+
+@blp.route("/group-loans/<pid(gln):group_loan_id>/cancellation", methods=["POST"])
+@requires("loan:cancel")
+@blp.arguments(CancellationSchema)
+@blp.response(200, GroupLoanSchema)
+@transactional
+def cancel_group_loan(data: dict[str, Any], group_loan_id: str) -> Any:
+    """Give up an approved group loan, all shares of it, before it is paid out."""
+    session = db.session()
+    group_loan = loans.get_group_loan(session, group_loan_id)
+    shares = loans.list_shares(session, group_loan.id)
+    for share in shares:
+        permit("loan:cancel", loan_facts(session, share))
+    _cancel([share.id for share in shares], data)
+    return group_loan_view(session, group_loan)
+
+
+@blp.route("/loans/<pid(lon):loan_id>/calls")
+@requires("call:read")
+@blp.arguments(PageArgs, location="query")
+@blp.response(200, page_of(CallSchema))
+def list_loan_calls(args: dict[str, Any], loan_id: str) -> Page:
+    """The calls on a loan's guarantors, oldest first."""
+    session = db.session()
+    loan = loans.get_loan(session, loan_id)
+    permit("call:read", loan_facts(session, loan))
+    page = paginate(session, queries.calls_of_loan(loan.id), key=Call.id, args=args)
+    return Page(views.calls(session, page.items), page.next_cursor)
+
+
+@blp.route("/me/calls")
+@requires("call:read")
+@blp.arguments(PageArgs, location="query")
+@blp.response(200, page_of(CallSchema))
+def list_my_calls(args: dict[str, Any]) -> Page:
+    """What the caller is asked to pay for others, newest first."""
+    session = db.session()
+    me = caller().member_id
+    permit("call:read", Facts(owner_ids=frozenset({me})))
+    page = paginate(session, queries.calls_on(me), key=Call.id, args=args, newest_first=True)
+    return Page(views.calls(session, page.items), page.next_cursor)
+
+
+@blp.route("/calls/<pid(cal):call_id>")
+@requires("call:read")
+@blp.response(200, CallSchema)
+def get_call(call_id: str) -> Any:
+    """One call."""
+    session = db.session()
+    call = queries.get_call(session, call_id)
+    permit("call:read", _call_facts(call))
+    return views.calls(session, [call])[0]
+
+
+@blp.route("/calls/<pid(cal):call_id>/payments", methods=["POST"])
+@requires("call:pay")
+@never_refused
+@blp.arguments(CallPaymentInSchema)
+@money_moving(CallPaymentSchema)
+def pay_call(data: dict[str, Any], call_id: str) -> Any:
+    """Take money that a called guarantor pays by hand."""
+    session = db.session()
+    call = queries.get_call(session, call_id)
+    permit("call:pay", _call_facts(call))
+    payment = service.pay_call(
+        session,
+        call_id=call.id,
+        amount=data["amount"],
+        on=today(),
+        now=now(),
+        actor_id=caller().member_id,
+    )
+    return views.call_payment(session, payment, call)
+
+
+@blp.route("/calls/<pid(cal):call_id>/promise", methods=["POST"])
+@requires("call:answer")
+@blp.arguments(PromiseSchema)
+@blp.response(200, CallSchema)
+@transactional
+def promise_call(data: dict[str, Any], call_id: str) -> Any:
+    """Say on which day the call will be paid."""
+    session = db.session()
+    call = queries.get_call(session, call_id)
+    permit("call:answer", _call_facts(call))
+    service.promise_call(
+        session,
+        call_id=call.id,
+        member_id=caller().member_id,
+        pay_on=data["pay_on"],
+        now=now(),
+    )
+    return views.calls(session, [call])[0]
+
+
+@blp.route("/calls/<pid(cal):call_id>/dispute", methods=["POST"])
+@requires("call:answer")
+@blp.arguments(ReasonSchema)
+@blp.response(200, CallSchema)
+@transactional
+def dispute_call(data: dict[str, Any], call_id: str) -> Any:
+    """Dispute a call; its clock stands still until the dispute is resolved."""
+    session = db.session()
+    call = queries.get_call(session, call_id)
+    permit("call:answer", _call_facts(call))
+    service.dispute_call(
+        session,
+        call_id=call.id,
+        member_id=caller().member_id,
+        reason=data["reason"],
+        on=today(),
+        now=now(),
+    )
+    return views.calls(session, [call])[0]
+
+
+@blp.route("/calls/<pid(cal):call_id>/resolution", methods=["POST"])
+@requires("call:resolve")
+@blp.arguments(ReasonSchema)
+@blp.response(200, CallSchema)
+@transactional
+def resolve_dispute(data: dict[str, Any], call_id: str) -> Any:
+    """Answer a dispute; the call's clock goes on."""
+    session = db.session()
+    call = queries.get_call(session, call_id)
+    permit("call:resolve", _call_facts(call))
+    service.resolve_dispute(
+        session,
+        call_id=call.id,
+        on=today(),
+        now=now(),
+        reason=data["reason"],
+        actor_id=caller().member_id,
+    )
+    return views.calls(session, [call])[0]
+
+
+@blp.route("/me/claims")
+@requires("claim:read")
+@blp.arguments(PageArgs, location="query")
+@blp.response(200, page_of(ClaimSchema))
+def list_my_claims(args: dict[str, Any]) -> Page:
+    """What the caller may claim back from others, and others from the caller."""
+    session = db.session()
+    me = caller().member_id
+    permit("claim:read", Facts(owner_ids=frozenset({me})))
+    page = paginate(session, queries.claims_of(me), key=Claim.id, args=args)
+    return Page(views.claims(session, page.items), page.next_cursor)
+
+
+def _cancel(loan_ids: list[int], data: dict[str, Any]) -> None:
+    service.cancel_approved(
+        db.session(),
+        loan_ids=loan_ids,
+        to=LoanStatus.WITHDRAWN if data["by_borrower"] else LoanStatus.REJECTED,
+        on=today(),
+        now=now(),
+        actor_id=caller().member_id,
+        reason=data["reason"],
+    )
+
+
+def _call_facts(call: Call) -> Facts:
+    """A call is its guarantor's; the loan's other people see it as the loan's."""
+    session = db.session()
+    loan = loan_facts(session, loans.get_loan_by_id(session, call.loan_id))
+    return Facts(
+        path=loan.path,
+        owner_ids=frozenset({call.guarantor_id}),
+        related_ids=loan.related_ids | loan.owner_ids,
+    )

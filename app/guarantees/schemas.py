@@ -1,0 +1,134 @@
+"""Repayments, cover, calls and claims as they cross the wire."""
+
+import marshmallow as ma
+
+from app.fields import Day, Money, PublicId, Schema, Text
+from community.guarantees.models import CallGround, CallStatus, ClaimGround
+from community.loans.models import RepaymentSource
+
+
+class RepaymentInSchema(Schema):
+    """Money that came in on a loan. `received_on` is today if it is left out."""
+
+    amount = Money(required=True)
+    source = ma.fields.Enum(
+        RepaymentSource, by_value=ma.fields.String, load_default=RepaymentSource.BORROWER
+    )
+    payer = PublicId("mem", load_default=None, allow_none=True)
+    received_on = Day(load_default=None, allow_none=True)
+
+    @ma.validates("source")
+    def _only_money_over_the_counter(self, value: RepaymentSource, data_key: str) -> None:
+        if value not in (RepaymentSource.BORROWER, RepaymentSource.THIRD_PARTY):
+            raise ma.ValidationError("Choose borrower or third_party; calls are paid as calls.")
+
+    @ma.validates_schema
+    def _third_parties_have_names(self, data: dict[str, object], **_: object) -> None:
+        third = data.get("source") is RepaymentSource.THIRD_PARTY
+        if third != (data.get("payer") is not None):
+            raise ma.ValidationError(
+                "Name the payer of a third party's money, and only then.", "payer"
+            )
+
+
+class RepaymentSchema(Schema):
+    """A receipt: what was paid, and where every cent of it went."""
+
+    id = ma.fields.String(required=True)
+    loan = ma.fields.String(required=True)
+    payer = ma.fields.String(required=True, allow_none=True)
+    source = ma.fields.Enum(RepaymentSource, by_value=ma.fields.String, required=True)
+    amount = Money(minor="amount_minor", required=True)
+    principal = Money(minor="principal_minor", required=True)
+    interest = Money(minor="interest_minor", required=True)
+    recovered = Money(minor="recovered_minor", required=True)
+    recourse = Money(minor="recourse_minor", required=True)
+    overpaid = Money(minor="overpaid_minor", required=True)
+    received_on = Day(required=True)
+    outstanding = Money(minor="outstanding_minor", required=True)
+    cover_held = Money(minor="cover_held_minor", required=True)
+    loan_status = ma.fields.String(required=True)
+
+
+class CoverLineSchema(Schema):
+    """A path with an amount: whose standing covers, through whom, along which vouches."""
+
+    standing_of = ma.fields.String(required=True)
+    through = ma.fields.String(required=True, allow_none=True)
+    vouches = ma.fields.List(ma.fields.String(), required=True)
+    amount = Money(minor="amount_minor", required=True)
+    held = Money(minor="held_minor", required=True)
+    called = Money(minor="called_minor", required=True)
+    paid = Money(minor="paid_minor", required=True)
+
+
+class CoverSchema(Schema):
+    """All cover of a loan."""
+
+    held = Money(minor="held_minor", required=True)
+    lines = ma.fields.List(ma.fields.Nested(CoverLineSchema), required=True)
+
+
+class CancellationSchema(Schema):
+    """Why an approved loan is not paid out after all."""
+
+    reason = Text(500, required=True)
+    by_borrower = ma.fields.Boolean(load_default=False, truthy={True}, falsy={False})
+
+
+class CallSchema(Schema):
+    """A dated demand on one guarantor (代偿通知)."""
+
+    id = ma.fields.String(required=True)
+    loan = ma.fields.String(required=True)
+    guarantor = ma.fields.String(required=True)
+    ground = ma.fields.Enum(CallGround, by_value=ma.fields.String, required=True)
+    covers_for = ma.fields.String(required=True, allow_none=True)
+    amount = Money(minor="amount_minor", required=True)
+    paid = Money(minor="paid_minor", required=True)
+    open = Money(minor="open_minor", required=True)
+    status = ma.fields.Enum(CallStatus, by_value=ma.fields.String, required=True)
+    issued_on = Day(required=True)
+    deadline_on = Day(required=True)
+    promised_on = Day(required=True, allow_none=True)
+    dispute_reason = ma.fields.String(required=True, allow_none=True)
+
+
+class CallPaymentInSchema(Schema):
+    """Money that a called guarantor pays by hand."""
+
+    amount = Money(required=True)
+
+
+class CallPaymentSchema(Schema):
+    """What was paid on a call, with the receipt."""
+
+    id = ma.fields.String(required=True)
+    amount = Money(minor="amount_minor", required=True)
+    paid_on = Day(required=True)
+    call = ma.fields.Nested(CallSchema, required=True)
+
+
+class PromiseSchema(Schema):
+    """The day on which a guarantor will pay."""
+
+    pay_on = Day(required=True)
+
+
+class ReasonSchema(Schema):
+    """A reason in words."""
+
+    reason = Text(500, required=True)
+
+
+class ClaimSchema(Schema):
+    """What somebody who paid may claim back, and from whom (追偿权)."""
+
+    id = ma.fields.String(required=True)
+    loan = ma.fields.String(required=True)
+    claimant = ma.fields.String(required=True, allow_none=True)
+    debtor = ma.fields.String(required=True)
+    ground = ma.fields.Enum(ClaimGround, by_value=ma.fields.String, required=True)
+    amount = Money(minor="amount_minor", required=True)
+    settled = Money(minor="settled_minor", required=True)
+    created_on = Day(required=True)

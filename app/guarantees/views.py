@@ -1,0 +1,138 @@
+"""Rows of this room joined with the names of what they point at, for dumping."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from types import SimpleNamespace
+
+from sqlalchemy.orm import Session
+
+from community.guarantees import queries
+from community.guarantees.models import Call, Claim, GuaranteePayment
+from community.loans import queries as loans
+from community.loans import service as loan_service
+from community.loans.models import Loan, Repayment
+from community.members import queries as members
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Public ids of members and loans by internal id."""
+
+    members: dict[int, str]
+    loans: dict[int, Loan]
+
+    def member(self, member_id: int | None) -> str | None:
+        return None if member_id is None else self.members[member_id]
+
+
+def receipt(session: Session, repayment: Repayment) -> SimpleNamespace:
+    """A repayment as its payer sees it."""
+    loan = loans.get_loan_by_id(session, repayment.loan_id)
+    names = _names(session, [repayment.payer_id], [loan])
+    return SimpleNamespace(
+        **_columns(repayment),
+        id=repayment.public_id,
+        loan=loan.public_id,
+        payer=names.member(repayment.payer_id),
+        currency=loan_service.currency_of(loan),
+        outstanding_minor=loan.outstanding_minor,
+        loan_status=loan.status.value,
+        cover_held_minor=sum(
+            line.held_minor for line in queries.list_lines(session, loan_id=loan.id)
+        ),
+    )
+
+
+def receipts(session: Session, rows: Iterable[Repayment]) -> list[SimpleNamespace]:
+    """Receipts of one loan."""
+    return [receipt(session, row) for row in rows]
+
+
+def cover(session: Session, loan: Loan) -> SimpleNamespace:
+    """The cover of a loan, path by path."""
+    lines = queries.list_lines(session, loan_id=loan.id)
+    people = {line.standing_of_id for line in lines} | {line.via_id for line in lines}
+    names = _names(session, people, [loan])
+    currency = loan_service.currency_of(loan)
+    return SimpleNamespace(
+        held_minor=sum(line.held_minor for line in lines),
+        currency=currency,
+        lines=[
+            SimpleNamespace(
+                standing_of=names.member(line.standing_of_id),
+                through=names.member(line.via_id),
+                vouches=[v for v in (line.outer_vouch, line.inner_vouch) if v is not None],
+                amount_minor=line.amount_minor,
+                held_minor=line.held_minor,
+                called_minor=line.called_minor,
+                paid_minor=line.paid_minor,
+                currency=currency,
+            )
+            for line in lines
+        ],
+    )
+
+
+def calls(session: Session, rows: Iterable[Call]) -> list[SimpleNamespace]:
+    """Calls with the names on them."""
+    listed = list(rows)
+    people = {call.guarantor_id for call in listed} | {call.for_guarantor_id for call in listed}
+    found = [loans.get_loan_by_id(session, loan_id) for loan_id in {c.loan_id for c in listed}]
+    names = _names(session, people, found)
+    return [
+        SimpleNamespace(
+            **_columns(call),
+            id=call.public_id,
+            loan=names.loans[call.loan_id].public_id,
+            guarantor=names.member(call.guarantor_id),
+            covers_for=names.member(call.for_guarantor_id),
+            open_minor=call.open_minor,
+            currency=loan_service.currency_of(names.loans[call.loan_id]),
+        )
+        for call in listed
+    ]
+
+
+def call_payment(session: Session, payment: GuaranteePayment, call: Call) -> SimpleNamespace:
+    """A payment on a call, and the call after it."""
+    [shown] = calls(session, [call])
+    return SimpleNamespace(
+        id=payment.public_id,
+        amount_minor=payment.amount_minor,
+        paid_on=payment.paid_on,
+        currency=shown.currency,
+        call=shown,
+    )
+
+
+def claims(session: Session, rows: Iterable[Claim]) -> list[SimpleNamespace]:
+    """Claims with the names on them."""
+    listed = list(rows)
+    people = {claim.claimant_id for claim in listed} | {claim.debtor_id for claim in listed}
+    found = [loans.get_loan_by_id(session, loan_id) for loan_id in {c.loan_id for c in listed}]
+    names = _names(session, people, found)
+    return [
+        SimpleNamespace(
+            **_columns(claim),
+            id=claim.public_id,
+            loan=names.loans[claim.loan_id].public_id,
+            claimant=names.member(claim.claimant_id),
+            debtor=names.member(claim.debtor_id),
+            currency=loan_service.currency_of(names.loans[claim.loan_id]),
+        )
+        for claim in listed
+    ]
+
+
+def _names(session: Session, people: Iterable[int | None], rows: Iterable[Loan]) -> Names:
+    wanted = {member_id for member_id in people if member_id is not None}
+    named = members.names_of(session, wanted)
+    ids = {member_id: person.public_id for member_id, person in named.items()}
+    return Names(ids, {loan.id: loan for loan in rows})
+
+
+def _columns(row: object) -> dict[str, object]:
+    """The row's own columns, without those that are shown under another name."""
+    table = row.__table__  # type: ignore[attr-defined]
+    shown = {column.key for column in table.columns} - {"id", "loan_id", "public_id"}
+    return {name: getattr(row, name) for name in shown}

@@ -84,6 +84,7 @@ def gunicorn(database_url: str, folder: Path, *, workers: int, **env: str) -> It
         "DATABASE_URL": database_url,
         "VAR_DIR": str(folder),
         "RATE_LIMITS": "off",
+        "BUSINESS_TIMEZONE": "UTC",
         "LOG_LEVEL": "WARNING",
         "SECRET_KEY": "of no use outside of this test suite",
         **env,

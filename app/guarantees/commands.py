@@ -3,6 +3,7 @@
 from datetime import date, datetime
 
 import click
+from flask.cli import AppGroup
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -13,11 +14,9 @@ from community.communities.models import Community
 from community.guarantees.failure import advance_loan, loans_to_advance
 from community.ledger.service import close_through
 from community.trust.service import expire_vouches
+from community.trust.standings import expire_assessments
 
-
-@click.group("day")
-def cli() -> None:
-    """The business day."""
+cli = AppGroup("day", help="The business day.")
 
 
 @cli.command("close")
@@ -49,7 +48,8 @@ def close_community(
     session: Session, community_id: int, day: date, *, keep_open: bool = False
 ) -> int:
     """One community's day; returns how many loans were looked at."""
-    run_unit(session, expire_vouches, community_id=community_id, on=day, now=now())
+    for sweep in (expire_vouches, expire_assessments):
+        run_unit(session, sweep, community_id=community_id, on=day, now=now())
     late = loans_to_advance(session, community_id=community_id, on=day)
     session.rollback()
     for loan_id in late:

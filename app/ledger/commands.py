@@ -1,14 +1,12 @@
 """`flask ledger verify`: prove the laws on the whole database."""
 
 import click
+from flask.cli import AppGroup
 
 from app.extensions import db
 from community.verification import LAWS, verify
 
-
-@click.group("ledger")
-def cli() -> None:
-    """The books."""
+cli = AppGroup("ledger", help="The books.")
 
 
 @cli.command("verify")

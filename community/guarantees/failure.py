@@ -193,11 +193,10 @@ def _lapse(
             if call.status is CallStatus.OPEN
             and (call.deadline_on < on or cover.mode is LiabilityMode.PLEDGE_ONLY)
         ]
-        if not late or cover.loan.status is not LoanStatus.CALLED:
+        if not late or not _is_called(cover):
             return
-        for call in late:
-            if cover.loan.status is not LoanStatus.CALLED:
-                return
+        # What comes in on one call may settle the loan before the next one's turn.
+        for call in (call for call in late if _is_called(cover)):
             _lapse_one(session, cover, charter, call, on=on, deadline=deadline, now=now)
             settle_state(session, cover, on=on, now=now, actor_id=None)
 
@@ -382,10 +381,12 @@ def _items(cover: LoanCover, call: Call) -> Iterable[CallLine]:
     )
 
 
+def _is_called(cover: LoanCover) -> bool:
+    return cover.loan.status is LoanStatus.CALLED
+
+
 def _nobody_asked(cover: LoanCover) -> bool:
-    return cover.loan.status is LoanStatus.CALLED and not any(
-        call.status in PENDING for call in cover.calls.values()
-    )
+    return _is_called(cover) and not any(call.status in PENDING for call in cover.calls.values())
 
 
 def _charter(session: Session, loan: Loan) -> CharterRules:

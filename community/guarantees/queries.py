@@ -13,7 +13,7 @@ from community.guarantees.models import (
     Guarantee,
     GuaranteePayment,
 )
-from community.loans.models import Loan
+from community.loans.models import Loan, Repayment
 from community.trust.models import Standing, Vouch
 
 
@@ -50,17 +50,22 @@ def guarantor_ids(session: Session, *, loan_id: int) -> frozenset[int]:
     return frozenset(signed) | frozenset(called)
 
 
-def calls_of_loan(loan_id: int) -> Select[tuple[Call]]:
+def calls_of_loan(loan_id: int) -> Select[Call]:
     """The calls on a loan's guarantors."""
     return select(Call).where(Call.loan_id == loan_id)
 
 
-def calls_on(guarantor_id: int) -> Select[tuple[Call]]:
+def calls_on(guarantor_id: int) -> Select[Call]:
     """The calls on one guarantor."""
     return select(Call).where(Call.guarantor_id == guarantor_id)
 
 
-def claims_of(member_id: int) -> Select[tuple[Claim]]:
+def repayments_of(loan_id: int) -> Select[Repayment]:
+    """The receipts of a loan."""
+    return select(Repayment).where(Repayment.loan_id == loan_id)
+
+
+def claims_of(member_id: int) -> Select[Claim]:
     """Claims that a member has, and those that others have against them."""
     return select(Claim).where(or_(Claim.claimant_id == member_id, Claim.debtor_id == member_id))
 
@@ -75,9 +80,7 @@ def list_lines(session: Session, *, loan_id: int) -> list[LineView]:
             select(Standing.id, Standing.member_id).where(
                 Standing.id.in_({line.standing_id for line in lines})
             )
-        )
-        .tuples()
-        .all()
+        ).all()
     )
     vouches = {
         vouch.id: vouch

@@ -7,6 +7,7 @@ from datetime import date, datetime
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session, aliased
 
+from community.database import Base
 from community.ledger.chain import GENESIS
 from community.ledger.models import (
     DEBIT_KINDS,
@@ -63,7 +64,7 @@ class BookView:
     balances: tuple[BalanceView, ...]
 
 
-def entries_of(community_id: int) -> Select[tuple[JournalEntry]]:
+def entries_of(community_id: int) -> Select[JournalEntry]:
     """The journal of a community."""
     return (
         select(JournalEntry)
@@ -74,7 +75,8 @@ def entries_of(community_id: int) -> Select[tuple[JournalEntry]]:
 
 def entry_views(session: Session, entries: Sequence[JournalEntry]) -> list[EntryView]:
     """Entries with their legs, in the order given. Two statements, however many entries."""
-    members = Account.__table__.metadata.tables["members"]
+    # The members' table lives in a higher room, so it goes by name.
+    members = Base.metadata.tables["members"]
     rows = session.execute(
         select(Posting.entry_id, Account.kind, members.c.public_id, Posting.amount_minor)
         .join(Account, Account.id == Posting.account_id)
@@ -89,8 +91,6 @@ def entry_views(session: Session, entries: Sequence[JournalEntry]) -> list[Entry
                 reversed_entry.id.in_([entry.reverses_id for entry in entries if entry.reverses_id])
             )
         )
-        .tuples()
-        .all()
     )
     return [
         EntryView(

@@ -85,12 +85,12 @@ def entry_views(session: Session, entries: Sequence[JournalEntry]) -> list[Entry
         .order_by(Posting.id)
     ).all()
     reversed_entry = aliased(JournalEntry)
-    numbers = dict(
+    numbers: dict[int, int] = dict(
         session.execute(
             select(reversed_entry.id, reversed_entry.seq).where(
                 reversed_entry.id.in_([entry.reverses_id for entry in entries if entry.reverses_id])
             )
-        )
+        ).all()
     )
     return [
         EntryView(

@@ -5,12 +5,14 @@ from typing import Any
 
 import pytest
 
+from app.extensions import db
 from community.members.principal import Role
 from tests.api.conftest import MakeApp
 from tests.api.people import Person, assert_problem, register
 from tests.api.trust_village import Hamlet, make_hamlet, money
 from tests.lending import NOW
 from tests.trust_life import mark_overdue
+from tests.village_life import found_village
 
 
 @pytest.fixture
@@ -114,7 +116,10 @@ def test_limits_are_for_the_member_and_for_officers(hamlet: Hamlet) -> None:
     ana, ben, _ = three_generations(hamlet)
     path = hamlet.at(ben, "credit-limit")
     assert_problem(ana.get(path), 404, "not-found")
-    elsewhere = register(hamlet.app, "Elsewhere", roles=[(Role.OFFICER, 10_000)])
+    with hamlet.app.app_context():
+        other = found_village(db.session(), "Elsewhere")
+        db.session.commit()
+    elsewhere = register(hamlet.app, "Officer elsewhere", roles=[(Role.OFFICER, other.id)])
     assert_problem(elsewhere.get(path), 404, "not-found")
     assert hamlet.officer.get(path).status_code == 200
 
@@ -128,7 +133,7 @@ def test_approval_reserves_and_is_done_once_per_key(hamlet: Hamlet) -> None:
     assert (first.get_json()["id"], first.get_json()["status"]) == (loan, "approved")
     again = hamlet.officer.post(path, key="approval-0001")
     assert (again.status_code, again.get_json()) == (201, first.get_json())
-    assert_problem(hamlet.officer.post(path), 409, "step-not-allowed")
+    assert_problem(hamlet.officer.post(path), 409, "loan-step-not-allowed")
     assert ben.get(hamlet.at(ben, "credit-limit")).get_json()["amount"] == money("35.00")
     cover = ben.get(f"/api/v1/loans/{loan}/cover").get_json()
     assert cover["held"] == money("100.00")

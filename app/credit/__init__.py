@@ -1,0 +1,1 @@
+"""Credit limits and approval over the web."""

@@ -1,0 +1,1 @@
+"""Trust over the web."""

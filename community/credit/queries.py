@@ -1,0 +1,161 @@
+"""What is known of borrowers, read for many at once: a fixed number of statements."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from sqlalchemy import and_, case, func, select
+from sqlalchemy.orm import Session, aliased
+
+from community.credit.limits import BorrowerFacts, Capacity
+from community.groups.models import Group, GroupMember, GroupMemberStatus, GroupStatus
+from community.guarantees.models import Claim, ClaimGround, GuaranteePayment
+from community.loans.models import Loan, LoanStatus, Repayment
+from community.trust.models import Standing
+from community.trust.queries import capacities_on
+
+_PART = 5_000
+
+
+@dataclass(slots=True)
+class _Gathered:
+    owed: dict[int, int] = field(default_factory=dict)
+    recourse: dict[int, int] = field(default_factory=dict)
+    repaid: dict[int, int] = field(default_factory=dict)
+    overdue: dict[int, date] = field(default_factory=dict)
+    late_peers: dict[int, int] = field(default_factory=dict)
+
+
+def borrower_facts(
+    session: Session, *, community_id: int, member_ids: Collection[int] | None, on: date
+) -> dict[int, BorrowerFacts]:
+    """What members owe, have repaid, are late with and were assessed for in a community.
+
+    Given ids all have an answer; None reads everybody of whom something is known.
+    """
+    found = _Gathered()
+    for part in _parts(member_ids):
+        _gather(session, community_id, part, found)
+    capacities = capacities_on(session, community_id=community_id, member_ids=member_ids, on=on)
+    if member_ids is None:
+        everybody: set[int] = set().union(
+            found.owed, found.recourse, found.repaid, found.overdue, found.late_peers, capacities
+        )
+    else:
+        everybody = set(member_ids)
+    facts = {}
+    for member_id in sorted(everybody):
+        capacity = capacities.get(member_id)
+        recourse = found.recourse.get(member_id, 0)
+        facts[member_id] = BorrowerFacts(
+            owed_minor=found.owed.get(member_id, 0) + recourse,
+            recourse_minor=recourse,
+            loans_repaid=found.repaid.get(member_id, 0),
+            overdue_since_on=found.overdue.get(member_id),
+            late_peers=found.late_peers.get(member_id, 0),
+            capacity=None
+            if capacity is None
+            else Capacity(
+                capacity.public_id,
+                capacity.amount_minor - capacity.used_minor,
+                capacity.expires_on,
+            ),
+        )
+    return facts
+
+
+def _gather(session: Session, community_id: int, ids: list[int] | None, found: _Gathered) -> None:
+    principal = case(
+        (Loan.status == LoanStatus.APPROVED, Loan.principal_minor),
+        else_=Loan.outstanding_minor + Loan.written_off_minor,
+    )
+    # A loan repaid without calling anybody is a step up; one that was called is none.
+    repaid = case((and_(Loan.status == LoanStatus.CLOSED, Loan.called_on.is_(None)), 1), else_=0)
+    loans = (
+        select(Loan.borrower_id, func.sum(principal), func.sum(repaid))
+        .where(
+            Loan.community_id == community_id,
+            Loan.status.in_(
+                [
+                    LoanStatus.APPROVED,
+                    LoanStatus.CURRENT,
+                    LoanStatus.OVERDUE,
+                    LoanStatus.CALLED,
+                    LoanStatus.CLOSED,
+                    LoanStatus.WRITTEN_OFF,
+                ]
+            ),
+        )
+        .group_by(Loan.borrower_id)
+    )
+    for member_id, owed, steps in session.execute(_of(loans, Loan.borrower_id, ids)):
+        found.owed[member_id] = int(owed)
+        found.repaid[member_id] = int(steps)
+    recovered = (
+        select(Loan.borrower_id, func.sum(Repayment.recovered_minor))
+        .join(Loan, Loan.id == Repayment.loan_id)
+        .where(Loan.community_id == community_id, Loan.status == LoanStatus.WRITTEN_OFF)
+        .group_by(Loan.borrower_id)
+    )
+    for member_id, back in session.execute(_of(recovered, Loan.borrower_id, ids)):
+        found.owed[member_id] -= int(back)
+    claims = (
+        select(
+            Claim.debtor_id,
+            func.sum(GuaranteePayment.amount_minor - GuaranteePayment.recovered_minor),
+        )
+        .join(GuaranteePayment, GuaranteePayment.id == Claim.payment_id)
+        .join(Loan, Loan.id == Claim.loan_id)
+        .where(
+            Loan.community_id == community_id,
+            Claim.ground == ClaimGround.BORROWER,
+            GuaranteePayment.amount_minor > GuaranteePayment.recovered_minor,
+        )
+        .group_by(Claim.debtor_id)
+    )
+    for member_id, open_minor in session.execute(_of(claims, Claim.debtor_id, ids)):
+        found.recourse[member_id] = int(open_minor)
+    overdue = (
+        select(Standing.member_id, func.min(Standing.overdue_since_on))
+        .where(Standing.overdue_since_on.is_not(None))
+        .group_by(Standing.member_id)
+    )
+    for member_id, since_on in session.execute(_of(overdue, Standing.member_id, ids)):
+        found.overdue[member_id] = since_on
+    _gather_late_peers(session, community_id, ids, found)
+
+
+def _gather_late_peers(
+    session: Session, community_id: int, ids: list[int] | None, found: _Gathered
+) -> None:
+    peer = aliased(GroupMember)
+    late = (
+        select(GroupMember.member_id, func.count(func.distinct(peer.member_id)))
+        .join(Group, Group.id == GroupMember.group_id)
+        .join(peer, and_(peer.group_id == Group.id, peer.member_id != GroupMember.member_id))
+        .join(Standing, Standing.member_id == peer.member_id)
+        .where(
+            Group.community_id == community_id,
+            Group.status == GroupStatus.ACTIVE,
+            GroupMember.status == GroupMemberStatus.SIGNED,
+            peer.status == GroupMemberStatus.SIGNED,
+            Standing.overdue_since_on.is_not(None),
+        )
+        .group_by(GroupMember.member_id)
+    )
+    for member_id, count in session.execute(_of(late, GroupMember.member_id, ids)):
+        found.late_peers[member_id] = int(count)
+
+
+def _of(statement: Any, column: Any, ids: list[int] | None) -> Any:
+    return statement if ids is None else statement.where(column.in_(ids))
+
+
+def _parts(ids: Collection[int] | None) -> Iterable[list[int] | None]:
+    if ids is None:
+        yield None
+        return
+    ordered = sorted(set(ids))
+    for start in range(0, len(ordered), _PART):
+        yield ordered[start : start + _PART]

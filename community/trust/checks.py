@@ -1,0 +1,107 @@
+"""Proving that standings are real: stakes as the books say, assessments as they were granted."""
+
+from collections.abc import Iterator
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from community.ledger.checks import Breach
+from community.ledger.models import Account, AccountKind, Book
+from community.trust.models import Assessment, AssessmentKind, Standing, Vouch, VouchStatus
+
+
+def check_trust(session: Session) -> Iterator[Breach]:
+    """Law 2's ground: what can be reserved is there. (What is reserved: see guarantees.)"""
+    yield from _stakes_are_in_the_books(session)
+    yield from _assessments_were_granted(session)
+    yield from _live_vouches_were_accepted(session)
+
+
+def _stakes_are_in_the_books(session: Session) -> Iterator[Breach]:
+    # Credits are negative in the books.
+    held = (
+        select(
+            Book.community_id,
+            Account.member_id,
+            func.sum(-Account.balance_minor).label("held"),
+        )
+        .join(Book, Book.id == Account.book_id)
+        .where(Account.kind == AccountKind.MEMBER_STAKE)
+        .group_by(Book.community_id, Account.member_id)
+        .subquery()
+    )
+    same_place = (held.c.community_id == Standing.community_id) & (
+        held.c.member_id == Standing.member_id
+    )
+    rows = session.execute(
+        select(Standing.id, Standing.stake_minor, func.coalesce(held.c.held, 0))
+        .outerjoin(held, same_place)
+        .where(Standing.stake_minor != func.coalesce(held.c.held, 0))
+        .order_by(Standing.id)
+    )
+    for row_id, stake, in_books in rows:
+        yield Breach(2, "standings", str(row_id), f"stakes {stake}, the books hold {in_books}")
+    homeless = session.execute(
+        select(held.c.community_id, held.c.member_id, held.c.held)
+        .outerjoin(Standing, same_place)
+        .where(Standing.id.is_(None), held.c.held != 0)
+        .order_by(held.c.community_id, held.c.member_id)
+    )
+    for community_id, member_id, in_books in homeless:
+        yield Breach(
+            2,
+            "accounts",
+            f"community {community_id}, member {member_id}",
+            f"holds a stake of {in_books} that no standing shows",
+        )
+
+
+def _assessments_were_granted(session: Session) -> Iterator[Breach]:
+    live = (
+        select(
+            Assessment.community_id,
+            Assessment.member_id,
+            func.sum(Assessment.amount_minor - Assessment.used_minor).label("granted"),
+            func.min(Assessment.expires_on).label("until_on"),
+        )
+        .where(Assessment.kind == AssessmentKind.STANDING, Assessment.ended_at.is_(None))
+        .group_by(Assessment.community_id, Assessment.member_id)
+        .subquery()
+    )
+    rows = session.execute(
+        select(
+            Standing.id,
+            Standing.assessed_minor,
+            Standing.assessed_until_on,
+            func.coalesce(live.c.granted, 0),
+            live.c.until_on,
+        )
+        .outerjoin(
+            live,
+            (live.c.community_id == Standing.community_id)
+            & (live.c.member_id == Standing.member_id),
+        )
+        .order_by(Standing.id)
+    )
+    for row_id, assessed, until_on, granted, granted_until_on in rows:
+        if assessed != granted:
+            yield Breach(
+                2, "standings", str(row_id), f"counts {assessed} as assessed, {granted} is granted"
+            )
+        elif assessed and until_on != granted_until_on:
+            yield Breach(
+                2,
+                "standings",
+                str(row_id),
+                f"counts its assessment until {until_on}, it was granted until {granted_until_on}",
+            )
+
+
+def _live_vouches_were_accepted(session: Session) -> Iterator[Breach]:
+    rows = session.scalars(
+        select(Vouch.id)
+        .where(Vouch.status == VouchStatus.LIVE, Vouch.accepted_at.is_(None))
+        .order_by(Vouch.id)
+    )
+    for row_id in rows:
+        yield Breach(2, "vouches", str(row_id), "is live though only one side has spoken")

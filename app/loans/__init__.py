@@ -1,0 +1,1 @@
+"""Loans over HTTP: quotes, applications, decisions, payment."""

@@ -1,0 +1,350 @@
+"""Quotes, applications, endorsements, decisions against, and paying out."""
+
+from typing import Any
+
+from app.auth import caller
+from app.blueprint import Blueprint
+from app.clock import now, today
+from app.extensions import db
+from app.idempotency import money_moving
+from app.loans import permissions as _permissions  # noqa: F401  declares this room's actions
+from app.loans import views
+from app.loans.facts import community_facts, group_facts, group_loan_facts, loan_facts
+from app.loans.schemas import (
+    GroupLoanApplicationSchema,
+    GroupLoanSchema,
+    LoanApplicationSchema,
+    LoanEndorsementInSchema,
+    LoanEndorsementListSchema,
+    LoanEndorsementSchema,
+    LoanListArgs,
+    LoanOptionalReasonSchema,
+    LoanReasonSchema,
+    LoanSchema,
+    LoanSummarySchema,
+    QuoteArgs,
+    QuoteSchema,
+)
+from app.paging import Page, PageArgs, page_of, paginate, show_etag
+from app.permissions import Facts, permit, requires
+from app.transaction import transactional
+from community.communities import queries as communities
+from community.groups import queries as groups
+from community.loans import queries, service
+from community.loans.models import GroupLoan, Loan, LoanStatus
+from community.members import queries as members
+from community.money import Money
+from community.products import queries as products
+
+LoanPageSchema = page_of(LoanSummarySchema)
+
+blp = Blueprint("loans", __name__, description="Loans and group loans")
+
+
+@blp.route("/communities/<pid(com):community_id>/quote")
+@requires("quote:read")
+@blp.arguments(QuoteArgs, location="query")
+@blp.response(200, QuoteSchema)
+def get_quote(args: dict[str, Any], community_id: str) -> dict[str, Any]:
+    """What a loan would cost: schedule, effective yearly rate, total."""
+    session = db.session()
+    community = communities.get_community(session, community_id)
+    permit("quote:read", community_facts(session, community))
+    on = args["on"] or today()
+    quote = service.quote(
+        session,
+        community_id=community.id,
+        product_id=products.get_product(session, args["product"]).id,
+        principal=Money.parse(args["amount"], community.currency),
+        on=on,
+        instalments=args["instalments"],
+        season_id=_season_id(args["season"]),
+    )
+    return views.quote_view(session, quote, on)
+
+
+@blp.route("/loans", methods=["POST"])
+@requires("loan:apply")
+@blp.arguments(LoanApplicationSchema)
+@blp.response(201, LoanSchema)
+@transactional
+def apply(data: dict[str, Any]) -> dict[str, Any]:
+    """Apply for a loan."""
+    session = db.session()
+    me = caller().member_id
+    community = communities.get_community(session, data["community"])
+    named = data["borrower"]
+    borrower_id = me if named is None else members.get_member(session, named).id
+    permit("loan:apply", community_facts(session, community, borrower_id=borrower_id))
+    loan = service.apply(
+        session,
+        community_id=community.id,
+        borrower_id=borrower_id,
+        product_id=products.get_product(session, data["product"]).id,
+        principal=data["principal"],
+        instalments=data["instalments"],
+        season_id=_season_id(data["season"]),
+        purpose=data["purpose"],
+        on=today(),
+        now=now(),
+        actor_id=me,
+    )
+    show_etag(loan.version)
+    return views.loan_view(session, loan)
+
+
+@blp.route("/me/loans")
+@requires("loan:read")
+@blp.arguments(LoanListArgs, location="query")
+@blp.response(200, LoanPageSchema)
+def list_my_loans(args: dict[str, Any]) -> Page:
+    """The caller's own loans, newest first."""
+    me = caller().member_id
+    permit("loan:read", Facts(owner_ids=frozenset({me})))
+    return _page(args, borrower_id=me)
+
+
+@blp.route("/communities/<pid(com):community_id>/loans")
+@requires("loan:list")
+@blp.arguments(LoanListArgs, location="query")
+@blp.response(200, LoanPageSchema)
+def list_loans(args: dict[str, Any], community_id: str) -> Page:
+    """The loans of a community, newest first: for its officers and auditors."""
+    session = db.session()
+    community = communities.get_community(session, community_id)
+    permit("loan:list", Facts(path=community.path_ids))
+    return _page(args, community_ids=[community.id])
+
+
+@blp.route("/loans/<pid(lon):loan_id>")
+@requires("loan:read")
+@blp.response(200, LoanSchema)
+def get_loan(loan_id: str) -> dict[str, Any]:
+    """One loan with its schedule, its life, and what it owes today."""
+    session = db.session()
+    loan = queries.get_loan(session, loan_id)
+    permit("loan:read", loan_facts(session, loan))
+    show_etag(loan.version)
+    return views.loan_view(session, loan)
+
+
+@blp.route("/loans/<pid(lon):loan_id>/endorsements", methods=["POST"])
+@requires("endorsement:give")
+@blp.arguments(LoanEndorsementInSchema)
+@blp.response(201, LoanEndorsementSchema)
+@transactional
+def endorse(data: dict[str, Any], loan_id: str) -> dict[str, Any]:
+    """Give one's word for a loan."""
+    session = db.session()
+    loan = queries.get_loan(session, loan_id)
+    community = communities.get_community_by_id(session, loan.community_id)
+    permit("endorsement:give", community_facts(session, community))
+    word = service.endorse(
+        session,
+        loan_id=loan.id,
+        endorser_id=caller().member_id,
+        on=today(),
+        now=now(),
+        comment=data["comment"],
+    )
+    return views.endorsement_view(session, word)
+
+
+@blp.route("/loans/<pid(lon):loan_id>/withdrawal", methods=["POST"])
+@requires("loan:withdraw")
+@blp.arguments(LoanOptionalReasonSchema)
+@blp.response(200, LoanSchema)
+@transactional
+def withdraw(data: dict[str, Any], loan_id: str) -> dict[str, Any]:
+    """Take back an application that is not decided yet."""
+    session = db.session()
+    loan = queries.get_loan(session, loan_id)
+    permit("loan:withdraw", loan_facts(session, loan))
+    loan = service.withdraw(
+        session,
+        loan_id=loan.id,
+        on=today(),
+        now=now(),
+        actor_id=caller().member_id,
+        reason=data["reason"],
+    )
+    return views.loan_view(session, loan)
+
+
+@blp.route("/loans/<pid(lon):loan_id>/rejection", methods=["POST"])
+@requires("loan:reject")
+@blp.arguments(LoanReasonSchema)
+@blp.response(200, LoanSchema)
+@transactional
+def reject(data: dict[str, Any], loan_id: str) -> dict[str, Any]:
+    """Refuse an application, with the reason."""
+    session = db.session()
+    loan = queries.get_loan(session, loan_id)
+    permit("loan:reject", loan_facts(session, loan))
+    loan = service.reject(
+        session,
+        loan_id=loan.id,
+        on=today(),
+        now=now(),
+        actor_id=caller().member_id,
+        reason=data["reason"],
+    )
+    return views.loan_view(session, loan)
+
+
+@blp.route("/loans/<pid(lon):loan_id>/disbursement", methods=["POST"])
+@requires("loan:disburse")
+@money_moving(LoanSchema)
+def disburse(loan_id: str) -> dict[str, Any]:
+    """Pay an approved loan out of the lending pool; its schedule begins today."""
+    session = db.session()
+    loan = queries.get_loan(session, loan_id)
+    permit("loan:disburse", loan_facts(session, loan))
+    loan = service.disburse(
+        session, loan_id=loan.id, on=today(), now=now(), actor_id=caller().member_id
+    )
+    return views.loan_view(session, loan)
+
+
+@blp.route("/groups/<pid(grp):group_id>/loans", methods=["POST"])
+@requires("group-loan:apply")
+@blp.arguments(GroupLoanApplicationSchema)
+@blp.response(201, GroupLoanSchema)
+@transactional
+def apply_as_group(data: dict[str, Any], group_id: str) -> dict[str, Any]:
+    """Apply for a group loan, with a share for each member who borrows."""
+    session = db.session()
+    group = groups.get_group(session, group_id)
+    permit("group-loan:apply", group_facts(session, group))
+    shares = {
+        members.get_member(session, share["member"]).id: share["amount"].amount_minor
+        for share in data["shares"]
+    }
+    group_loan = service.apply_as_group(
+        session,
+        group_id=group.id,
+        product_id=products.get_product(session, data["product"]).id,
+        shares=shares,
+        total=data["total"],
+        instalments=data["instalments"],
+        season_id=_season_id(data["season"]),
+        purpose=data["purpose"],
+        on=today(),
+        now=now(),
+        actor_id=caller().member_id,
+    )
+    return views.group_loan_view(session, group_loan)
+
+
+@blp.route("/groups/<pid(grp):group_id>/loans")
+@requires("group-loan:read")
+@blp.arguments(PageArgs, location="query")
+@blp.response(200, page_of(GroupLoanSchema))
+def list_group_loans(args: dict[str, Any], group_id: str) -> Page:
+    """A group's loans, newest first."""
+    session = db.session()
+    group = groups.get_group(session, group_id)
+    permit("group-loan:read", group_facts(session, group))
+    page = paginate(
+        session, queries.list_group_loans(group.id), key=GroupLoan.id, args=args, newest_first=True
+    )
+    return Page([views.group_loan_view(session, row) for row in page.items], page.next_cursor)
+
+
+@blp.route("/group-loans/<pid(gln):group_loan_id>")
+@requires("group-loan:read")
+@blp.response(200, GroupLoanSchema)
+def get_group_loan(group_loan_id: str) -> dict[str, Any]:
+    """One group loan with the share of each member."""
+    session = db.session()
+    group_loan = queries.get_group_loan(session, group_loan_id)
+    permit("group-loan:read", group_loan_facts(session, group_loan))
+    return views.group_loan_view(session, group_loan)
+
+
+@blp.route("/group-loans/<pid(gln):group_loan_id>/endorsements", methods=["POST"])
+@requires("endorsement:give")
+@blp.arguments(LoanEndorsementInSchema)
+@blp.response(201, LoanEndorsementListSchema)
+@transactional
+def endorse_group_loan(data: dict[str, Any], group_loan_id: str) -> dict[str, Any]:
+    """Give one's word for every share of a group loan but one's own and one's household's."""
+    session = db.session()
+    group_loan = queries.get_group_loan(session, group_loan_id)
+    community = communities.get_community_by_id(session, group_loan.community_id)
+    permit("endorsement:give", community_facts(session, community))
+    words = service.endorse_group_loan(
+        session,
+        group_loan_id=group_loan.id,
+        endorser_id=caller().member_id,
+        on=today(),
+        now=now(),
+        comment=data["comment"],
+    )
+    return {"items": [views.endorsement_view(session, word) for word in words]}
+
+
+@blp.route("/group-loans/<pid(gln):group_loan_id>/withdrawal", methods=["POST"])
+@requires("group-loan:withdraw")
+@blp.arguments(LoanOptionalReasonSchema)
+@blp.response(200, GroupLoanSchema)
+@transactional
+def withdraw_group_loan(data: dict[str, Any], group_loan_id: str) -> dict[str, Any]:
+    """Take back a group application, all shares of it."""
+    session = db.session()
+    group_loan = queries.get_group_loan(session, group_loan_id)
+    permit("group-loan:withdraw", group_loan_facts(session, group_loan))
+    return _end(group_loan, LoanStatus.WITHDRAWN, data["reason"])
+
+
+@blp.route("/group-loans/<pid(gln):group_loan_id>/rejection", methods=["POST"])
+@requires("group-loan:reject")
+@blp.arguments(LoanReasonSchema)
+@blp.response(200, GroupLoanSchema)
+@transactional
+def reject_group_loan(data: dict[str, Any], group_loan_id: str) -> dict[str, Any]:
+    """Refuse a group application, all shares of it, with the reason."""
+    session = db.session()
+    group_loan = queries.get_group_loan(session, group_loan_id)
+    permit("group-loan:reject", group_loan_facts(session, group_loan))
+    return _end(group_loan, LoanStatus.REJECTED, data["reason"])
+
+
+@blp.route("/group-loans/<pid(gln):group_loan_id>/disbursement", methods=["POST"])
+@requires("group-loan:disburse")
+@money_moving(GroupLoanSchema)
+def disburse_group_loan(group_loan_id: str) -> dict[str, Any]:
+    """Pay all shares of an approved group loan out of the lending pool, or none."""
+    session = db.session()
+    group_loan = queries.get_group_loan(session, group_loan_id)
+    permit("group-loan:disburse", group_loan_facts(session, group_loan))
+    group_loan = service.disburse_group_loan(
+        session, group_loan_id=group_loan.id, on=today(), now=now(), actor_id=caller().member_id
+    )
+    return views.group_loan_view(session, group_loan)
+
+
+def _end(group_loan: GroupLoan, to: LoanStatus, reason: str) -> dict[str, Any]:
+    session = db.session()
+    ended = service.end_group_application(
+        session,
+        group_loan_id=group_loan.id,
+        to=to,
+        on=today(),
+        now=now(),
+        actor_id=caller().member_id,
+        reason=reason,
+    )
+    return views.group_loan_view(session, ended)
+
+
+def _page(args: dict[str, Any], **filters: Any) -> Page:
+    session = db.session()
+    statuses = [args["status"]] if args["status"] is not None else []
+    statement = queries.list_loans(**filters, statuses=statuses)
+    page = paginate(session, statement, key=Loan.id, args=args, newest_first=True)
+    return Page(views.loan_summaries(session, page.items), page.next_cursor)
+
+
+def _season_id(public_id: str | None) -> int | None:
+    return None if public_id is None else products.get_season(db.session(), public_id).id

@@ -1,0 +1,250 @@
+"""Quotes, applications and loans as they cross the wire."""
+
+from typing import Any
+
+import marshmallow as ma
+
+from app.fields import Day, Instant, Money, PublicId, Schema, Text, Whole
+from app.paging import PageArgs
+from app.products.schemas import ProductTermsSchema, SeasonSchema
+from community.loans.models import LoanStatus, RepaymentSource
+
+_INSTALMENTS = {"description": "Left out for a seasonal product: its season says how many."}
+
+
+class QuoteArgs(Schema):
+    """What a quote is asked for, as a query string; the currency is the community's."""
+
+    product = PublicId("prd", required=True)
+    amount = ma.fields.String(
+        required=True, metadata={"description": "Decimal units, such as 120.50"}
+    )
+    instalments = Whole(1, 600, from_text=True, load_default=None)
+    season = PublicId("sea", load_default=None)
+    on = Day(load_default=None, metadata={"description": "When it would be paid out; today."})
+
+
+class ScheduleRowSchema(Schema):
+    """One due of a schedule."""
+
+    number = Whole(1, required=True)
+    due_on = Day(required=True)
+    principal = Money(minor="principal_minor", required=True)
+    interest = Money(minor="interest_minor", required=True)
+    total = Money(minor="total_minor", required=True)
+
+
+class QuoteSchema(Schema):
+    """What a loan would cost."""
+
+    product = ma.fields.String(required=True)
+    product_version = Whole(1, required=True)
+    charter_version = Whole(1, required=True)
+    on = Day(required=True)
+    principal = Money(minor="principal_minor", required=True)
+    interest = Money(minor="interest_minor", required=True)
+    total = Money(minor="total_minor", required=True)
+    effective_yearly_rate_ppm = Whole(
+        0,
+        required=True,
+        metadata={"description": "By actual cash flows, in parts per million."},
+    )
+    rate_cap_ppm = Whole(0, required=True)
+    rate_cap_basis = ma.fields.String(required=True)
+    schedule = ma.fields.List(ma.fields.Nested(ScheduleRowSchema), required=True)
+
+
+class LoanApplicationSchema(Schema):
+    """Somebody asks for a loan; the borrower is the caller if nobody is named."""
+
+    community = PublicId("com", required=True)
+    product = PublicId("prd", required=True)
+    principal = Money(required=True)
+    instalments = Whole(1, 600, load_default=None, allow_none=True, metadata=_INSTALMENTS)
+    season = PublicId("sea", load_default=None, allow_none=True)
+    purpose = Text(500, required=True)
+    borrower = PublicId("mem", load_default=None, allow_none=True)
+
+
+class GroupLoanShareSchema(Schema):
+    """One member's share of a group loan."""
+
+    member = PublicId("mem", required=True)
+    amount = Money(required=True)
+
+
+class GroupLoanApplicationSchema(Schema):
+    """A group asks for a loan: a share for each member who borrows; the shares sum to the total."""
+
+    product = PublicId("prd", required=True)
+    total = Money(required=True)
+    shares = ma.fields.List(
+        ma.fields.Nested(GroupLoanShareSchema),
+        required=True,
+        validate=ma.validate.Length(min=1, max=100),
+    )
+    instalments = Whole(1, 600, load_default=None, allow_none=True, metadata=_INSTALMENTS)
+    season = PublicId("sea", load_default=None, allow_none=True)
+    purpose = Text(500, required=True)
+
+    @ma.validates_schema
+    def _one_share_each_in_one_currency(self, data: dict[str, Any], **_: Any) -> None:
+        members = [share["member"] for share in data["shares"]]
+        if len(set(members)) < len(members):
+            raise ma.ValidationError("Every member has one share.", "shares")
+        if {share["amount"].currency for share in data["shares"]} != {data["total"].currency}:
+            raise ma.ValidationError("All amounts are in one currency.", "shares")
+
+
+class LoanEndorsementInSchema(Schema):
+    """A member's word for a loan."""
+
+    comment = Text(500, empty=True, load_default="")
+
+
+class LoanOptionalReasonSchema(Schema):
+    """Why, if there is something to say."""
+
+    reason = Text(500, empty=True, load_default="")
+
+
+class LoanReasonSchema(Schema):
+    """Why."""
+
+    reason = Text(500, required=True)
+
+
+class LoanListArgs(PageArgs):
+    """Filters of a list of loans."""
+
+    status = ma.fields.Enum(LoanStatus, by_value=ma.fields.String, load_default=None)
+
+
+class LoanPersonSchema(Schema):
+    """A member as others see them."""
+
+    id = ma.fields.String(required=True)
+    name = ma.fields.String(required=True)
+
+
+class LoanInstalmentSchema(ScheduleRowSchema):
+    """One due of a loan, and what was paid of it."""
+
+    paid_principal = Money(minor="paid_principal_minor", required=True)
+    paid_interest = Money(minor="paid_interest_minor", required=True)
+
+
+class LoanStepSchema(Schema):
+    """A step of a loan's life."""
+
+    from_status = ma.fields.Enum(
+        LoanStatus, by_value=ma.fields.String, required=True, allow_none=True
+    )
+    to_status = ma.fields.Enum(LoanStatus, by_value=ma.fields.String, required=True)
+    on = Day(required=True)
+    reason = ma.fields.String(required=True)
+    by = ma.fields.Nested(LoanPersonSchema, required=True, allow_none=True)
+
+
+class LoanEndorsementSchema(Schema):
+    """A member's word for a loan."""
+
+    loan = ma.fields.String(required=True)
+    loan_status = ma.fields.Enum(LoanStatus, by_value=ma.fields.String, required=True)
+    by = ma.fields.Nested(LoanPersonSchema, required=True)
+    comment = ma.fields.String(required=True)
+    endorsed_at = Instant(required=True)
+
+
+class LoanEndorsementListSchema(Schema):
+    """Words given at once for the shares of a group loan."""
+
+    items = ma.fields.List(ma.fields.Nested(LoanEndorsementSchema), required=True)
+
+
+class LoanReceiptSchema(Schema):
+    """Money received on a loan, or principal given up."""
+
+    id = ma.fields.String(required=True)
+    source = ma.fields.Enum(RepaymentSource, by_value=ma.fields.String, required=True)
+    received_on = Day(required=True)
+    amount = Money(minor="amount_minor", required=True)
+    principal = Money(minor="principal_minor", required=True)
+    interest = Money(minor="interest_minor", required=True)
+
+
+class LoanOwedSchema(Schema):
+    """What a loan owes on a day."""
+
+    on = Day(required=True)
+    principal = Money(minor="principal_minor", required=True)
+    interest = Money(minor="interest_minor", required=True)
+    total = Money(minor="total_minor", required=True)
+    due = Money(minor="due_minor", required=True)
+    overdue = Money(minor="overdue_minor", required=True)
+    overdue_since_on = Day(required=True, allow_none=True)
+    days_overdue = Whole(0, required=True)
+
+
+class LoanSummarySchema(Schema):
+    """A loan in a list."""
+
+    id = ma.fields.String(required=True)
+    community = ma.fields.String(required=True)
+    borrower = ma.fields.Nested(LoanPersonSchema, required=True)
+    group_loan = ma.fields.String(required=True, allow_none=True)
+    principal = Money(minor="principal_minor", required=True)
+    outstanding = Money(minor="outstanding_minor", required=True)
+    written_off = Money(minor="written_off_minor", required=True)
+    status = ma.fields.Enum(LoanStatus, by_value=ma.fields.String, required=True)
+    purpose = ma.fields.String(required=True)
+    submitted_at = Instant(required=True, allow_none=True)
+    approved_at = Instant(required=True, allow_none=True)
+    disbursed_on = Day(required=True, allow_none=True)
+    overdue_since_on = Day(required=True, allow_none=True)
+    called_on = Day(required=True, allow_none=True)
+    accelerated_on = Day(required=True, allow_none=True)
+    ended_on = Day(required=True, allow_none=True)
+
+
+class FrozenSeasonSchema(SeasonSchema):
+    """The calendar that a loan froze."""
+
+    class Meta(SeasonSchema.Meta):
+        exclude = ("id", "community", "code")
+
+
+class LoanSchema(LoanSummarySchema):
+    """A loan with its terms, schedule, life, and what it owes today."""
+
+    product_version = ma.fields.Nested(
+        Schema.from_dict(
+            {"product": ma.fields.String(required=True), "version": Whole(1, required=True)},
+            name="FrozenVersion",
+        ),
+        required=True,
+    )
+    terms = ma.fields.Nested(ProductTermsSchema, required=True)
+    season = ma.fields.Nested(FrozenSeasonSchema, required=True, allow_none=True)
+    instalments = Whole(1, required=True)
+    schedule = ma.fields.List(
+        ma.fields.Nested(LoanInstalmentSchema),
+        required=True,
+        metadata={"description": "Empty before the loan is paid out: it begins on that day."},
+    )
+    owed = ma.fields.Nested(LoanOwedSchema, required=True)
+    steps = ma.fields.List(ma.fields.Nested(LoanStepSchema), required=True)
+    endorsements = ma.fields.List(ma.fields.Nested(LoanEndorsementSchema), required=True)
+    repayments = ma.fields.List(ma.fields.Nested(LoanReceiptSchema), required=True)
+
+
+class GroupLoanSchema(Schema):
+    """A group loan with the share of each member."""
+
+    id = ma.fields.String(required=True)
+    group = ma.fields.String(required=True)
+    community = ma.fields.String(required=True)
+    total = Money(minor="total_minor", required=True)
+    submitted_by = ma.fields.Nested(LoanPersonSchema, required=True)
+    created_at = Instant(required=True)
+    shares = ma.fields.List(ma.fields.Nested(LoanSummarySchema), required=True)

@@ -1,0 +1,189 @@
+"""Loans joined with the names of what they point at, for dumping."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from app.clock import today
+from community.communities import queries as communities
+from community.groups import queries as groups
+from community.loans import queries
+from community.loans.models import Endorsement, GroupLoan, Loan
+from community.loans.schedule import read_loan_terms
+from community.loans.service import Quote, currency_of
+from community.members import queries as members
+from community.members.queries import Named
+from community.products import queries as products
+
+People = dict[int, dict[str, str]]
+
+_COLUMNS = (
+    "principal_minor",
+    "outstanding_minor",
+    "written_off_minor",
+    "status",
+    "purpose",
+    "submitted_at",
+    "approved_at",
+    "disbursed_on",
+    "overdue_since_on",
+    "called_on",
+    "accelerated_on",
+    "ended_on",
+)
+
+
+def quote_view(session: Session, quote: Quote, on: Any) -> dict[str, Any]:
+    """A quote with its schedule."""
+    currency = quote.terms.product.currency
+    product = products.get_product_by_id(session, quote.version.product_id)
+    return {
+        "currency": currency,
+        "product": product.public_id,
+        "product_version": quote.version.version,
+        "charter_version": quote.charter.version,
+        "on": on,
+        "principal_minor": quote.principal_minor,
+        "interest_minor": quote.interest_minor,
+        "total_minor": quote.total_minor,
+        "effective_yearly_rate_ppm": quote.effective_yearly_rate_ppm,
+        "rate_cap_ppm": quote.charter.rules.yearly_rate_ppm_max,
+        "rate_cap_basis": quote.charter.rules.rate_cap_basis,
+        "schedule": [
+            {
+                "currency": currency,
+                "number": row.number,
+                "due_on": row.due_on,
+                "principal_minor": row.principal_minor,
+                "interest_minor": row.interest_minor,
+                "total_minor": row.total_minor,
+            }
+            for row in quote.rows
+        ],
+    }
+
+
+def loan_view(session: Session, loan: Loan) -> dict[str, Any]:
+    """One loan in full, as of today."""
+    on = today()
+    file = queries.get_loan_file(session, loan, on)
+    currency = currency_of(loan)
+    terms = read_loan_terms(loan.terms)
+    version = products.get_version(session, loan.product_version_id)
+    people = _people(
+        session,
+        [step.actor_id for step in file.steps] + [word.endorser_id for word in file.endorsements],
+    )
+    [summary] = loan_summaries(session, [loan])
+    return summary | {
+        "product_version": {
+            "product": products.get_product_by_id(session, version.product_id).public_id,
+            "version": version.version,
+        },
+        "terms": terms.product,
+        "season": terms.season,
+        "instalments": terms.instalments,
+        "schedule": [
+            {
+                "currency": currency,
+                "number": row.number,
+                "due_on": row.due_on,
+                "principal_minor": row.principal_minor,
+                "interest_minor": row.interest_minor,
+                "total_minor": row.principal_minor + row.interest_minor,
+                "paid_principal_minor": row.paid_principal_minor,
+                "paid_interest_minor": row.paid_interest_minor,
+            }
+            for row in file.instalments
+        ],
+        "owed": {
+            "currency": currency,
+            "on": on,
+            "principal_minor": file.owed.principal_minor,
+            "interest_minor": file.owed.interest_minor,
+            "total_minor": file.owed.total_minor,
+            "due_minor": file.owed.due_minor,
+            "overdue_minor": file.owed.overdue_minor,
+            "overdue_since_on": file.owed.overdue_since_on,
+            "days_overdue": file.owed.days_overdue,
+        },
+        "steps": [
+            {
+                "from_status": step.from_status,
+                "to_status": step.to_status,
+                "on": step.on,
+                "reason": step.reason,
+                "by": people.get(step.actor_id) if step.actor_id is not None else None,
+            }
+            for step in file.steps
+        ],
+        "endorsements": [_word(loan, word, people) for word in file.endorsements],
+        "repayments": [
+            {
+                "currency": currency,
+                "id": row.public_id,
+                "source": row.source,
+                "received_on": row.received_on,
+                "amount_minor": row.amount_minor,
+                "principal_minor": row.principal_minor,
+                "interest_minor": row.interest_minor,
+            }
+            for row in file.repayments
+        ],
+    }
+
+
+def loan_summaries(session: Session, loans: Iterable[Loan]) -> list[dict[str, Any]]:
+    """Loans as they stand in a list; three statements for all of them."""
+    listed = list(loans)
+    people = _people(session, [loan.borrower_id for loan in listed])
+    places = communities.get_communities_by_id(session, [loan.community_id for loan in listed])
+    group_loans = queries.group_loan_public_ids(session, [loan.group_loan_id for loan in listed])
+    return [
+        {name: getattr(loan, name) for name in _COLUMNS}
+        | {
+            "currency": currency_of(loan),
+            "id": loan.public_id,
+            "community": places[loan.community_id].public_id,
+            "borrower": people[loan.borrower_id],
+            "group_loan": group_loans.get(loan.group_loan_id or 0),
+        }
+        for loan in listed
+    ]
+
+
+def group_loan_view(session: Session, group_loan: GroupLoan) -> dict[str, Any]:
+    """A group loan with its shares."""
+    shares = queries.list_shares(session, group_loan.id)
+    return {
+        "currency": currency_of(shares[0]),
+        "id": group_loan.public_id,
+        "group": groups.get_group_by_id(session, group_loan.group_id).public_id,
+        "community": communities.get_community_by_id(session, group_loan.community_id).public_id,
+        "total_minor": group_loan.total_minor,
+        "submitted_by": _people(session, [group_loan.submitted_by_id])[group_loan.submitted_by_id],
+        "created_at": group_loan.created_at,
+        "shares": loan_summaries(session, shares),
+    }
+
+
+def endorsement_view(session: Session, word: Endorsement) -> dict[str, Any]:
+    """A word given, and where the loan stands with it."""
+    loan = queries.get_loan_by_id(session, word.loan_id)
+    return _word(loan, word, _people(session, [word.endorser_id]))
+
+
+def _word(loan: Loan, word: Endorsement, people: People) -> dict[str, Any]:
+    return {
+        "loan": loan.public_id,
+        "loan_status": loan.status,
+        "by": people[word.endorser_id],
+        "comment": word.comment,
+        "endorsed_at": word.endorsed_at,
+    }
+
+
+def _people(session: Session, ids: Iterable[int | None]) -> People:
+    named: dict[int, Named] = members.names_of(session, ids)
+    return {key: {"id": one.public_id, "name": one.name} for key, one in named.items()}

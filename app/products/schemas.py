@@ -1,0 +1,125 @@
+"""Products, their terms, and seasons as they cross the wire."""
+
+from typing import Any
+
+import marshmallow as ma
+
+from app.fields import Day, Instant, Money, Schema, Text, Whole
+from community.communities.charter import LiabilityMode
+from community.products.terms import (
+    Amortisation,
+    Component,
+    DayCount,
+    PeriodUnit,
+    RateMethod,
+)
+
+
+class ProductTermsSchema(Schema):
+    """The terms of a product. Rates are parts per million a year, ratios ten-thousandths."""
+
+    principal_min = Money(minor="principal_minor_min", required=True)
+    principal_max = Money(minor="principal_minor_max", required=True)
+    rate_method = ma.fields.Enum(RateMethod, by_value=ma.fields.String, required=True)
+    amortisation = ma.fields.Enum(Amortisation, by_value=ma.fields.String, required=True)
+    yearly_rate_ppm = Whole(0, 10_000_000, required=True)
+    day_count = ma.fields.Enum(DayCount, by_value=ma.fields.String, required=True)
+    period_unit = ma.fields.Enum(PeriodUnit, by_value=ma.fields.String, required=True)
+    period_length = Whole(1, 366, required=True)
+    instalments_min = Whole(1, 600, required=True)
+    instalments_max = Whole(1, 600, required=True)
+    instalment_multiple = Money(
+        minor="instalment_multiple_minor",
+        load_default=None,
+        allow_none=True,
+        metadata={"description": "Instalments are multiples of it, the last takes the rest."},
+    )
+    allocation_order = ma.fields.List(
+        ma.fields.Enum(Component, by_value=ma.fields.String),
+        required=True,
+        validate=ma.validate.Length(equal=len(Component)),
+    )
+    cover_ratio_bps = Whole(0, 100_000, required=True)
+    liability_mode = ma.fields.Enum(LiabilityMode, by_value=ma.fields.String, required=True)
+
+    @ma.validates_schema
+    def _one_currency(self, data: dict[str, Any], **_: Any) -> None:
+        currency = data["principal_min"].currency
+        for name in ("principal_max", "instalment_multiple"):
+            if data[name] is not None and data[name].currency != currency:
+                raise ma.ValidationError(f"All amounts are in {currency}.", name)
+
+    @ma.post_load
+    def _as_document(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
+        low, high = data.pop("principal_min"), data.pop("principal_max")
+        multiple = data.pop("instalment_multiple")
+        return data | {
+            "currency": low.currency,
+            "principal_minor_min": low.amount_minor,
+            "principal_minor_max": high.amount_minor,
+            "instalment_multiple_minor": multiple.amount_minor if multiple else 1,
+        }
+
+
+class ProductVersionInSchema(Schema):
+    """Terms that count from a day on."""
+
+    terms = ma.fields.Nested(ProductTermsSchema, required=True)
+    valid_from = Day(required=True)
+    source = Text(500, required=True, metadata={"description": "Who decided it, and where."})
+
+
+class ProductVersionSchema(Schema):
+    """A version of a product."""
+
+    version = Whole(1, required=True)
+    valid_from = Day(required=True)
+    terms = ma.fields.Nested(ProductTermsSchema, required=True)
+    source = ma.fields.String(required=True)
+    created_at = Instant(required=True)
+
+
+class ProductInSchema(Schema):
+    """A product before it has terms."""
+
+    code = Text(40, required=True)
+    name = Text(120, required=True)
+
+
+class ProductSchema(Schema):
+    """A product with the version in force today, if there is one."""
+
+    id = ma.fields.String(required=True)
+    community = ma.fields.String(required=True)
+    code = ma.fields.String(required=True)
+    name = ma.fields.String(required=True)
+    version = ma.fields.Nested(ProductVersionSchema, required=True, allow_none=True)
+
+
+class SellingWindowSchema(Schema):
+    """A day on which part of the crop has been sold."""
+
+    due_on = Day(required=True)
+    weight = Whole(1, 1_000_000, required=True)
+
+
+class SeasonInSchema(Schema):
+    """A crop's calendar."""
+
+    code = Text(40, required=True)
+    crop = Text(120, required=True)
+    sow_from = Day(required=True)
+    sow_until = Day(required=True)
+    harvest_from = Day(required=True)
+    selling = ma.fields.List(
+        ma.fields.Nested(SellingWindowSchema),
+        required=True,
+        validate=ma.validate.Length(min=1, max=60),
+    )
+
+
+class SeasonSchema(SeasonInSchema):
+    """A season (农时)."""
+
+    id = ma.fields.String(required=True)
+    community = ma.fields.String(required=True)

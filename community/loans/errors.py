@@ -1,0 +1,123 @@
+"""Refusals of the loans room."""
+
+from community.errors import (
+    AlreadyExists,
+    AmountOutOfRange,
+    Conflict,
+    Invalid,
+    NotAllowed,
+    NotFound,
+    WrongState,
+)
+
+
+class LoanNotFound(NotFound):
+    """There is no such loan, or the caller may not know that there is."""
+
+    code = "loan-not-found"
+    title = "No such loan"
+
+
+class GroupLoanNotFound(NotFound):
+    """There is no such group loan, or the caller may not know that there is."""
+
+    code = "group-loan-not-found"
+    title = "No such group loan"
+
+
+class StepNotAllowed(WrongState):
+    """The loan is in a state without this step; `allowed` lists the steps that it has."""
+
+    code = "loan-step-not-allowed"
+    title = "The loan cannot take this step now"
+
+
+class PrincipalOutOfRange(AmountOutOfRange):
+    """The amount asked for is below or above what the product lends."""
+
+    code = "principal-out-of-range"
+    title = "The product does not lend this amount"
+
+
+class InstalmentsOutOfRange(Invalid):
+    """The number of instalments is below or above what the product allows."""
+
+    code = "instalments-out-of-range"
+    title = "The product does not allow this number of instalments"
+
+
+class SeasonNeeded(Invalid):
+    """A seasonal product needs a season, and only a seasonal product takes one."""
+
+    code = "season-needed"
+    title = "A seasonal product and a season belong together"
+
+
+class SeasonOver(Conflict):
+    """The season has come to its harvest: there is nothing left to sow."""
+
+    code = "season-over"
+    title = "The season is over for new loans"
+
+
+class BorrowerTooYoung(Conflict):
+    """The borrower is below the age from which the charter lends."""
+
+    code = "borrower-too-young"
+    title = "The charter does not lend at this age"
+
+
+class GroupNotReady(Conflict):
+    """Only an active group can apply for a loan."""
+
+    code = "group-not-active"
+    title = "The group is not active"
+
+
+class NotASignedMember(Conflict):
+    """Every borrower of a group loan has signed the group's agreement."""
+
+    code = "not-a-signed-member"
+    title = "Not a signed member of the group"
+
+
+class NotTheLeader(NotAllowed):
+    """Only the group's leader applies for the group."""
+
+    code = "not-the-leader"
+    title = "Only the group's leader may do this"
+
+
+class SharesDoNotAddUp(Invalid):
+    """The shares of a group loan sum to its total, to the minor unit."""
+
+    code = "shares-do-not-add-up"
+    title = "The shares do not sum to the total"
+
+
+class DecidedTogether(Conflict):
+    """The shares of a group loan are decided together, never one alone."""
+
+    code = "decided-together"
+    title = "This share belongs to a group loan"
+
+
+class EndorserNotEligible(NotAllowed):
+    """A borrower and their household cannot endorse the loan."""
+
+    code = "endorser-not-eligible"
+    title = "This member cannot endorse the loan"
+
+
+class AlreadyEndorsed(AlreadyExists):
+    """The member has endorsed this loan already."""
+
+    code = "already-endorsed"
+    title = "Endorsed already by this member"
+
+
+class MoreThanOwed(AmountOutOfRange):
+    """More was offered than the loan owes."""
+
+    code = "more-than-owed"
+    title = "More than the loan owes"

@@ -1,0 +1,141 @@
+"""Reading loans: one loan with all that belongs to it, lists by page, group loans."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from sqlalchemy import Select, select
+from sqlalchemy.orm import Session
+
+from community.loans.allocation import Debt
+from community.loans.errors import GroupLoanNotFound, LoanNotFound
+from community.loans.models import (
+    Endorsement,
+    GroupLoan,
+    Instalment,
+    Loan,
+    LoanStatus,
+    LoanStep,
+    Repayment,
+)
+from community.loans.service import owed
+
+
+@dataclass(frozen=True, slots=True)
+class LoanFile:
+    """A loan with its schedule, its life so far, and what it owes on a day."""
+
+    loan: Loan
+    instalments: Sequence[Instalment]
+    steps: Sequence[LoanStep]
+    endorsements: Sequence[Endorsement]
+    repayments: Sequence[Repayment]
+    owed: Debt
+    on: date
+
+
+def get_loan(session: Session, public_id: str) -> Loan:
+    """A loan by the id that the outside knows. Raises LoanNotFound."""
+    loan = session.scalar(select(Loan).where(Loan.public_id == public_id))
+    if loan is None:
+        raise LoanNotFound()
+    return loan
+
+
+def get_loan_by_id(session: Session, loan_id: int) -> Loan:
+    """A loan by its inner id. Raises LoanNotFound."""
+    loan = session.get(Loan, loan_id)
+    if loan is None:
+        raise LoanNotFound()
+    return loan
+
+
+def get_loan_file(session: Session, loan: Loan, on: date) -> LoanFile:
+    """Everything on one loan, as of a day; a fixed number of statements."""
+    return LoanFile(
+        loan=loan,
+        instalments=session.scalars(
+            select(Instalment).where(Instalment.loan_id == loan.id).order_by(Instalment.number)
+        ).all(),
+        steps=session.scalars(
+            select(LoanStep).where(LoanStep.loan_id == loan.id).order_by(LoanStep.id)
+        ).all(),
+        endorsements=session.scalars(
+            select(Endorsement).where(Endorsement.loan_id == loan.id).order_by(Endorsement.id)
+        ).all(),
+        repayments=session.scalars(
+            select(Repayment).where(Repayment.loan_id == loan.id).order_by(Repayment.id)
+        ).all(),
+        owed=owed(session, loan=loan, on=on),
+        on=on,
+    )
+
+
+def list_loans(
+    *,
+    borrower_id: int | None = None,
+    community_ids: Collection[int] | None = None,
+    statuses: Collection[LoanStatus] = (),
+) -> Select[Loan]:
+    """Loans of a borrower, of communities, in some statuses; page by Loan.id."""
+    query = select(Loan)
+    if borrower_id is not None:
+        query = query.where(Loan.borrower_id == borrower_id)
+    if community_ids is not None:
+        query = query.where(Loan.community_id.in_(community_ids))
+    if statuses:
+        query = query.where(Loan.status.in_(statuses))
+    return query
+
+
+def get_group_loan(session: Session, public_id: str) -> GroupLoan:
+    """A group loan by the id that the outside knows. Raises GroupLoanNotFound."""
+    group_loan = session.scalar(select(GroupLoan).where(GroupLoan.public_id == public_id))
+    if group_loan is None:
+        raise GroupLoanNotFound()
+    return group_loan
+
+
+def get_group_loan_by_id(session: Session, group_loan_id: int) -> GroupLoan:
+    """A group loan by its inner id. Raises GroupLoanNotFound."""
+    group_loan = session.get(GroupLoan, group_loan_id)
+    if group_loan is None:
+        raise GroupLoanNotFound()
+    return group_loan
+
+
+def list_shares(session: Session, group_loan_id: int) -> list[Loan]:
+    """The shares of a group loan, by id."""
+    return list(
+        session.scalars(select(Loan).where(Loan.group_loan_id == group_loan_id).order_by(Loan.id))
+    )
+
+
+def repayments_of(loan_id: int) -> Select[Repayment]:
+    """The receipts of a loan; page by Repayment.id."""
+    return select(Repayment).where(Repayment.loan_id == loan_id)
+
+
+def endorser_ids(session: Session, loan_ids: Collection[int]) -> frozenset[int]:
+    """Who has given their word for one of these loans."""
+    return frozenset(
+        session.scalars(
+            select(Endorsement.endorser_id).where(Endorsement.loan_id.in_(loan_ids)).distinct()
+        )
+    )
+
+
+def list_group_loans(group_id: int) -> Select[GroupLoan]:
+    """The loans of a group; page by GroupLoan.id."""
+    return select(GroupLoan).where(GroupLoan.group_id == group_id)
+
+
+def group_loan_public_ids(session: Session, ids: Iterable[int | None]) -> dict[int, str]:
+    """Public ids of group loans by id; one statement, none if there is nothing to ask."""
+    wanted = {group_loan_id for group_loan_id in ids if group_loan_id is not None}
+    if not wanted:
+        return {}
+    rows = session.execute(
+        select(GroupLoan.id, GroupLoan.public_id).where(GroupLoan.id.in_(wanted))
+    )
+    return dict(rows.all())

@@ -1,0 +1,247 @@
+"""The terms of a loan product and the calendar of a crop, as typed values. Pure.
+
+Documents are what is stored and what crosses the wire; `read_terms` and `read_season` turn them
+into values that the arithmetic can trust. Rates are parts per million a year, ratios ten
+thousandths, amounts minor units of the product's currency.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import date
+from enum import StrEnum
+from typing import Any
+
+from community.communities.charter import LiabilityMode
+from community.money import AMOUNT_MINOR_MAX, CURRENCY_EXPONENTS
+from community.products.errors import SeasonInvalid, TermsInvalid
+
+
+class RateMethod(StrEnum):
+    DECLINING_BALANCE = "declining_balance"  # on the principal that is still out
+    FLAT = "flat"  # on the whole principal over the whole term
+    NONE = "none"
+
+
+class Amortisation(StrEnum):
+    EQUAL_INSTALMENT = "equal_instalment"
+    EQUAL_PRINCIPAL = "equal_principal"
+    BULLET = "bullet"  # principal and interest in one sum at the end of the term
+    SEASONAL = "seasonal"  # when the crop is sold
+
+
+class DayCount(StrEnum):
+    """How long a period is as a part of a year."""
+
+    # A month is 30 days of 360 whatever the calendar says; weeks and days have their own length.
+    THIRTY_360 = "30/360"
+    # Calendar days of 365, also in leap years.
+    ACTUAL_365 = "actual/365"
+
+
+class PeriodUnit(StrEnum):
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
+
+
+class Component(StrEnum):
+    """What a payment can be for."""
+
+    INTEREST = "interest"
+    PRINCIPAL = "principal"
+
+
+@dataclass(frozen=True, slots=True)
+class ProductTerms:
+    """Everything that the arithmetic and the rules of a loan need from its product."""
+
+    currency: str
+    principal_minor_min: int
+    principal_minor_max: int
+    rate_method: RateMethod
+    amortisation: Amortisation
+    yearly_rate_ppm: int
+    day_count: DayCount
+    period_unit: PeriodUnit
+    period_length: int
+    # Seasonal: how many selling windows a season may have.
+    instalments_min: int
+    instalments_max: int
+    # Instalments are whole multiples of this, the last takes the rest; 1: every minor unit.
+    instalment_multiple_minor: int
+    allocation_order: tuple[Component, ...]
+    cover_ratio_bps: int
+    liability_mode: LiabilityMode
+
+    def to_document(self) -> dict[str, Any]:
+        """The terms as they are stored."""
+        return {
+            field.name: list(value) if isinstance(value, tuple) else value
+            for field in fields(self)
+            for value in [getattr(self, field.name)]
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class SellingWindow:
+    """A day on which part of the crop has been sold, and how much of it (relative weight)."""
+
+    due_on: date
+    weight: int
+
+
+@dataclass(frozen=True, slots=True)
+class SeasonCalendar:
+    """One crop's year: when money is needed and when it comes back."""
+
+    crop: str
+    sow_from: date
+    sow_until: date
+    harvest_from: date
+    selling: tuple[SellingWindow, ...]
+
+    def to_document(self) -> dict[str, Any]:
+        """The calendar as it is stored with a loan."""
+        return {
+            "crop": self.crop,
+            "sow_from": self.sow_from.isoformat(),
+            "sow_until": self.sow_until.isoformat(),
+            "harvest_from": self.harvest_from.isoformat(),
+            "selling": self.selling_document(),
+        }
+
+    def selling_document(self) -> list[dict[str, Any]]:
+        """The selling windows as they are stored."""
+        return [{"due_on": w.due_on.isoformat(), "weight": w.weight} for w in self.selling]
+
+
+_RANGES: dict[str, tuple[int, int]] = {
+    "principal_minor_min": (1, AMOUNT_MINOR_MAX),
+    "principal_minor_max": (1, AMOUNT_MINOR_MAX),
+    "yearly_rate_ppm": (0, 10_000_000),
+    "period_length": (1, 366),
+    "instalments_min": (1, 600),
+    "instalments_max": (1, 600),
+    "instalment_multiple_minor": (1, AMOUNT_MINOR_MAX),
+    "cover_ratio_bps": (0, 100_000),
+}
+_CHOICES: dict[str, type[StrEnum]] = {
+    "rate_method": RateMethod,
+    "amortisation": Amortisation,
+    "day_count": DayCount,
+    "period_unit": PeriodUnit,
+    "liability_mode": LiabilityMode,
+}
+# Nobody lends for longer; it also keeps every due date inside the calendar.
+_TERM_DAYS_MAX = 40 * 366
+_UNIT_DAYS = {PeriodUnit.DAY: 1, PeriodUnit.WEEK: 7, PeriodUnit.MONTH: 31}
+_WINDOWS_MAX = 60
+_WEIGHT_MAX = 1_000_000
+
+
+def read_terms(document: Mapping[str, Any]) -> ProductTerms:
+    """Typed terms of a document; refuses what is missing, unknown, mistyped or contradictory.
+
+    Raises TermsInvalid with one message a term under `errors`.
+    """
+    names = {field.name for field in fields(ProductTerms)}
+    errors: dict[str, str] = {}
+    values: dict[str, Any] = {}
+    for name in document.keys() - names:
+        errors[str(name)] = "There is no such term."
+    for name in names:
+        if name not in document:
+            errors[name] = "This term is missing."
+            continue
+        try:
+            values[name] = _read(name, document[name])
+        except ValueError as error:
+            errors[name] = str(error)
+    if not errors:
+        errors = _contradictions(values)
+    if errors:
+        detail = "; ".join(f"{name}: {what}" for name, what in sorted(errors.items()))
+        raise TermsInvalid(detail, errors=errors)
+    return ProductTerms(**values)
+
+
+def read_season(document: Mapping[str, Any]) -> SeasonCalendar:
+    """A typed calendar; selling windows come back in the order of their days.
+
+    Raises SeasonInvalid: sowing ends before harvest, nothing is sold before harvest, windows have
+    days of their own and positive weights.
+    """
+    try:
+        season = SeasonCalendar(
+            crop=document["crop"],
+            sow_from=_day(document["sow_from"]),
+            sow_until=_day(document["sow_until"]),
+            harvest_from=_day(document["harvest_from"]),
+            selling=tuple(sorted(_windows(document["selling"]), key=lambda w: w.due_on)),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise SeasonInvalid(f"The calendar cannot be read: {error}.") from None
+    if not season.sow_from <= season.sow_until < season.harvest_from:
+        raise SeasonInvalid("Sowing begins, ends, and then comes the harvest.", field="sow_until")
+    days = [window.due_on for window in season.selling]
+    if not days or len(days) > _WINDOWS_MAX or len(set(days)) < len(days):
+        raise SeasonInvalid(
+            f"A crop is sold on 1 to {_WINDOWS_MAX} different days.", field="selling"
+        )
+    if days[0] < season.harvest_from:
+        raise SeasonInvalid("Nothing can be sold before the harvest.", field="selling")
+    return season
+
+
+def _read(name: str, value: Any) -> Any:
+    if name in _RANGES:
+        low, high = _RANGES[name]
+        if type(value) is not int or not low <= value <= high:
+            raise ValueError(f"This is a whole number from {low} to {high}.")
+        return value
+    if name in _CHOICES:
+        kind = _CHOICES[name]
+        if not isinstance(value, str) or value not in set(kind):
+            raise ValueError(f"Choose from {', '.join(kind)}.")
+        return kind(value)
+    if name == "currency":
+        if not isinstance(value, str) or value not in CURRENCY_EXPONENTS:
+            raise ValueError("This is the code of a known currency.")
+        return value
+    assert name == "allocation_order"
+    if not isinstance(value, (list, tuple)) or sorted(map(str, value)) != sorted(Component):
+        raise ValueError("Name interest and principal, in the order in which they are paid.")
+    return tuple(Component(item) for item in value)
+
+
+def _contradictions(values: Mapping[str, Any]) -> dict[str, str]:
+    errors = {}
+    if values["principal_minor_max"] < values["principal_minor_min"]:
+        errors["principal_minor_max"] = "It is below principal_minor_min."
+    if values["instalments_max"] < values["instalments_min"]:
+        errors["instalments_max"] = "It is below instalments_min."
+    if (values["rate_method"] is RateMethod.NONE) != (values["yearly_rate_ppm"] == 0):
+        errors["yearly_rate_ppm"] = "It is zero exactly when rate_method is none."
+    if values["amortisation"] is Amortisation.SEASONAL:
+        if values["rate_method"] is RateMethod.FLAT:
+            errors["rate_method"] = "Seasonal interest is on the principal that is still out."
+        if values["day_count"] is not DayCount.ACTUAL_365:
+            errors["day_count"] = "Seasons have calendar days: actual/365."
+    days = _UNIT_DAYS[values["period_unit"]] * values["period_length"] * values["instalments_max"]
+    if values["amortisation"] is not Amortisation.SEASONAL and days > _TERM_DAYS_MAX:
+        errors["period_length"] = "The longest term is beyond forty years."
+    return errors
+
+
+def _windows(document: Sequence[Mapping[str, Any]]) -> list[SellingWindow]:
+    windows = []
+    for item in document:
+        weight = item["weight"]
+        if type(weight) is not int or not 1 <= weight <= _WEIGHT_MAX:
+            raise ValueError(f"a weight is a whole number from 1 to {_WEIGHT_MAX}")
+        windows.append(SellingWindow(_day(item["due_on"]), weight))
+    return windows
+
+
+def _day(value: Any) -> date:
+    return value if isinstance(value, date) else date.fromisoformat(value)

@@ -41,7 +41,9 @@ class CharterRules:
     vouch_minor_max: int
     leverage_bps: int  # loan principal per 10,000 of cover
     owed_per_member_minor_max: int
-    loan_cycle_steps_minor: tuple[int, ...]  # the most for a first loan, a second, …; the last stays
+    loan_cycle_steps_minor: tuple[
+        int, ...
+    ]  # the most for a first loan, a second, …; the last stays
     repayment_capacity_required: bool
     yearly_rate_ppm_max: int
     rate_cap_basis: str
@@ -103,7 +105,9 @@ def read_rules(document: Mapping[str, Any]) -> CharterRules:
     if not errors:
         errors |= _inconsistent(values)
     if errors:
-        raise CharterInvalid("; ".join(f"{k}: {v}" for k, v in sorted(errors.items())), errors=errors)
+        raise CharterInvalid(
+            "; ".join(f"{k}: {v}" for k, v in sorted(errors.items())), errors=errors
+        )
     return CharterRules(**values)
 
 
@@ -122,7 +126,7 @@ def _typed(name: str, value: Any, kind: Any) -> Any:
         raise ValueError("This is a list with at least one item.")
     (item_kind, _) = get_args(kind)
     if item_kind is LiabilityMode:
-        if not all(item in set(LiabilityMode) for item in value):
+        if not all(isinstance(item, str) and item in set(LiabilityMode) for item in value):
             raise ValueError(f"Choose from {', '.join(LiabilityMode)}.")
         return tuple(LiabilityMode(item) for item in value)
     for item in value:

@@ -30,8 +30,6 @@ def contested(engine: Engine) -> tuple[Engine, str, dict[str, str]]:
     Eight members vouch for everybody; four more stand behind the eight. All that can back
     anything: 8 x 400 of stakes and 4 x 300 of assessments.
     """
-    # SQLite runs two workers with fewer requests: its one writer at a time is the queue.
-    each = 10 if engine.dialect.name == "postgresql" else 4
     with session_factory(engine)() as session:
         hamlet = Hamlet(session, day=TODAY.date())
         hamlet.fund(1_000_000)
@@ -50,7 +48,7 @@ def contested(engine: Engine) -> tuple[Engine, str, dict[str, str]]:
         loans = {
             hamlet.apply(name, 60 + 7 * number).public_id: name
             for name in BORROWERS
-            for number in range(each)
+            for number in range(10)
         }
         hamlet.do(
             grant_role,

@@ -1,0 +1,1 @@
+"""Communities, charters and memberships over the web."""

@@ -1,0 +1,1 @@
+"""Joint-liability groups over the web."""

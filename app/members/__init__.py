@@ -1,0 +1,1 @@
+"""Members over the web."""

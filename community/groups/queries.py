@@ -1,0 +1,187 @@
+"""Reading groups, their members, and who stands with whom."""
+
+from collections.abc import Sequence
+from datetime import date
+
+from sqlalchemy import Select, select
+from sqlalchemy.orm import Session, aliased
+
+from community.groups.errors import GroupNotFound, NotInGroup
+from community.groups.models import (
+    Group,
+    GroupMember,
+    GroupMemberStatus,
+    GroupStatus,
+    UnderstandingAttempt,
+)
+from community.locks import lock_one
+from community.members.models import Member
+
+# Whoever has accepted a place and has not given it up.
+LIVING = (GroupMemberStatus.ACCEPTED, GroupMemberStatus.SIGNED)
+# Whoever may know the group: the living, and those who are asked to join.
+LISTED = (GroupMemberStatus.INVITED, *LIVING)
+
+
+def get_group(session: Session, public_id: str) -> Group:
+    """The group of this public id. Raises GroupNotFound."""
+    group = session.scalar(select(Group).where(Group.public_id == public_id))
+    if group is None:
+        raise GroupNotFound()
+    return group
+
+
+def get_group_for_update(session: Session, public_id: str) -> Group:
+    """The group of this public id, locked. Raises GroupNotFound."""
+    return lock_one(session, Group, get_group(session, public_id).id)
+
+
+def get_group_by_id(session: Session, group_id: int) -> Group:
+    """The group of this id. Raises GroupNotFound."""
+    group = session.get(Group, group_id)
+    if group is None:
+        raise GroupNotFound()
+    return group
+
+
+def members_of(session: Session, group_id: int) -> Sequence[tuple[GroupMember, Member]]:
+    """Everybody who is or was asked into a group, in id order."""
+    rows = session.execute(
+        select(GroupMember, Member)
+        .join(Member, Member.id == GroupMember.member_id)
+        .where(GroupMember.group_id == group_id)
+        .order_by(GroupMember.id)
+    )
+    return [(place, member) for place, member in rows]
+
+
+def living_members(session: Session, group_id: int) -> Sequence[GroupMember]:
+    """Those who have accepted or signed, in member id order."""
+    return session.scalars(
+        select(GroupMember)
+        .where(GroupMember.group_id == group_id, GroupMember.status.in_(LIVING))
+        .order_by(GroupMember.member_id)
+    ).all()
+
+
+def find_place(session: Session, *, group_id: int, member_id: int) -> GroupMember | None:
+    """A member's place in a group, whatever its state."""
+    return session.scalar(
+        select(GroupMember).where(
+            GroupMember.group_id == group_id, GroupMember.member_id == member_id
+        )
+    )
+
+
+def get_place(session: Session, *, group_id: int, member_id: int) -> GroupMember:
+    """A member's place in a group, whatever its state. Raises NotInGroup."""
+    place = find_place(session, group_id=group_id, member_id=member_id)
+    if place is None:
+        raise NotInGroup()
+    return place
+
+
+def groups_of(member_id: int) -> Select[Group]:
+    """Groups in which the member is, or to which they are invited; page by Group.id."""
+    return (
+        select(Group)
+        .join(GroupMember, GroupMember.group_id == Group.id)
+        .where(GroupMember.member_id == member_id, GroupMember.status.in_(LISTED))
+    )
+
+
+def list_groups(community_id: int, status: GroupStatus | None = None) -> Select[Group]:
+    """A community's groups; page by Group.id."""
+    statement = select(Group).where(Group.community_id == community_id)
+    return statement if status is None else statement.where(Group.status == status)
+
+
+def find_living_group(session: Session, *, community_id: int, member_id: int) -> Group | None:
+    """The one living group of a community in which the member stands."""
+    return session.scalar(
+        select(Group)
+        .join(GroupMember, GroupMember.group_id == Group.id)
+        .where(
+            GroupMember.community_id == community_id,
+            GroupMember.member_id == member_id,
+            GroupMember.status.in_(LIVING),
+        )
+    )
+
+
+def stands_in_a_group(session: Session, member_id: int) -> bool:
+    """Whether the member has accepted a place in any group, anywhere."""
+    found = session.scalar(
+        select(GroupMember.id)
+        .where(GroupMember.member_id == member_id, GroupMember.status.in_(LIVING))
+        .limit(1)
+    )
+    return found is not None
+
+
+def active_peers(session: Session, *, community_id: int, member_id: int) -> list[int]:
+    """Ids of those who stand with the member in an active group of the community."""
+    own = aliased(GroupMember)
+    return list(
+        session.scalars(
+            select(GroupMember.member_id)
+            .join(own, own.group_id == GroupMember.group_id)
+            .join(Group, Group.id == GroupMember.group_id)
+            .where(
+                own.member_id == member_id,
+                own.community_id == community_id,
+                own.status == GroupMemberStatus.SIGNED,
+                GroupMember.status == GroupMemberStatus.SIGNED,
+                GroupMember.member_id != member_id,
+                Group.status == GroupStatus.ACTIVE,
+            )
+            .order_by(GroupMember.member_id)
+        )
+    )
+
+
+def companions_of(session: Session, member_id: int) -> frozenset[int]:
+    """Ids of those who are in, or invited to, a living group with the member."""
+    own = aliased(GroupMember)
+    return frozenset(
+        session.scalars(
+            select(GroupMember.member_id)
+            .join(own, own.group_id == GroupMember.group_id)
+            .where(
+                own.member_id == member_id,
+                own.status.in_(LISTED),
+                GroupMember.status.in_(LISTED),
+                GroupMember.member_id != member_id,
+            )
+        )
+    )
+
+
+def is_led_by(group: Group, on: date) -> int | None:
+    """The leader's member id while the term runs."""
+    if group.leader_until_on is None or on > group.leader_until_on:
+        return None
+    return group.leader_id
+
+
+def list_attempts(session: Session, group_member_id: int) -> Sequence[UnderstandingAttempt]:
+    """A member's tries at the questions, oldest first."""
+    return session.scalars(
+        select(UnderstandingAttempt)
+        .where(UnderstandingAttempt.group_member_id == group_member_id)
+        .order_by(UnderstandingAttempt.id)
+    ).all()
+
+
+def tries_so_far(session: Session, *, group_member_id: int, agreement_hash: str) -> list[bool]:
+    """For each try at this agreement's questions whether it was passed, oldest first."""
+    return list(
+        session.scalars(
+            select(UnderstandingAttempt.passed)
+            .where(
+                UnderstandingAttempt.group_member_id == group_member_id,
+                UnderstandingAttempt.agreement_hash == agreement_hash,
+            )
+            .order_by(UnderstandingAttempt.id)
+        )
+    )

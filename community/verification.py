@@ -1,0 +1,132 @@
+"""All laws that the rows can prove, in one pass over the whole database.
+
+Law 6 (once means once) and 9 (nobody sees what is not theirs) are properties of requests, and 10
+of the servers: the rows cannot show them; tests do. `verify` says which laws it looked at.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from community.communities.checks import check_communities
+from community.database import MinorUnits
+from community.groups.checks import check_groups
+from community.guarantees.checks import check_guarantees
+from community.idempotency import UNDER_WAY
+from community.ledger.checks import Breach, check_ledger
+from community.ledger.models import Event, JournalEntry, Posting
+from community.loans.checks import check_loans
+from community.members.checks import check_members
+from community.models import metadata
+from community.products.checks import check_products
+from community.savings.checks import check_savings
+from community.trust.checks import check_trust
+
+
+def _check_people(session: Session) -> Iterator[Breach]:
+    yield from check_members(session)
+    yield from check_communities(session)
+    yield from check_groups(session)
+    yield from check_savings(session)
+
+
+CHECKS: tuple[tuple[str, Callable[[Session], Iterator[Breach]]], ...] = (
+    ("books balance, balances are sums, chains hold", check_ledger),
+    ("members, communities, groups and savings agree", _check_people),
+    ("standings agree with the books", check_trust),
+    ("products are what they were published as", check_products),
+    ("loans agree with their schedules, payments and the books", check_loans),
+    ("promises, cover, caps and claims", check_guarantees),
+)
+
+LAWS = {
+    1: "Double entry",
+    2: "No promise is spent twice",
+    3: "Cover matches debt",
+    4: "Nobody pays more than they signed",
+    5: "Money is exact",
+    6: "Once means once",
+    7: "Every number has a source",
+    8: "The past can be checked",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was looked at and what was found broken (at most `most` breaches are kept)."""
+
+    entries: int
+    postings: int
+    events: int
+    breaches: tuple[Breach, ...]
+
+    @property
+    def holds(self) -> bool:
+        return not self.breaches
+
+
+def verify(
+    session: Session, *, most: int = 100, note: Callable[[str], None] = lambda text: None
+) -> Report:
+    """Check every law that rows can prove; read only. Cost: linear in rows."""
+    breaches: list[Breach] = []
+    checks = (*CHECKS, ("money is whole, every number has a source", _check_sources))
+    for name, check in checks:
+        note(name)
+        for breach in check(session):
+            breaches.append(breach)
+            if len(breaches) >= most:
+                break
+    count = {
+        model: session.scalar(select(func.count()).select_from(model)) or 0
+        for model in (JournalEntry, Posting, Event)
+    }
+    return Report(count[JournalEntry], count[Posting], count[Event], tuple(breaches))
+
+
+def _check_sources(session: Session) -> Iterator[Breach]:
+    yield from _amounts_are_whole(session)
+    yield from _keys_are_answered(session)
+    yield from _decisions_are_recorded(session)
+
+
+def _amounts_are_whole(session: Session) -> Iterator[Breach]:
+    """Law 5. Only SQLite could hold anything else than whole numbers in these columns."""
+    if session.get_bind().dialect.name != "sqlite":
+        return
+    for table in metadata.sorted_tables:
+        for column in table.columns:
+            if not isinstance(column.type, MinorUnits):
+                continue
+            kind = func.typeof(column)
+            odd = session.execute(
+                select(table.primary_key.columns.values()[0]).where(
+                    kind.not_in(["integer", "null"])
+                )
+            ).first()
+            if odd is not None:
+                yield Breach(5, table.name, str(odd[0]), f"{column.name} is not a whole number")
+
+
+def _keys_are_answered(session: Session) -> Iterator[Breach]:
+    """Law 6, the part that rows show: a stored key has its answer."""
+    keys = metadata.tables["idempotency_keys"]
+    for (row_id,) in session.execute(select(keys.c.id).where(keys.c.status == UNDER_WAY)):
+        yield Breach(6, "idempotency_keys", str(row_id), "was kept without its answer")
+
+
+def _decisions_are_recorded(session: Session) -> Iterator[Breach]:
+    """Law 7: every approval of a loan is on record in the chain."""
+    loans = metadata.tables["loans"]
+    recorded = (
+        select(Event.id)
+        .where(Event.subject == loans.c.public_id, Event.kind == "loan.approved")
+        .exists()
+    )
+    rows = session.execute(
+        select(loans.c.id).where(loans.c.approved_at.is_not(None), ~recorded).order_by(loans.c.id)
+    )
+    for (row_id,) in rows:
+        yield Breach(7, "loans", str(row_id), "was approved without a record of it")

@@ -1,0 +1,76 @@
+"""Charter documents, their templates, and what a new version would change."""
+
+import pytest
+
+from community.communities import templates
+from community.communities.charter import CharterInvalid, read_rules
+from community.communities.differences import differences
+from community.communities.errors import TemplateNotFound
+from community.communities.models import CommunityKind
+from community.money import CURRENCY_EXPONENTS
+
+
+@pytest.mark.parametrize("name", templates.names())
+def test_every_template_is_a_complete_charter_with_sources(name: str) -> None:
+    template = templates.load(name)
+    assert read_rules(template["rules"])
+    assert all(len(rule["source"]) > 10 for rule in template["rules"].values())
+    assert template["kind"] in set(CommunityKind)
+    assert template["currency"] in CURRENCY_EXPONENTS
+
+
+def test_there_is_a_template_for_each_kind_of_community() -> None:
+    assert {templates.load(name)["kind"] for name in templates.names()} == set(CommunityKind)
+
+
+@pytest.mark.parametrize("name", ["", "none", "../errors", "village-cooperative.json"])
+def test_an_unknown_template_is_not_found(name: str) -> None:
+    with pytest.raises(TemplateNotFound):
+        templates.load(name)
+
+
+@pytest.mark.parametrize(
+    ("rule", "value", "fault"),
+    [
+        ("group_size_min", "5", "group_size_min"),
+        ("group_size_min", 5.0, "group_size_min"),
+        ("group_size_min", True, "group_size_min"),
+        ("group_size_max", 4, "group_size_max"),
+        ("circle_of_trust", 4, "circle_of_trust"),
+        ("loan_cycle_steps_minor", [], "loan_cycle_steps_minor"),
+        ("loan_cycle_steps_minor", [200, 100], "loan_cycle_steps_minor"),
+        ("liability_modes", ["joint"], "liability_modes"),
+        ("set_off_stake", 1, "set_off_stake"),
+        ("write_off_day", 10, "write_off_day"),
+        ("colour", "red", "colour"),
+    ],
+)
+def test_a_faulty_rule_is_named(rule: str, value: object, fault: str) -> None:
+    document = templates.load("village-cooperative")["rules"]
+    document[rule] = {"value": value, "source": "this test"}
+    with pytest.raises(CharterInvalid) as refusal:
+        read_rules(document)
+    assert fault in refusal.value.members["errors"]
+
+
+def test_a_missing_rule_is_named() -> None:
+    document = templates.load("village-cooperative")["rules"]
+    del document["call_day"]
+    with pytest.raises(CharterInvalid) as refusal:
+        read_rules(document)
+    assert set(refusal.value.members["errors"]) == {"call_day"}
+
+
+def test_differences_name_the_rules_that_change_and_no_others() -> None:
+    before = {"a": {"value": 1, "source": "x"}, "b": {"value": 2, "source": "x"}}
+    after = {"a": {"value": 1, "source": "y"}, "b": {"value": 3, "source": "vote"}}
+    (change,) = differences(before, after)
+    assert (change.rule, change.before, change.after, change.source) == ("b", 2, 3, "vote")
+
+
+def test_a_first_charter_changes_every_rule_from_nothing() -> None:
+    after = {"a": {"value": 1, "source": "x"}, "b": {"value": False, "source": "x"}}
+    assert [(c.rule, c.before, c.after) for c in differences({}, after)] == [
+        ("a", None, 1),
+        ("b", None, False),
+    ]

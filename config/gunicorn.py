@@ -33,6 +33,8 @@ logconfig_dict = {
     "root": {"handlers": ["stderr"], "level": "INFO"},
     "loggers": {
         "gunicorn.error": {"handlers": ["stderr"], "level": "INFO", "propagate": False},
+        # It announces every plugin at every start.
+        "alembic.runtime.plugins": {"level": "WARNING"},
     },
 }
 # It would open a socket in the home directory; signals do all that we need.

@@ -2,12 +2,15 @@
 
 from collections.abc import Iterable
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, Integer, literal_column, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from community.ledger.models import Book
 from community.locks import lock
+
+# Spelled as in the index, constant and all, so that both databases use it.
+_COMMUNITY: ColumnElement[int] = literal_column("coalesce(books.community_id, 0)", Integer)
 
 
 def book_ids(session: Session, community_ids: Iterable[int | None]) -> dict[int | None, int]:
@@ -31,8 +34,6 @@ def lock_books(session: Session, ids: Iterable[int]) -> dict[int, Book]:
 
 def _existing(session: Session, wanted: set[int | None]) -> dict[int | None, int]:
     rows = session.execute(
-        select(Book.community_id, Book.id).where(
-            func.coalesce(Book.community_id, 0).in_([c or 0 for c in wanted])
-        )
+        select(Book.community_id, Book.id).where(_COMMUNITY.in_([c or 0 for c in wanted]))
     )
     return {row.community_id: row.id for row in rows}

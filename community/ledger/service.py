@@ -8,7 +8,16 @@ from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from typing import cast
 
-from sqlalchemy import Table, bindparam, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Table,
+    bindparam,
+    insert,
+    literal_column,
+    select,
+    update,
+)
 from sqlalchemy.orm import Session
 
 from community.errors import InsufficientFunds
@@ -21,6 +30,10 @@ from community.ledger.rules import Leg
 _accounts = cast(Table, Account.__table__)
 _entries = cast(Table, JournalEntry.__table__)
 _postings = cast(Table, Posting.__table__)
+# Spelled as in the index, constant and all, so that both databases use it.
+_OWNER: ColumnElement[int] = literal_column("coalesce(accounts.member_id, 0)", Integer)
+# Databases bound the number of parameters of a statement.
+_PART = 500
 
 
 def post(
@@ -138,7 +151,7 @@ def balance(
             Book.community_id == community_id,
             Account.kind == kind,
             Account.currency == currency,
-            func.coalesce(Account.member_id, 0) == (member_id or 0),
+            _OWNER == (member_id or 0),
         )
     )
     amount = found or 0
@@ -186,18 +199,18 @@ def _read_accounts(
     wanted: set[tuple[AccountKind, int | None]],
 ) -> dict[tuple[AccountKind, int | None], int]:
     query = select(_accounts.c.kind, _accounts.c.member_id, _accounts.c.id).where(
-        _accounts.c.book_id == book_id, _accounts.c.currency == currency
+        _accounts.c.book_id == book_id,
+        _accounts.c.kind.in_({kind for kind, _ in wanted}),
+        _accounts.c.currency == currency,
     )
-    owners = {owner for _, owner in wanted if owner is not None}
-    if len(owners) <= 500:  # a sheet of a whole community reads the whole book at once
-        query = query.where(
-            func.coalesce(_accounts.c.member_id, 0).in_(owners | {0}),
-        )
-    return {
-        (kind, owner): account_id
-        for kind, owner, account_id in session.execute(query)
-        if (kind, owner) in wanted
-    }
+    owners = sorted({owner or 0 for _, owner in wanted})
+    found = {}
+    for start in range(0, len(owners), _PART):
+        rows = session.execute(query.where(_OWNER.in_(owners[start : start + _PART])))
+        found |= {
+            (kind, owner): account_id for kind, owner, account_id in rows if (kind, owner) in wanted
+        }
+    return found
 
 
 def _move_balances(
@@ -224,10 +237,10 @@ def _move_balances(
 def _refuse_overdraft(session: Session, currency: str, moved: dict[int, int]) -> None:
     # Only movements against an account's normal side can overdraw it, and those are few.
     ids = list(moved)
-    for start in range(0, len(ids), 500):
+    for start in range(0, len(ids), _PART):
         rows = session.execute(
             select(_accounts.c.id, _accounts.c.kind, _accounts.c.balance_minor).where(
-                _accounts.c.id.in_(ids[start : start + 500])
+                _accounts.c.id.in_(ids[start : start + _PART])
             )
         )
         for account_id, kind, held in rows:

@@ -7,7 +7,6 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -116,10 +115,10 @@ def test_wrong_use_is_told_apart_from_wrong_rows(runner: FlaskCliRunner) -> None
 
 
 @pytest.fixture
-def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
+def environment(tmp_path: Path) -> dict[str, str]:
     url = f"sqlite:///{tmp_path / 'killed.sqlite3'}"
     make_tables(url)
-    yield os.environ | {
+    return os.environ | {
         "DATABASE_URL": url,
         "VAR_DIR": str(tmp_path),
         "PYTHONWARNINGS": "default",
@@ -146,8 +145,9 @@ def test_an_import_that_is_killed_leaves_nothing_and_can_be_run_again(
         "reference,name,household,community\n"
         + "".join(f"p{i},Person {i},h{i // 4},hill\n" for i in range(count))
     )
-    first = start(environment, "communities", str(communities))
-    assert first.wait(60) == 0, first.stderr and first.stderr.read()
+    with start(environment, "communities", str(communities)) as first:
+        _, err = first.communicate(timeout=60)
+        assert first.returncode == 0, err
     database = tmp_path / "killed.sqlite3"
     log = Path(f"{database}-wal")
 
@@ -159,17 +159,17 @@ def test_an_import_that_is_killed_leaves_nothing_and_can_be_run_again(
             ]
 
     before = rows()
-    running = start(environment, "people", str(people))
-    deadline = time.monotonic() + 60
-    # Pages reach the log while the transaction is still open.
-    while not (log.exists() and log.stat().st_size > 2_000_000):
-        assert running.poll() is None, "it was over before it could be killed"
-        assert time.monotonic() < deadline
-    running.send_signal(signal.SIGKILL)
-    assert running.wait(30) == -signal.SIGKILL
+    with start(environment, "people", str(people)) as running:
+        deadline = time.monotonic() + 60
+        # Pages reach the log while the transaction is still open.
+        while not (log.exists() and log.stat().st_size > 2_000_000):
+            assert running.poll() is None, "it was over before it could be killed"
+            assert time.monotonic() < deadline
+        running.send_signal(signal.SIGKILL)
+        assert running.wait(30) == -signal.SIGKILL
     assert rows() == before
-    again = start(environment, "people", str(people))
-    out, err = again.communicate(timeout=120)
-    assert again.returncode == 0, err
+    with start(environment, "people", str(people)) as again:
+        out, err = again.communicate(timeout=120)
+        assert again.returncode == 0, err
     assert out.decode().startswith(f"people: {count} rows, {count} new, 0 unchanged, 0 refused")
     assert rows()[:4] == [count // 4, count, count, count]

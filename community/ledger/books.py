@@ -10,7 +10,7 @@ from community.ledger.models import Book
 from community.locks import lock
 
 # Spelled as in the index, constant and all, so that both databases use it.
-_COMMUNITY: ColumnElement[int] = literal_column("coalesce(books.community_id, 0)", Integer)
+_community_key: ColumnElement[int] = literal_column("coalesce(books.community_id, 0)", Integer)
 
 
 def book_ids(session: Session, community_ids: Iterable[int | None]) -> dict[int | None, int]:
@@ -34,6 +34,6 @@ def lock_books(session: Session, ids: Iterable[int]) -> dict[int, Book]:
 
 def _existing(session: Session, wanted: set[int | None]) -> dict[int | None, int]:
     rows = session.execute(
-        select(Book.community_id, Book.id).where(_COMMUNITY.in_([c or 0 for c in wanted]))
+        select(Book.community_id, Book.id).where(_community_key.in_([c or 0 for c in wanted]))
     )
     return {row.community_id: row.id for row in rows}

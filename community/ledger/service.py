@@ -31,7 +31,7 @@ _accounts = cast(Table, Account.__table__)
 _entries = cast(Table, JournalEntry.__table__)
 _postings = cast(Table, Posting.__table__)
 # Spelled as in the index, constant and all, so that both databases use it.
-_OWNER: ColumnElement[int] = literal_column("coalesce(accounts.member_id, 0)", Integer)
+_owner_key: ColumnElement[int] = literal_column("coalesce(accounts.member_id, 0)", Integer)
 # Databases bound the number of parameters of a statement.
 _PART = 500
 
@@ -151,7 +151,7 @@ def balance(
             Book.community_id == community_id,
             Account.kind == kind,
             Account.currency == currency,
-            _OWNER == (member_id or 0),
+            _owner_key == (member_id or 0),
         )
     )
     amount = found or 0
@@ -204,9 +204,9 @@ def _read_accounts(
         _accounts.c.currency == currency,
     )
     owners = sorted({owner or 0 for _, owner in wanted})
-    found = {}
+    found: dict[tuple[AccountKind, int | None], int] = {}
     for start in range(0, len(owners), _PART):
-        rows = session.execute(query.where(_OWNER.in_(owners[start : start + _PART])))
+        rows = session.execute(query.where(_owner_key.in_(owners[start : start + _PART])))
         found |= {
             (kind, owner): account_id for kind, owner, account_id in rows if (kind, owner) in wanted
         }

@@ -70,6 +70,17 @@ def database_like(template: str, folder: Path) -> Iterator[str]:
         _empty(template)
 
 
+def make_empty(url: str, template: str) -> None:
+    """Take all rows out of a database made like `template`. Nobody may be connected to it."""
+    if not url.startswith("sqlite"):
+        _empty(url)
+        return
+    file = Path(url.removeprefix("sqlite:///"))
+    for ending in ("-wal", "-shm"):
+        file.with_name(file.name + ending).unlink(missing_ok=True)
+    shutil.copyfile(template.removeprefix("sqlite:///"), file)
+
+
 def _empty(url: str) -> None:
     """Take all rows out, and whatever tables the test added; whoever is still connected goes."""
     plain = make_url(url).set(drivername="postgresql").render_as_string(False)

@@ -4,10 +4,10 @@ import threading
 from typing import Any
 
 import pytest
+from flask import Flask
 
 from app.extensions import db
 from community.members.principal import Role
-from tests.api.conftest import MakeApp
 from tests.api.people import Person, assert_problem, register
 from tests.api.trust_village import Hamlet, make_hamlet, money
 from tests.lending import NOW
@@ -16,8 +16,9 @@ from tests.village_life import found_village
 
 
 @pytest.fixture
-def hamlet(make_app: MakeApp) -> Hamlet:
-    return make_hamlet(make_app(fixed_now=NOW))
+def hamlet(app: Flask) -> Hamlet:
+    app.extensions["clock"].fixed = NOW
+    return make_hamlet(app)
 
 
 def three_generations(hamlet: Hamlet) -> tuple[Person, Person, Person]:

@@ -3,9 +3,9 @@
 from typing import Any
 
 import pytest
+from flask import Flask
 
 from community.members.principal import Role
-from tests.api.conftest import MakeApp
 from tests.api.people import Person, assert_problem, register
 from tests.api.trust_village import Hamlet, make_hamlet, money
 from tests.lending import NOW
@@ -13,8 +13,9 @@ from tests.trust_life import YEAR_LATER
 
 
 @pytest.fixture
-def hamlet(make_app: MakeApp) -> Hamlet:
-    return make_hamlet(make_app(fixed_now=NOW))
+def hamlet(app: Flask) -> Hamlet:
+    app.extensions["clock"].fixed = NOW
+    return make_hamlet(app)
 
 
 def offer(hamlet: Hamlet, giver: Person, other: Person, amount: str, side: str = "voucher") -> Any:

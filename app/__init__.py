@@ -20,8 +20,8 @@ from app.problems import ProblemApi
 from config import logging as json_logs
 from config.settings import Settings
 
-# Every feature has its routes in `app.<feature>.routes.blp`, and may have a command group in
-# `app.<feature>.commands.cli`.
+# Every feature has its routes in `app.<feature>.routes.blp`, or `pages` there if it answers people
+# and not programs, and may have a command group in `app.<feature>.commands.cli`.
 FEATURES = [
     "members",
     "communities",
@@ -34,6 +34,8 @@ FEATURES = [
     "credit",
     "ledger",
     "importing",
+    "pages",
+    "demo",
 ]
 # Modules with a list COMMANDS.
 COMMAND_MODULES = ["app.commands", "app.villages.commands"]
@@ -100,8 +102,10 @@ def _init_api(app: Flask) -> None:
 
 def _add_feature(app: Flask, feature: str) -> None:
     routes = _module(f"app.{feature}", "routes")
-    if routes is not None:
+    if routes is not None and hasattr(routes, "blp"):
         app.extensions["api"].register_blueprint(routes.blp)
+    if routes is not None and hasattr(routes, "pages"):
+        app.register_blueprint(routes.pages)
     own = _module(f"app.{feature}", "commands")
     if own is not None:
         app.cli.add_command(own.cli)

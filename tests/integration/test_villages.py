@@ -136,6 +136,7 @@ def findings(output: str) -> str:
     return "\n".join([*limits, table])
 
 
+@pytest.mark.slow
 def test_made_up_villages_run_from_end_to_end_alike_on_both_databases(
     tmp_path: Path, run_villages: Run, empty_postgresql: str
 ) -> None:

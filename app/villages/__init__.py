@@ -1,0 +1,1 @@
+"""Real villages carried through the main job: see docs/real-data.md."""

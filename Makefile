@@ -33,7 +33,7 @@ oracles: main-env ## compare with answers worked out elsewhere: FILE=cases.json 
 setup: dev-env ## make .venv for building and testing
 
 test: dev-env ## run every test, on a PostgreSQL and a Redis of their own
-	@$(VENV_PYTHON) -m pytest tests
+	@$(VENV_PYTHON) -m pytest tests -n auto --dist worksteal
 
 check: dev-env ## format, lint, types and imports, without changing a file
 	@$(VENV_PYTHON) -m ruff format --check --quiet $(CHECKED) || { echo 'run: make format' >&2; exit 1; }

@@ -53,6 +53,8 @@ class Blueprint(flask_smorest.Blueprint):
                 "public": mark_of(view, "_public", False),
                 "permission": mark_of(view, "_permission"),
                 "money_moving": mark_of(view, "_money_moving", False),
+                # A PATCH says which version it changes: see app.paging.check_etag.
+                "versioned": method.lower() == "patch",
             }
 
 
@@ -72,6 +74,16 @@ def _prepare_marks_doc(doc: dict[str, Any], info: dict[str, Any], **_: Any) -> d
                 "description": "Made up by the caller for this one movement of money; a repeated "
                 "request sends the same.",
                 "schema": {"type": "string", "pattern": "^[A-Za-z0-9._~-]{8,80}$"},
+            }
+        )
+    if marks["versioned"]:
+        doc.setdefault("parameters", []).append(
+            {
+                "in": "header",
+                "name": "If-Match",
+                "required": True,
+                "description": "The ETag that was read; 412 if the thing has changed since.",
+                "schema": {"type": "string", "pattern": '^"[0-9]{1,18}"$'},
             }
         )
     return doc

@@ -181,6 +181,17 @@ class Whole(ma.fields.Integer):
         return value
 
 
+class YesNo(ma.fields.Boolean):
+    """true or false and nothing that merely equals one of them, such as 1."""
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> bool:
+        if not isinstance(value, bool):
+            raise self.make_error("invalid", input=value)
+        return value
+
+
 class Day(ma.fields.Date):
     """A calendar date, `2026-11-23`, within the years that loans are made in."""
 

@@ -253,6 +253,9 @@ def answer_fault(error: Exception) -> Response:
 class ProblemSchema(ma.Schema):
     """A problem document (RFC 9457). Further members depend on the type."""
 
+    class Meta:
+        unknown = ma.INCLUDE
+
     type = ma.fields.String(
         required=True, metadata={"description": "Stable; what clients branch on."}
     )

@@ -4,7 +4,7 @@ from typing import Any
 
 import marshmallow as ma
 
-from app.fields import Day, Instant, Money, PublicId, Schema, Text
+from app.fields import Day, Instant, Money, PublicId, Schema, Text, YesNo
 from app.members.schemas import NamedSchema
 from app.paging import PageArgs
 from community.groups.models import GroupMemberStatus, GroupStatus
@@ -82,7 +82,7 @@ class InvitationInSchema(Schema):
 class InvitationAnswerSchema(Schema):
     """Yes or no to an invitation."""
 
-    accept = ma.fields.Boolean(required=True, truthy={True}, falsy={False})
+    accept = YesNo(required=True)
 
 
 class VoteSchema(Schema):

@@ -2,7 +2,7 @@
 
 import marshmallow as ma
 
-from app.fields import Day, Money, PublicId, Schema, Text
+from app.fields import Day, Money, PublicId, Schema, Text, YesNo
 from community.guarantees.models import CallGround, CallStatus, ClaimGround
 from community.loans.models import RepaymentSource
 
@@ -73,7 +73,7 @@ class CancellationSchema(Schema):
     """Why an approved loan is not paid out after all."""
 
     reason = Text(500, required=True)
-    by_borrower = ma.fields.Boolean(load_default=False, truthy={True}, falsy={False})
+    by_borrower = YesNo(load_default=False)
 
 
 class CallSchema(Schema):

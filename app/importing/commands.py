@@ -13,6 +13,7 @@ from flask.cli import AppGroup
 from app import clock
 from app.extensions import db
 from app.transaction import run_unit
+from community.bulk import collector_paused
 from community.errors import CommunityError
 from community.importing.communities import import_communities, read_communities
 from community.importing.errors import ImportRefused
@@ -20,7 +21,6 @@ from community.importing.people import import_people, read_people
 from community.importing.report import Report
 from community.importing.savings import import_savings, read_savings
 from community.importing.ties import import_ties, read_ties
-from community.importing.writing import collector_paused
 from community.money import CURRENCY_EXPONENTS
 
 cli = AppGroup("import", help="Bring in many rows from CSV files (docs/import.md).")

@@ -57,7 +57,7 @@ class ProductTermsSchema(Schema):
             "currency": low.currency,
             "principal_minor_min": low.amount_minor,
             "principal_minor_max": high.amount_minor,
-            "instalment_multiple_minor": multiple.amount_minor if multiple else 1,
+            "instalment_multiple_minor": 1 if multiple is None else multiple.amount_minor,
         }
 
 

@@ -11,14 +11,7 @@ from typing import Any, BinaryIO, NamedTuple
 from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.orm import Session
 
-from community.communities import templates
-from community.communities.errors import TemplateNotFound
-from community.communities.models import Charter, Community, CommunityKind
-from community.importing import fields
-from community.importing.places import Place, find_rules
-from community.importing.reading import Column, Progress, read_values
-from community.importing.report import Report
-from community.importing.writing import (
+from community.bulk import (
     insert_columns,
     new_public_ids,
     reserve_ids,
@@ -26,6 +19,13 @@ from community.importing.writing import (
     table_of,
     update_all,
 )
+from community.communities import templates
+from community.communities.errors import TemplateNotFound
+from community.communities.models import Charter, Community, CommunityKind
+from community.importing import fields
+from community.importing.places import Place, find_rules
+from community.importing.reading import Column, Progress, read_values
+from community.importing.report import Report
 from community.ledger.events import record_event
 
 PATH_CHARACTERS_MAX = 255

@@ -13,12 +13,7 @@ from typing import BinaryIO, NamedTuple
 from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
-from community.communities.models import Membership, MembershipChange, MembershipStatus
-from community.importing import fields
-from community.importing.places import Place, find_places, find_rules, unknown_community
-from community.importing.reading import Column, Progress, read_values
-from community.importing.report import Report
-from community.importing.writing import (
+from community.bulk import (
     insert_columns,
     new_public_ids,
     reserve_ids,
@@ -26,6 +21,11 @@ from community.importing.writing import (
     table_of,
     update_all,
 )
+from community.communities.models import Membership, MembershipChange, MembershipStatus
+from community.importing import fields
+from community.importing.places import Place, find_places, find_rules, unknown_community
+from community.importing.reading import Column, Progress, read_values
+from community.importing.report import Report
 from community.ledger.events import record_event
 from community.members.models import Household, Member, MemberKind
 

@@ -7,12 +7,12 @@ from typing import NamedTuple
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from community.bulk import select_by
 from community.communities.charter import CharterRules
 from community.communities.models import Community, Membership, MembershipStatus
 from community.communities.queries import charter_on
 from community.errors import Conflict
 from community.importing.report import Report
-from community.importing.writing import select_by
 from community.members.models import Member
 
 

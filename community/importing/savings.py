@@ -12,6 +12,13 @@ from typing import BinaryIO, NamedTuple
 from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
+from community.bulk import (
+    insert_columns,
+    new_public_ids,
+    select_by,
+    table_of,
+    update_all,
+)
 from community.communities.models import MembershipStatus
 from community.errors import CommunityError, InsufficientFunds, StaleSnapshot
 from community.importing import fields
@@ -24,13 +31,6 @@ from community.importing.places import (
 )
 from community.importing.reading import Column, Progress, read_values
 from community.importing.report import Report
-from community.importing.writing import (
-    insert_columns,
-    new_public_ids,
-    select_by,
-    table_of,
-    update_all,
-)
 from community.ledger import rules
 from community.ledger.books import book_ids, lock_books
 from community.ledger.events import record_event

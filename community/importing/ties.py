@@ -14,6 +14,7 @@ from typing import Any, BinaryIO, NamedTuple
 from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
+from community.bulk import insert_columns, new_public_ids, table_of, update_all
 from community.communities.charter import CharterRules
 from community.communities.models import MembershipStatus
 from community.errors import CommunityError
@@ -28,7 +29,6 @@ from community.importing.places import (
 )
 from community.importing.reading import Column, Progress, read_values
 from community.importing.report import Report
-from community.importing.writing import insert_columns, new_public_ids, table_of, update_all
 from community.ledger.events import record_event
 from community.money import format_minor, parse_minor
 from community.trust.models import Standing, Vouch, VouchKind, VouchSide, VouchStatus

@@ -4,7 +4,7 @@ This is the hot path of everything that moves money, so it is explicit Core SQL:
 book), a handful of statements whatever the number of legs, the same on both databases.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import date, datetime
 from typing import cast
 
@@ -20,6 +20,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
+from community.bulk import insert_columns
 from community.errors import InsufficientFunds
 from community.ledger.books import book_ids, lock_books
 from community.ledger.chain import entry_hash
@@ -29,11 +30,13 @@ from community.ledger.rules import Leg
 
 _accounts = cast(Table, Account.__table__)
 _entries = cast(Table, JournalEntry.__table__)
-_postings = cast(Table, Posting.__table__)
 # Spelled as in the index, constant and all, so that both databases use it.
 _owner_key: ColumnElement[int] = literal_column("coalesce(accounts.member_id, 0)", Integer)
 # Databases bound the number of parameters of a statement.
-_PART = 500
+_PART = 5_000
+
+# An account's place in its book: its kind, and whose it is (None: a control account).
+_Place = tuple[AccountKind, int | None]
 
 
 def post(
@@ -66,8 +69,7 @@ def post(
             "a value date.",
             closed_through=book.closed_through.isoformat(),
         )
-    places = _accounts_for(session, book_id, currency, legs)
-    _move_balances(session, currency, legs, places)
+    places = _move_balances(session, book_id, currency, legs)
     return _write_entry(
         session,
         book,
@@ -166,93 +168,80 @@ def close_through(session: Session, *, community_id: int, on: date) -> None:
         book.closed_through = on
 
 
-def _accounts_for(
-    session: Session, book_id: int, currency: str, legs: Iterable[Leg]
-) -> dict[tuple[AccountKind, int | None], int]:
-    """The account of every leg, opened with a zero balance if it was not there."""
-    wanted = {(leg.kind, leg.owner_id) for leg in legs}
-    found = _read_accounts(session, book_id, currency, wanted)
-    missing = sorted(wanted - found.keys(), key=lambda place: (place[0].value, place[1] or 0))
-    if missing:
-        # The book is locked: nobody else can open the same account now.
-        session.execute(
-            insert(_accounts),
-            [
-                {
-                    "book_id": book_id,
-                    "kind": kind,
-                    "member_id": owner_id,
-                    "currency": currency,
-                    "balance_minor": 0,
-                }
-                for kind, owner_id in missing
-            ],
-        )
-        found = _read_accounts(session, book_id, currency, wanted)
-    return found
-
-
-def _read_accounts(
-    session: Session,
-    book_id: int,
-    currency: str,
-    wanted: set[tuple[AccountKind, int | None]],
-) -> dict[tuple[AccountKind, int | None], int]:
-    query = select(_accounts.c.kind, _accounts.c.member_id, _accounts.c.id).where(
-        _accounts.c.book_id == book_id,
-        _accounts.c.kind.in_({kind for kind, _ in wanted}),
-        _accounts.c.currency == currency,
-    )
-    owners = sorted({owner or 0 for _, owner in wanted})
-    found: dict[tuple[AccountKind, int | None], int] = {}
-    for start in range(0, len(owners), _PART):
-        rows = session.execute(query.where(_owner_key.in_(owners[start : start + _PART])))
-        found |= {
-            (kind, owner): account_id for kind, owner, account_id in rows if (kind, owner) in wanted
-        }
-    return found
-
-
 def _move_balances(
-    session: Session,
-    currency: str,
-    legs: Iterable[Leg],
-    places: dict[tuple[AccountKind, int | None], int],
-) -> None:
-    changes: dict[int, int] = {}
+    session: Session, book_id: int, currency: str, legs: Iterable[Leg]
+) -> dict[_Place, int]:
+    """Move the account of every leg, opened if it was not there; returns account ids by place.
+
+    The book is locked: nobody else can move or open its accounts now.
+    """
+    changes: dict[_Place, int] = {}
     for leg in legs:
-        account_id = places[leg.kind, leg.owner_id]
-        changes[account_id] = changes.get(account_id, 0) + leg.amount_minor
-    moved = {account_id: change for account_id, change in changes.items() if change}
-    _refuse_overdraft(session, currency, moved)
+        place = (leg.kind, leg.owner_id)
+        changes[place] = changes.get(place, 0) + leg.amount_minor
+    found = _read_accounts(session, book_id, currency, changes)
+    for place, change in changes.items():
+        _refuse_overdraft(place[0], currency, found[place][1] if place in found else 0, change)
+    moved = sorted(
+        (found[place][0], change) for place, change in changes.items() if change and place in found
+    )
     if moved:
         session.connection().execute(
             update(_accounts)
             .where(_accounts.c.id == bindparam("account"))
             .values(balance_minor=_accounts.c.balance_minor + bindparam("change")),
-            [{"account": account_id, "change": moved[account_id]} for account_id in sorted(moved)],
+            [{"account": account_id, "change": change} for account_id, change in moved],
         )
+    new = sorted(changes.keys() - found.keys(), key=lambda place: (place[0].value, place[1] or 0))
+    if new:
+        insert_columns(
+            session,
+            Account,
+            {
+                "book_id": [book_id] * len(new),
+                "kind": [kind for kind, _ in new],
+                "member_id": [owner_id for _, owner_id in new],
+                "currency": [currency] * len(new),
+                "balance_minor": [changes[place] for place in new],
+            },
+        )
+        found |= _read_accounts(session, book_id, currency, new)
+    return {place: account_id for place, (account_id, _) in found.items()}
 
 
-def _refuse_overdraft(session: Session, currency: str, moved: dict[int, int]) -> None:
-    # Only movements against an account's normal side can overdraw it, and those are few.
-    ids = list(moved)
-    for start in range(0, len(ids), _PART):
-        rows = session.execute(
-            select(_accounts.c.id, _accounts.c.kind, _accounts.c.balance_minor).where(
-                _accounts.c.id.in_(ids[start : start + _PART])
-            )
+def _read_accounts(
+    session: Session, book_id: int, currency: str, wanted: Collection[_Place]
+) -> dict[_Place, tuple[int, int]]:
+    """Id and balance of the accounts that are there, by place."""
+    query = select(
+        _accounts.c.kind, _accounts.c.member_id, _accounts.c.id, _accounts.c.balance_minor
+    ).where(
+        _accounts.c.book_id == book_id,
+        _accounts.c.kind.in_({kind for kind, _ in wanted}),
+        _accounts.c.currency == currency,
+    )
+    owners = sorted({owner or 0 for _, owner in wanted})
+    found: dict[_Place, tuple[int, int]] = {}
+    for start in range(0, len(owners), _PART):
+        rows = session.execute(query.where(_owner_key.in_(owners[start : start + _PART])))
+        found |= {
+            (kind, owner): (account_id, held)
+            for kind, owner, account_id, held in rows
+            if (kind, owner) in wanted
+        }
+    return found
+
+
+def _refuse_overdraft(kind: AccountKind, currency: str, held: int, change: int) -> None:
+    after = held + change
+    if (after < 0) if kind in DEBIT_KINDS else (after > 0):
+        raise InsufficientFunds(
+            f"The account {kind.value} holds {abs(held)} minor units of {currency}, "
+            f"{abs(change)} were asked for.",
+            account=kind.value,
+            available_minor=abs(held),
+            asked_minor=abs(change),
         )
-        for account_id, kind, held in rows:
-            after = held + moved[account_id]
-            if (after < 0) if kind in DEBIT_KINDS else (after > 0):
-                raise InsufficientFunds(
-                    f"The account {kind.value} holds {abs(held)} minor units of {currency}, "
-                    f"{abs(moved[account_id])} were asked for.",
-                    account=kind.value,
-                    available_minor=abs(held),
-                    asked_minor=abs(moved[account_id]),
-                )
 
 
 def _write_entry(
@@ -301,18 +290,17 @@ def _write_entry(
         )
         .returning(_entries.c.id)
     ).scalar_one()
-    session.execute(
-        insert(_postings),
-        [
-            {
-                "entry_id": entry_id,
-                "account_id": account_id,
-                "amount_minor": amount,
-                "member_id": member_id,
-                "loan_id": loan_id,
-            }
-            for account_id, amount, member_id, loan_id in legs
-        ],
+    accounts, amounts, member_ids, loan_ids = zip(*legs, strict=True)
+    insert_columns(
+        session,
+        Posting,
+        {
+            "entry_id": [entry_id] * len(legs),
+            "account_id": accounts,
+            "amount_minor": amounts,
+            "member_id": member_ids,
+            "loan_id": loan_ids,
+        },
     )
     book.records, book.head_hash = seq, digest
     session.flush()

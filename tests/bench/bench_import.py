@@ -18,13 +18,13 @@ from typing import Any
 from sqlalchemy import Engine
 
 from app.transaction import run_unit
+from community.bulk import collector_paused
 from community.engine import make_engine, session_factory
 from community.importing.communities import import_communities, read_communities
 from community.importing.people import import_people, read_people
 from community.importing.report import Report
 from community.importing.savings import import_savings, read_savings
 from community.importing.ties import import_ties, read_ties
-from community.importing.writing import collector_paused
 from community.models import metadata
 
 ROWS = 100_000

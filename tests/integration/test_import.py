@@ -11,6 +11,7 @@ from sqlalchemy import Engine, bindparam, select, update
 from sqlalchemy.orm import Session
 
 from app.transaction import run_unit
+from community.bulk import table_of, update_all
 from community.communities.checks import check_communities
 from community.communities.models import Charter, Community, Membership, MembershipStatus
 from community.communities.queries import charter_on
@@ -22,7 +23,6 @@ from community.importing.people import import_people, read_people
 from community.importing.report import Report
 from community.importing.savings import import_savings, read_savings
 from community.importing.ties import import_ties, read_ties
-from community.importing.writing import table_of, update_all
 from community.ledger.checks import check_ledger
 from community.ledger.models import AccountKind, Event, JournalEntry
 from community.ledger.service import balance, close_through

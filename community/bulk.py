@@ -42,7 +42,7 @@ _LETTERS = bytes(b"0123456789abcdefghjkmnpqrstvwxyz"[byte & 31] for byte in rang
 
 @contextmanager
 def collector_paused() -> Iterator[None]:
-    """Keep Python's collector of circles from walking over the many rows that an import holds.
+    """Keep Python's collector of circles from walking over the many rows that a bulk write holds.
 
     They hold no circles, and walking them again and again takes a quarter of the time.
     """

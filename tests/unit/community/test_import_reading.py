@@ -14,7 +14,7 @@ from community.importing import fields
 from community.importing.errors import ImportRefused
 from community.importing.reading import BadCell, Column, read_table, read_values
 from community.importing.report import Fault, Report, shown
-from community.importing.writing import new_public_ids
+from community.bulk import new_public_ids
 from community.members.models import MemberKind
 
 COLUMNS = (

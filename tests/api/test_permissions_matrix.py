@@ -1,0 +1,327 @@
+"""Who gets what from every route of the API.
+
+A new route fails the first test until it has a line here. Paths are made from the route's rule and
+`IDS`, public ids of `World.ids`.
+"""
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from app.auth import API_PREFIX
+from app.marks import mark_of, view_of
+from tests.api.people import assert_problem
+from tests.api.world import API, World
+
+READING = {"GET"}
+WRITING = {"POST", "PUT", "PATCH", "DELETE"}
+IDS = {
+    "community_id": "@village",
+    "member_id": "@wang",
+    "household_id": "@home",
+    "group_id": "@active",
+    "vouch_id": "@live",
+    "assessment_id": "@assessment",
+    "product_id": "@plain",
+    "season_id": "@rice",
+    "loan_id": "@late",
+    "group_loan_id": "@group_loan",
+    "call_id": "@call",
+    "token_id": "@kept",
+    "grant_id": "@office",
+    "name": "savers-circle",
+}
+
+# Whom a reading route is asked by, in this order: `concerned`, `peer` (on the other side, or in the
+# same group or household) and `neighbour` (of the same village) are different people for different
+# things; the rest is the same for all.
+ANSWERS = (
+    "concerned",
+    "peer",
+    "neighbour",
+    "officer",
+    "operator",
+    "auditor",
+    "foreign",
+    "stranger",
+)
+ALL = "200 200 200 200 200 200 200 200"
+# A thing of the whole village, of somebody and whom it concerns, of one member alone.
+VILLAGERS = "200 200 200 200 200 200 404 404"
+SHARED = "200 200 404 200 200 200 404 404"
+OWN = "200 404 404 200 200 200 404 404"
+# What is for those who look after the village; members may know that there is such a list.
+KEEPERS = "403 403 403 200 200 200 404 404"
+BOOKS = "404 404 404 200 200 200 404 404"
+
+
+@dataclass(frozen=True)
+class Read:
+    """What each of `ANSWERS` gets, and who the first three of them are."""
+
+    statuses: str
+    concerned: str = "wang"
+    peer: str = "zhao"
+    neighbour: str = "gao"
+
+
+ABOUT_DING = {"concerned": "ding", "peer": "li"}
+READS = {
+    "members.get_me": Read(ALL),
+    "members.get_member": Read(SHARED),
+    "members.get_household": Read(SHARED, "qian", "zhou"),
+    # Officers hand tokens to members in their care; roles are the operator's.
+    "members.list_roles": Read("200 403 404 403 200 200 404 404"),
+    "members.list_tokens": Read("200 403 404 200 200 200 404 404"),
+    "communities.list_communities": Read(ALL),
+    "communities.get_community": Read(VILLAGERS),
+    "communities.get_charter": Read(VILLAGERS),
+    "communities.list_charters": Read(VILLAGERS),
+    "communities.list_templates": Read(ALL),
+    "communities.get_template": Read(ALL),
+    "communities.list_members": Read(KEEPERS),
+    "communities.get_membership": Read(OWN),
+    "groups.list_my_groups": Read(ALL),
+    "groups.list_groups": Read(KEEPERS),
+    "groups.get_group": Read(SHARED),
+    "groups.get_agreement": Read(SHARED),
+    # One's own questions: those who look after the group do not answer them.
+    "groups.get_questions": Read("200 200 404 403 403 403 404 404", "gao", "guo", "ma"),
+    "savings.get_balances": Read(OWN),
+    "savings.list_balances": Read("200 403 404 200 200 200 404 404"),
+    "savings.list_movements": Read(OWN),
+    "trust.get_vouch": Read(SHARED, peer="li"),
+    "trust.list_vouches": Read(OWN),
+    "trust.get_exposure": Read(OWN),
+    "trust.get_standing": Read(OWN),
+    "trust.list_assessments": Read(OWN),
+    "products.list_products": Read(VILLAGERS),
+    "products.get_product": Read(VILLAGERS),
+    "products.list_versions": Read(VILLAGERS),
+    "products.list_seasons": Read(VILLAGERS),
+    "products.get_season": Read(VILLAGERS),
+    "loans.get_quote": Read(VILLAGERS),
+    "loans.list_my_loans": Read(ALL),
+    "loans.list_loans": Read(BOOKS),
+    "loans.get_loan": Read(SHARED, **ABOUT_DING),
+    "loans.list_group_loans": Read(SHARED),
+    "loans.get_group_loan": Read(SHARED, "zhao", "wang"),
+    "guarantees.list_repayments": Read(SHARED, **ABOUT_DING),
+    "guarantees.get_cover": Read(SHARED, **ABOUT_DING),
+    "guarantees.list_loan_calls": Read(SHARED, **ABOUT_DING),
+    "guarantees.list_my_calls": Read(ALL),
+    "guarantees.list_my_claims": Read(ALL),
+    "guarantees.get_call": Read(SHARED, "li", "ding"),
+    "credit.get_credit_limit": Read(OWN),
+    "ledger.list_entries": Read(BOOKS),
+    "ledger.get_balances": Read(BOOKS),
+}
+QUERIES = {"loans.get_quote": "?product=@plain&amount=50.00&instalments=1"}
+
+
+@dataclass(frozen=True)
+class Write:
+    """A right body, and who of those who are tried here may do it after all."""
+
+    body: dict[str, Any] | None = None
+    may: frozenset[str] = field(default_factory=frozenset)
+
+
+FIVE = {"amount": {"amount": "5.00", "currency": "CNY"}}
+CNY = {"amount": "50.00", "currency": "CNY"}
+FUNDS = {**FIVE, "reference": "x"}
+WHY = {"reason": "so it was decided"}
+NEIGHBOUR = frozenset({"gao"})
+CHARTER = {"valid_from": "2027-01-01", "source": "x", "begin_from": "present"}
+WRITES = {
+    "members.register_member": Write({"name": "New", "community": "@village"}),
+    "members.change_member": Write({"name": "New"}),
+    # Households have no community: every officer may enter one.
+    "members.create_household": Write({"reference": "hh-2"}, frozenset({"foreign"})),
+    "members.grant_role": Write({"role": "officer", "community": "@village"}),
+    "members.revoke_role": Write(),
+    "members.issue_token": Write({"label": "x"}),
+    "members.revoke_token": Write(),
+    "communities.create_community": Write(
+        {"kind": "region", "name": "x", "reference": "x", "currency": "CNY"}
+    ),
+    "communities.rename_community": Write({"name": "x"}),
+    "communities.adopt_charter": Write(CHARTER),
+    "communities.preview_charter": Write(CHARTER),
+    "communities.apply_for_membership": Write({"member": "@wang"}),
+    "communities.activate_membership": Write({}),
+    "communities.suspend_membership": Write(WHY),
+    "communities.resume_membership": Write(WHY),
+    "communities.leave_community": Write(WHY),
+    "groups.form_group": Write(
+        {"name": "x", "pair_cap": CNY, "vouch_expires_on": "2027-01-01"}, NEIGHBOUR
+    ),
+    "groups.change_terms": Write({"name": "x"}),
+    "groups.invite": Write({"member": "@li"}),
+    "groups.answer_invitation": Write({"accept": True}),
+    "groups.vote_leader": Write({"candidate": "@zhao"}),
+    "groups.fix_agreement": Write(),
+    "groups.reopen": Write(),
+    "groups.answer_questions": Write(
+        {"agreement_hash": "x", "answers": [{"question": "x", "choice": "no"}]}
+    ),
+    "groups.sign": Write({"agreement_hash": "x"}),
+    "groups.step_back": Write(),
+    "groups.activate": Write(),
+    "groups.dissolve": Write(),
+    "savings.deposit": Write(FIVE),
+    "savings.withdraw": Write(FIVE),
+    "trust.offer_vouch": Write(
+        {"side": "voucher", "other": "@wang", "limit": CNY, "expires_on": "2027-01-01"}, NEIGHBOUR
+    ),
+    "trust.lower_vouch": Write({"limit": CNY}),
+    "trust.accept_vouch": Write(),
+    "trust.decline_vouch": Write(),
+    "trust.withdraw_vouch": Write(),
+    "trust.revoke_vouch": Write(),
+    "trust.lock_stake": Write(FIVE),
+    "trust.release_stake": Write(FIVE),
+    "trust.grant_assessment": Write(
+        {"kind": "standing", "amount": CNY, "evidence": "x", "expires_on": "2027-01-01"}
+    ),
+    "trust.end_assessment": Write(),
+    "products.create_product": Write({"code": "x", "name": "x"}),
+    "products.publish_version": Write(
+        {
+            "terms": {
+                "principal_min": CNY,
+                "principal_max": CNY,
+                "rate_method": "none",
+                "amortisation": "equal_principal",
+                "yearly_rate_ppm": 0,
+                "day_count": "30/360",
+                "period_unit": "month",
+                "period_length": 1,
+                "instalments_min": 1,
+                "instalments_max": 1,
+                "allocation_order": ["interest", "principal"],
+                "cover_ratio_bps": 10_000,
+                "liability_mode": "several",
+            },
+            "valid_from": "2027-01-01",
+            "source": "x",
+        }
+    ),
+    "products.add_season": Write(
+        {
+            "code": "x",
+            "crop": "x",
+            "sow_from": "2026-10-01",
+            "sow_until": "2026-11-01",
+            "harvest_from": "2027-06-01",
+            "selling": [{"due_on": "2027-07-01", "weight": 1}],
+        }
+    ),
+    "loans.apply": Write(
+        {
+            "community": "@village",
+            "product": "@plain",
+            "principal": CNY,
+            "instalments": 1,
+            "purpose": "x",
+            "borrower": "@wang",
+        }
+    ),
+    # Any active member to whom the borrower gave the loan's id.
+    "loans.endorse": Write({}, NEIGHBOUR),
+    "loans.endorse_group_loan": Write({}, NEIGHBOUR),
+    "loans.withdraw": Write({}),
+    "loans.reject": Write(WHY),
+    "loans.disburse": Write(),
+    "loans.apply_as_group": Write(
+        {
+            "product": "@plain",
+            "total": CNY,
+            "shares": [{"member": "@zhao", "amount": CNY}],
+            "instalments": 1,
+            "purpose": "x",
+        }
+    ),
+    "loans.withdraw_group_loan": Write({}),
+    "loans.reject_group_loan": Write(WHY),
+    "loans.disburse_group_loan": Write(),
+    "credit.approve_loan": Write(),
+    "credit.approve_group_loan": Write(),
+    "credit.fund_lending_pool": Write(FUNDS),
+    "credit.fund_reserve": Write(FUNDS),
+    "guarantees.record_repayment": Write(FIVE),
+    "guarantees.cancel_loan": Write(WHY),
+    "guarantees.cancel_group_loan": Write(WHY),
+    "guarantees.pay_call": Write(FIVE),
+    "guarantees.promise_call": Write({"pay_on": "2026-04-15"}),
+    "guarantees.dispute_call": Write(WHY),
+    "guarantees.resolve_dispute": Write(WHY),
+}
+# Two auditors, somebody of another community, its officer, and a neighbour of whom it is.
+OUTSIDERS = ("auditor", "inspector", "stranger", "foreign", "gao")
+
+
+def routes(app: Flask, methods: set[str]) -> dict[str, tuple[str, str]]:
+    """Method and path of every route of the API that is not for everybody, by endpoint."""
+    found: dict[str, tuple[str, str]] = {}
+    for rule in app.url_map.iter_rules():
+        for method in sorted((rule.methods or set()) & methods):
+            public = mark_of(view_of(app, rule.endpoint, method), "_public", False)
+            if rule.rule.startswith(API_PREFIX) and not public:
+                path = re.sub(r"<(?:[^<>:]*:)?(\w+)>", lambda part: IDS[part[1]], rule.rule)
+                assert rule.endpoint not in found, "an endpoint with two methods needs two lines"
+                found[rule.endpoint] = (method, path.removeprefix(API))
+    return found
+
+
+def test_every_route_has_its_line(world: World) -> None:
+    assert set(READS) == set(routes(world.app, READING))
+    assert set(WRITES) == set(routes(world.app, WRITING))
+
+
+@pytest.mark.parametrize("endpoint", READS)
+def test_who_may_read(world: World, endpoint: str) -> None:
+    """As the table says, one answer for each; refusals are problems of the usual two kinds."""
+    line, path = READS[endpoint], address(world, endpoint, READING)[1]
+    people = {name: getattr(line, name, name) for name in ANSWERS}
+    answers = {
+        name: world.call(who, "GET", path + QUERIES.get(endpoint, ""))
+        for name, who in people.items()
+    }
+    expected = dict(zip(ANSWERS, map(int, line.statuses.split()), strict=True))
+    assert {name: answer.status_code for name, answer in answers.items()} == expected
+    for answer in answers.values():
+        if answer.status_code == 404:
+            assert_problem(answer, 404, "not-found")
+        if answer.status_code == 403:
+            assert_problem(answer, 403, "not-allowed")
+    assert_problem(world.call(None, "GET", path), 401, "bad-token")
+
+
+@pytest.mark.parametrize("endpoint", WRITES)
+def test_outsiders_and_auditors_never_write(world: World, endpoint: str) -> None:
+    """401, 403 or 404, whatever they send; and not one row has changed."""
+    line, (method, path) = WRITES[endpoint], address(world, endpoint, WRITING)
+    options: dict[str, Any] = {"headers": {"Idempotency-Key": "a-key-of-this-request"}}
+    if line.body is not None:
+        options["json"] = world.named(line.body)
+    for who in OUTSIDERS:
+        if who not in line.may:
+            answer = world.call(who, method, path, **options)
+            hidden = answer.status_code == 404
+            assert_problem(answer, *((404, "not-found") if hidden else (403, "not-allowed")))
+    assert_problem(world.call(None, method, path, **options), 401, "bad-token")
+    assert world.changed() == []
+
+
+def address(world: World, endpoint: str, methods: set[str]) -> tuple[str, str]:
+    """Where a route is asked for; some need another thing than usual to get as far as they can."""
+    method, path = routes(world.app, methods)[endpoint]
+    if endpoint == "groups.get_questions":
+        path = path.replace("@active", "@signing")
+    if endpoint == "members.revoke_role":
+        path = path.replace("@wang", "@officer")
+    return method, path

@@ -1,0 +1,564 @@
+"""One small community with something of everything, for tests that ask much and change nothing.
+
+Built once per database by the services. People have first names; things have the names in
+`World.ids`, which give their public ids. Time stands still on the last day of the story.
+"""
+
+import hashlib
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from flask import Flask
+from psycopg import sql
+from sqlalchemy import make_url, select
+from sqlalchemy.orm import Session
+from werkzeug.test import TestResponse
+
+from app import create_app
+from app.extensions import db
+from community.communities import service as communities
+from community.communities import templates
+from community.communities.models import Community, CommunityKind
+from community.groups import service as groups
+from community.groups.models import Group
+from community.guarantees import service as guarantees
+from community.guarantees.models import Call
+from community.loans import service as loans
+from community.loans.models import GroupLoan, Loan
+from community.members import service as members
+from community.members.models import Household, Member, MemberKind, RoleGrant
+from community.members.principal import Role
+from community.models import metadata
+from community.products import service as products
+from community.products.models import Product, Season
+from community.trust import service as trust
+from community.trust import standings
+from community.trust.models import Assessment, AssessmentKind, Vouch, VouchSide
+from config.settings import Settings
+from tests.databases import database_copy
+from tests.hamlet import FAR, Hamlet, yuan
+from tests.village_life import right_answers
+
+API = "/api/v1"
+RULES: dict[str, Any] = {
+    "group_size_min": 3,
+    "group_size_max": 3,
+    "cooling_off_days": 3,
+    "endorsements_min": 1,
+    "vouch_minor_max": 1_000_000,
+    "vouch_days_max": 1_000,
+}
+TERMS: dict[str, Any] = {"principal_minor_min": 10_00, "instalments_max": 12}
+CAP_MINOR = 100_00
+NAMED = re.compile("@([a-z_]+)")
+
+
+@dataclass
+class World:
+    """The application on the finished database."""
+
+    app: Flask
+    ids: dict[str, str]
+    tokens: dict[str, str]
+    watch: "SqliteWatch | PostgresWatch"
+    known: dict[str, str] = field(default_factory=dict)
+
+    def named(self, value: Any) -> Any:
+        """The same value with every `@name` in its texts replaced by that thing's public id."""
+        if isinstance(value, str):
+            return NAMED.sub(lambda found: self.ids[found[1]], value)
+        if isinstance(value, list):
+            return [self.named(inner) for inner in value]
+        if isinstance(value, dict):
+            return {self.named(name): self.named(inner) for name, inner in value.items()}
+        return value
+
+    def call(self, who: str | None, method: str, path: str, **options: Any) -> TestResponse:
+        """One request of somebody (None: without a token), with names in its path."""
+        headers = dict(options.pop("headers", None) or {})
+        if who is not None:
+            headers.setdefault("Authorization", f"Bearer {self.tokens[who]}")
+        where = self.named(path)
+        where = where if where.startswith("/problems") else API + where
+        return self.app.test_client().open(where, method=method, headers=headers, **options)
+
+    def changed(self) -> list[str]:
+        """The tables whose rows have changed since this was last asked."""
+        before, self.known = self.known, self.watch.rows()
+        return [name for name in before if before[name] != self.known[name]]
+
+
+class SqliteWatch:
+    """Reads all rows of an SQLite file, if anybody has committed since the last time."""
+
+    def __init__(self, url: str) -> None:
+        self.connection = sqlite3.connect(url.removeprefix("sqlite:///"))
+        self.version = -1
+        self.found: dict[str, str] = {}
+
+    def rows(self) -> dict[str, str]:
+        """A checksum of every table."""
+        # Counts what other connections commit.
+        [version] = self.connection.execute("PRAGMA data_version").fetchone()
+        if version != self.version:
+            self.version = version
+            self.found = {name: self._checksum(name) for name in metadata.tables}
+        return self.found
+
+    def _checksum(self, name: str) -> str:
+        rows = self.connection.execute(f'SELECT * FROM "{name}"').fetchall()
+        return hashlib.sha256("\n".join(sorted(map(repr, rows))).encode()).hexdigest()
+
+
+class PostgresWatch:
+    """Reads all rows of a PostgreSQL database in one statement."""
+
+    def __init__(self, url: str) -> None:
+        plain = make_url(url).set(drivername="postgresql").render_as_string(False)
+        self.connection = psycopg.connect(plain, autocommit=True)
+        self.question = sql.SQL(" UNION ALL ").join(
+            sql.SQL("SELECT {}, md5(string_agg(t::text, '|' ORDER BY t::text)) FROM {} t").format(
+                sql.Literal(name), sql.Identifier(name)
+            )
+            for name in metadata.tables
+        )
+
+    def rows(self) -> dict[str, str]:
+        """A checksum of every table."""
+        return dict(self.connection.execute(self.question))
+
+
+@contextmanager
+def make_world(template: str, folder: Path) -> Iterator[World]:
+    """Tell the story on a copy of a template database, and stop the clock at its end."""
+    with database_copy(template, folder) as url:
+        settings = Settings(
+            database_url=url,
+            database_pool_size=4,
+            database_durable=False,
+            secret_key="of no use outside of this test suite",
+            rate_limits=False,
+            log_level="ERROR",
+            var_dir=folder,
+        )
+        app = create_app(settings)
+        app.testing = True
+        with app.app_context():
+            story = Story(db.session())
+            story.tell()
+            db.session.remove()
+        app.extensions["clock"].fixed = story.hamlet.now
+        watch = SqliteWatch(url) if url.startswith("sqlite") else PostgresWatch(url)
+        world = World(app, story.ids, story.tokens, watch)
+        paid = world.call(
+            "officer",
+            "POST",
+            "/communities/@village/members/@wang/savings/deposits",
+            json={"amount": {"amount": "8.00", "currency": "CNY"}, "reference": "slip 8"},
+            headers={"Idempotency-Key": "deposit-of-wang-8"},
+        )
+        assert paid.status_code == 201, paid.text
+        listed = world.call("officer", "GET", "/communities/@village/members?limit=1")
+        world.ids["cursor"] = listed.get_json()["next_cursor"]
+        world.changed()
+        try:
+            yield world
+        finally:
+            watch.connection.close()
+            app.extensions["cache"].close()
+            with app.app_context():
+                db.engine.dispose()
+
+
+@dataclass
+class Story:
+    """What happened until today."""
+
+    session: Session
+    ids: dict[str, str] = field(default_factory=dict)
+    tokens: dict[str, str] = field(default_factory=dict)
+    grants: dict[str, RoleGrant] = field(default_factory=dict)
+
+    def tell(self) -> None:
+        self.hamlet = Hamlet(self.session, rules=RULES, terms=TERMS)
+        self.do = self.hamlet.do
+        self.place: dict[str, Any] = {"community_id": self.hamlet.community.id}
+        self._people()
+        self._failures_begin()
+        self._active_group()
+        self._late_loans()
+        self._groups()
+        self._vouches()
+        self._loans()
+        self._group_loans()
+        self._papers()
+        self._far_away()
+        self._tokens()
+        self._collect()
+
+    def _people(self) -> None:
+        # Guarantors without a stake: a stake would be taken on the day of the call.
+        stakes = {"wang": 500_00, "tycoon": 90_000_00}
+        assessed = {"li": 900_00, "wei": 100_00}
+        plain = ["zhao", "sun", "wu", "gao", "guo", "lin", "ma", "hu", "zhu"]
+        plain += ["ding", "dong", "dai", "clerk"]
+        home = self.do(members.register_household, reference="hh-1", now=self.hamlet.now)
+        self.home = home
+        for name in [*stakes, *assessed, *plain]:
+            self.hamlet.person(name, stake=stakes.get(name, 0), assessed=assessed.get(name, 0))
+        for name in ("qian", "zhou"):
+            self.hamlet.person(name)
+            self.do(
+                members.move_to_household,
+                member_id=self.id(name),
+                household_id=home.id,
+                now=self.hamlet.now,
+                actor_id=None,
+            )
+        self.hamlet.person("feng")
+        self.do(
+            communities.suspend_membership,
+            **self.of("feng"),
+            reason="away",
+            actor_id=None,
+            **self.hamlet.when,
+        )
+        self.stranger("chen")
+        self.do(
+            communities.apply_for_membership, **self.of("chen"), actor_id=None, **self.hamlet.when
+        )
+        self.hamlet.people["officer"] = self.hamlet.officer
+        for name in ("operator", "auditor", "inspector"):
+            self.stranger(name)
+        here = self.hamlet.community.id
+        for name, role, place in (
+            ("officer", Role.OFFICER, here),
+            ("clerk", Role.OFFICER, here),
+            ("auditor", Role.AUDITOR, here),
+            ("inspector", Role.AUDITOR, None),
+            ("operator", Role.OPERATOR, None),
+        ):
+            self.role(name, role, place)
+        self.hamlet.fund(2_000_00, 50_00)
+
+    def _failures_begin(self) -> None:
+        # One of them will be called on li, one disputed by wei, one paid by hand.
+        self.failing: dict[str, Loan] = {}
+        for borrower, guarantor in (("ding", "li"), ("dong", "wei"), ("dai", "li")):
+            self.hamlet.vouch(guarantor, borrower, 60_00)
+            self.failing[borrower] = self.lend(borrower, 50_00)
+
+    def _active_group(self) -> None:
+        self.active = self.gathered("wang", "zhao", "sun")
+        self.signed(self.active, "wang", "zhao", "sun")
+        self.hamlet.wait(4)
+        self.do(
+            trust.activate_group,
+            group_id=self.active.id,
+            actor_id=self.id("wang"),
+            **self.hamlet.when,
+        )
+
+    def _late_loans(self) -> None:
+        for days in (29, 8, 1):
+            self.hamlet.wait(days, *self.failing.values())
+        calls = {name: self.hamlet.calls(loan) for name, loan in self.failing.items()}
+        self.call: Call = calls["ding"]["li"]
+        self.disputed: Call = calls["dong"]["wei"]
+        self.paid: Call = calls["dai"]["li"]
+        self.do(
+            guarantees.dispute_call,
+            call_id=self.disputed.id,
+            member_id=self.id("wei"),
+            reason="was never asked",
+            **self.hamlet.when,
+        )
+        self.hamlet.pay(self.paid, self.paid.amount_minor)
+
+    def _groups(self) -> None:
+        self.signing = self.gathered("gao", "guo", "lin")
+        self.fixed(self.signing, "gao")
+        self.cooling = self.gathered("ma", "hu", "zhu")
+        self.signed(self.cooling, "ma", "hu", "zhu")
+        self.forming = self.gathered("wu", "qian")
+        step = {"group_id": self.forming.id, **self.hamlet.when, "actor_id": None}
+        self.do(groups.invite, member_id=self.id("zhou"), inviter_id=self.id("wu"), **step)
+
+    def _vouches(self) -> None:
+        self.live = self.hamlet.vouch("li", "wang", 300_00)
+        self.free = self.hamlet.vouch("li", "zhao", 200_00)
+        offers = {name: self.offer("wu", name) for name in ("gao", "guo", "lin")}
+        self.offered, self.declined, self.revoked = offers.values()
+        act: dict[str, Any] = {"now": self.hamlet.now}
+        self.do(trust.decline_vouch, vouch_id=self.declined.id, actor_id=self.id("guo"), **act)
+        self.do(
+            trust.accept_vouch,
+            vouch_id=self.revoked.id,
+            actor_id=self.id("lin"),
+            **self.hamlet.when,
+        )
+        self.do(trust.revoke_vouch, vouch_id=self.revoked.id, actor_id=self.id("wu"), **act)
+
+    def _loans(self) -> None:
+        self.submitted = self.hamlet.apply("wang", 20_00)
+        self.endorsed = self.endorse(self.hamlet.apply("wang", 20_00))
+        self.own = self.endorse(self.hamlet.apply("clerk", 20_00))
+        self.large = self.endorse(self.hamlet.apply("wang", 9_999_00))
+        self.approved = self.hamlet.approve(self.endorse(self.hamlet.apply("wang", 30_00)))
+        self.unfunded = self.hamlet.approve(self.endorse(self.hamlet.apply("tycoon", 50_000_00)))
+        # More than wang's own stake, so that it rests on li's promise too.
+        self.current = self.lend("wang", 600_00, 3)
+        self.hamlet.repay(self.current, 10_00)
+        self.closed = self.lend("tycoon", 15_00)
+        self.hamlet.repay(self.closed, 15_00)
+        self.rejected = self.endorse(self.hamlet.apply("wang", 20_00))
+        decided: dict[str, Any] = {
+            "actor_id": self.hamlet.officer.id,
+            "reason": "too early",
+            **self.hamlet.when,
+        }
+        self.do(loans.reject, loan_id=self.rejected.id, **decided)
+
+    def _group_loans(self) -> None:
+        self.group_loan = self.do(
+            loans.apply_as_group,
+            group_id=self.active.id,
+            product_id=self.hamlet.product_id,
+            shares={self.id("zhao"): 20_00, self.id("sun"): 20_00},
+            total=yuan(40_00),
+            purpose="seed",
+            instalments=1,
+            actor_id=self.id("wang"),
+            **self.hamlet.when,
+        )
+        self.share = self.session.scalars(
+            select(Loan).where(Loan.group_loan_id == self.group_loan.id).order_by(Loan.id)
+        ).first()
+
+    def _papers(self) -> None:
+        grant: dict[str, Any] = {
+            "kind": AssessmentKind.STANDING,
+            "amount": yuan(50_00),
+            "evidence": "seen",
+            "expires_on": FAR,
+            "actor_id": self.hamlet.officer.id,
+            **self.hamlet.when,
+        }
+        self.assessment = self.do(standings.grant_assessment, **self.of("gao"), **grant)
+        self.ended = self.do(standings.grant_assessment, **self.of("guo"), **grant)
+        self.do(
+            standings.end_assessment,
+            assessment_id=self.ended.id,
+            actor_id=self.hamlet.officer.id,
+            **self.hamlet.when,
+        )
+        self.season = self.do(
+            products.add_season,
+            **self.place,
+            code="rice",
+            crop="rice",
+            sow_from=date(2026, 4, 1),
+            sow_until=date(2026, 6, 1),
+            harvest_from=date(2026, 9, 1),
+            selling=[{"due_on": "2026-10-01", "weight": 1}],
+            now=self.hamlet.now,
+            actor_id=None,
+        )
+
+    def _far_away(self) -> None:
+        self.far = self.do(
+            communities.create_community,
+            kind=CommunityKind.INTEREST,
+            name="Far away",
+            reference="far-away",
+            currency="CNY",
+            now=self.hamlet.now,
+            actor_id=None,
+        )
+        document = templates.load("savers-circle")["rules"]
+        self.do(
+            communities.adopt_charter,
+            community_id=self.far.id,
+            rules_document=document,
+            valid_from=self.hamlet.day,
+            source="test",
+            now=self.hamlet.now,
+            actor_id=None,
+        )
+        there: dict[str, Any] = {"community_id": self.far.id, "actor_id": None, **self.hamlet.when}
+        self.stranger("stranger")
+        self.do(communities.apply_for_membership, member_id=self.id("stranger"), **there)
+        self.do(communities.activate_membership, member_id=self.id("stranger"), **there)
+        self.stranger("foreign")
+        self.role("foreign", Role.OFFICER, self.far.id)
+
+    def _tokens(self) -> None:
+        for name in self.hamlet.people:
+            self.token(name, name)
+        self.token("reader", "wang", scopes=frozenset({"read"}))
+        self.token("writer", "wang", scopes=frozenset({"write"}))
+        revoked = self.token("revoked", "wang")
+        self.do(members.revoke_token, token=revoked, now=self.hamlet.now)
+        long_ago = self.hamlet.now - timedelta(days=20)
+        self.token("expired", "wang", now=long_ago, lifetime=timedelta(days=1))
+        self.kept_token = self.token("kept", "wang")
+
+    def _collect(self) -> None:
+        rows: dict[str, Any] = {
+            "village": self.hamlet.community,
+            "far": self.far,
+            "home": self.home,
+            "plain": self.session.get_one(Product, self.hamlet.product_id),
+            "rice": self.season,
+            "active": self.active,
+            "signing": self.signing,
+            "cooling": self.cooling,
+            "forming": self.forming,
+            "live": self.live,
+            "free": self.free,
+            "offered": self.offered,
+            "declined": self.declined,
+            "revoked_vouch": self.revoked,
+            "submitted": self.submitted,
+            "endorsed": self.endorsed,
+            "own": self.own,
+            "large": self.large,
+            "approved": self.approved,
+            "unfunded": self.unfunded,
+            "current": self.current,
+            "closed": self.closed,
+            "rejected": self.rejected,
+            "late": self.failing["ding"],
+            "group_loan": self.group_loan,
+            "share": self.share,
+            "call": self.call,
+            "disputed": self.disputed,
+            "paid_call": self.paid,
+            "assessment": self.assessment,
+            "ended": self.ended,
+            "office": self.grants["officer"],
+            "operation": self.grants["operator"],
+            "kept": self.kept_token,
+        }
+        kinds = (Community, Household, Product, Season, Group, Vouch, Loan, GroupLoan, Call)
+        assert {type(row) for row in rows.values()} >= {*kinds, Assessment, RoleGrant}
+        self.ids = {name: row.public_id for name, row in rows.items()}
+        self.ids |= {name: member.public_id for name, member in self.hamlet.people.items()}
+        self.ids["agreement"] = self.signing.agreement_hash or ""
+        self.session.rollback()
+
+    def id(self, name: str) -> int:
+        return self.hamlet.people[name].id
+
+    def of(self, name: str) -> dict[str, Any]:
+        return {**self.place, "member_id": self.id(name)}
+
+    def stranger(self, name: str) -> Member:
+        """Somebody who has nothing to do with the village."""
+        self.hamlet.people[name] = self.do(
+            members.register_member,
+            kind=MemberKind.PERSON,
+            name=name,
+            birth_year=1980,
+            now=self.hamlet.now,
+        )
+        return self.hamlet.people[name]
+
+    def role(self, name: str, role: Role, community_id: int | None) -> None:
+        grant = self.do(
+            members.grant_role,
+            member_id=self.id(name),
+            role=role,
+            community_id=community_id,
+            now=self.hamlet.now,
+        )
+        self.grants[name] = grant
+
+    def token(self, label: str, name: str, **changes: Any) -> Any:
+        facts: dict[str, Any] = {
+            "member_id": self.id(name),
+            "label": label,
+            "lifetime": timedelta(days=30),
+            "lifetime_max": timedelta(days=400),
+            "now": self.hamlet.now,
+            **changes,
+        }
+        token, self.tokens[label] = self.do(members.issue_token, **facts)
+        return token
+
+    def endorse(self, loan: Loan) -> Loan:
+        self.do(loans.endorse, loan_id=loan.id, endorser_id=self.id("wu"), **self.hamlet.when)
+        return loan
+
+    def lend(self, borrower: str, principal: int, instalments: int = 1) -> Loan:
+        loan = self.hamlet.approve(
+            self.endorse(self.hamlet.apply(borrower, principal, instalments))
+        )
+        return self.do(
+            loans.disburse, loan_id=loan.id, actor_id=self.hamlet.officer.id, **self.hamlet.when
+        )
+
+    def offer(self, voucher: str, borrower: str) -> Vouch:
+        return self.do(
+            trust.offer_vouch,
+            **self.place,
+            voucher_id=self.id(voucher),
+            borrower_id=self.id(borrower),
+            side=VouchSide.VOUCHER,
+            limit=yuan(50_00),
+            expires_on=FAR,
+            actor_id=self.id(voucher),
+            **self.hamlet.when,
+        )
+
+    def gathered(self, founder: str, *others: str) -> Group:
+        """A forming group whose members have accepted and voted for its founder."""
+        group = self.do(
+            groups.form_group,
+            **self.place,
+            founder_id=self.id(founder),
+            name=f"Group of {founder}",
+            pair_cap=yuan(CAP_MINOR),
+            vouch_expires_on=FAR,
+            actor_id=self.id(founder),
+            **self.hamlet.when,
+        )
+        step = {"group_id": group.id, **self.hamlet.when, "actor_id": None}
+        for name in others:
+            who = {"member_id": self.id(name)}
+            self.do(groups.invite, **who, inviter_id=self.id(founder), **step)
+            self.do(groups.accept_invitation, **who, **step)
+        for name in (founder, *others):
+            vote = {"voter_id": self.id(name), "candidate_id": self.id(founder)}
+            self.do(groups.vote_leader, **vote, **step)
+        return group
+
+    def fixed(self, group: Group, leader: str) -> None:
+        self.do(
+            groups.fix_agreement,
+            group_id=group.id,
+            actor_id=self.id(leader),
+            **self.hamlet.when,
+        )
+
+    def signed(self, group: Group, *names: str) -> None:
+        """Fixed, understood and signed by everybody."""
+        self.fixed(group, names[0])
+        for name in names:
+            who: dict[str, Any] = {"group_id": group.id, "member_id": self.id(name)}
+            asked = self.do(groups.questionnaire, **who)
+            act: dict[str, Any] = {
+                **who,
+                "agreement_hash": asked.agreement_hash,
+                "now": self.hamlet.now,
+                "actor_id": self.id(name),
+            }
+            self.do(groups.answer_questions, **act, answers=right_answers(asked.questions))
+            self.do(groups.sign, **act, on=self.hamlet.day)

@@ -1,0 +1,107 @@
+"""Where the parts of the small drawing go: who stands behind a member, with how much. Pure.
+
+Three columns on a narrow canvas: those two promises away, those who promised to the member, the
+member. A line is the thicker, the more of the cover goes along it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from community.credit.explain import PathView
+
+WIDTH = 360
+ROW = 54
+TOP = 14
+_FAR_X, _NEAR_X, _ME_X = 16, 146, 330
+_THICKEST = 13
+# Wide enough for every Chinese name; a longer one is whole in the drawing's title.
+_NAME_CHARACTERS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """Somebody on the canvas."""
+
+    x: int
+    y: int
+    name: str
+    # What comes from their own standing along these paths.
+    own_minor: int
+
+    @property
+    def label(self) -> str:
+        """The name as far as there is room for it."""
+        if len(self.name) <= _NAME_CHARACTERS:
+            return self.name
+        return self.name[: _NAME_CHARACTERS - 1] + "…"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A promise that carries cover."""
+
+    x1: int
+    y1: int
+    x2: int
+    y2: int
+    width: float
+    amount_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """All that the template needs to draw."""
+
+    height: int
+    me: Spot
+    people: tuple[Spot, ...]
+    lines: tuple[Line, ...]
+
+
+def draw(name: str, paths: Sequence[PathView]) -> Drawing:
+    """Lay out the paths of a limit; those of three promises are drawn by their last two."""
+    near: dict[str, tuple[str, int]] = {}
+    far: dict[str, dict[str, tuple[str, int]]] = {}
+    own_minor = 0
+    for path in paths:
+        owner = path.standing_of
+        if not path.vouches:
+            own_minor += path.amount_minor
+            continue
+        direct = path.via[-1] if path.via else owner
+        own = near.get(direct.public_id, (direct.name, 0))[1]
+        if not path.via:
+            near[direct.public_id] = direct.name, own + path.amount_minor
+            continue
+        near[direct.public_id] = direct.name, own
+        behind = far.setdefault(direct.public_id, {})
+        before = behind.get(owner.public_id, (owner.name, 0))[1]
+        behind[owner.public_id] = owner.name, before + path.amount_minor
+    totals = {
+        key: own + sum(amount for _, amount in far.get(key, {}).values())
+        for key, (_, own) in near.items()
+    }
+    rows = sum(max(1, len(far.get(key, ()))) for key in near)
+    height = TOP + ROW * max(2, rows) + 10
+    me = Spot(_ME_X, height // 2, name, own_minor)
+    most = max(totals.values(), default=1)
+    people: list[Spot] = []
+    lines: list[Line] = []
+    y = TOP + ROW // 2
+    for key in sorted(near, key=lambda item: (-totals[item], item)):
+        direct_name, own = near[key]
+        behind = far.get(key, {})
+        middle = y + ROW * (max(1, len(behind)) - 1) // 2
+        people.append(Spot(_NEAR_X, middle, direct_name, own))
+        lines.append(Line(_NEAR_X, middle, me.x, me.y, _width(totals[key], most), totals[key]))
+        for far_name, amount in sorted(behind.values(), key=lambda item: (-item[1], item[0])):
+            people.append(Spot(_FAR_X, y, far_name, amount))
+            lines.append(Line(_FAR_X, y, _NEAR_X, middle, _width(amount, most), amount))
+            y += ROW
+        if not behind:
+            y += ROW
+    return Drawing(height, me, tuple(people), tuple(lines))
+
+
+def _width(amount_minor: int, most_minor: int) -> float:
+    return round(max(1.5, _THICKEST * amount_minor / max(1, most_minor)), 1)

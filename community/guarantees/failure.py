@@ -109,12 +109,15 @@ def _ask(
         call.guarantor_id for call in cover.calls.values() if call.status is CallStatus.LAPSED
     }
     lines = [cover.as_held(line, line.held_minor) for line in cover.lines.values()]
-    own, _ = first_demands(lines, asked)
-    asked -= _set_off_own(session, cover, own, on=on, now=now)
-    # What the borrower's own standing could not pay after all is asked from the others too.
-    others = [line for line in lines if line.direct_id not in failed | {None}]
-    _, demands = first_demands(others, asked)
+    own, demands = first_demands(
+        [line for line in lines if line.direct_id is None or line.direct_id not in failed], asked
+    )
     deadline = on + timedelta(days=charter.call_deadline_days)
+    unpaid = _set_off_own(session, cover, own, on=on, now=now)
+    if unpaid and cover.loan.borrower_id not in failed:
+        # What only their assessment backs is asked by a deadline, like anybody's.
+        demand = Demand(cover.loan.borrower_id, None, unpaid)
+        _open_call(session, cover, demand, CallGround.OWN, on=on, deadline=deadline, now=now)
     for demand in demands:
         call = _open_call(
             session, cover, demand, CallGround.DIRECT, on=on, deadline=deadline, now=now
@@ -132,12 +135,15 @@ def _demanded(session: Session, cover: LoanCover, on: date) -> int:
 
 def _set_off_own(
     session: Session, cover: LoanCover, parts: dict[int, int], *, on: date, now: datetime
-) -> int:
-    """Pay from the borrower's own locked savings what they cover; returns what was paid."""
+) -> dict[int, int]:
+    """Pay from the borrower's own locked savings what they cover; returns what is left by line."""
     loan, paid = cover.loan, 0
+    unpaid: dict[int, int] = {}
     for line_id, part in parts.items():
         line = cover.lines[line_id]
         amount = min(part, cover.standings[line.standing_id].stake_minor)
+        if part > amount:
+            unpaid[line_id] = part - amount
         if amount:
             line.called_minor += amount
             pay_line(cover, line, amount, payer_id=loan.borrower_id, from_stake=True)
@@ -153,7 +159,7 @@ def _set_off_own(
             now=now,
             actor_id=None,
         )
-    return paid
+    return unpaid
 
 
 def _set_off(session: Session, cover: LoanCover, call: Call, *, on: date, now: datetime) -> None:
@@ -280,7 +286,9 @@ def _call_across(
         path = CoverPath(standing_of=member, promises=(promise[member],), amount=share)
         [line] = reserve(session, loan=cover.loan, paths=[path], standing_ids={member: standing.id})
         cover.lines[line.id] = line
-        demand = Demand(member, lapsed.guarantor_id, {line.id: share})
+        # For the borrower's own part the claim is against the borrower as it is.
+        other = None if lapsed.ground is CallGround.OWN else lapsed.guarantor_id
+        demand = Demand(member, other, {line.id: share})
         call = _open_call(
             session, cover, demand, CallGround.CO_GUARANTOR, on=on, deadline=deadline, now=now
         )

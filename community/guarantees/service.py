@@ -174,8 +174,9 @@ def settle_state(
         needed = 0
     release(session, cover, max(cover.held_minor - needed, 0))
     closed = loans.close_if_paid(session, loan=loan, on=on, now=now, actor_id=actor_id)
-    # A called loan comes back only with the cover that a current one needs.
-    if not closed and cover.held_minor >= cover.needed_minor:
+    # A called loan comes back only with the cover that a current one needs; accelerated, never,
+    # and the day since when it is late stays what it was.
+    if not closed and loan.accelerated_on is None and cover.held_minor >= cover.needed_minor:
         loans.mark_current(session, loan=loan, on=on, now=now, actor_id=actor_id)
     mark_overdue_standings(session, cover)
 
@@ -217,6 +218,8 @@ def pay_call(
     call, cover = _locked_call(session, call_id)
     if call.status not in (CallStatus.OPEN, CallStatus.DISPUTED, CallStatus.LAPSED):
         raise CallNotOpen(f"The call is {call.status.value}.", status=call.status.value)
+    if call.ground is CallGround.OWN:
+        raise CallNotOpen("The borrower repays the loan itself; this call falls with the debt.")
     if cover.loan.status is not LoanStatus.CALLED:
         raise CallNotOpen("The loan is not called any more.", status=cover.loan.status.value)
     if amount.currency != loans.currency_of(cover.loan):
@@ -487,7 +490,10 @@ def _settle_claims(cover: LoanCover, amount_minor: int) -> list[tuple[int | None
 def _lower_calls(
     session: Session, cover: LoanCover, owed_minor: int, *, actor_id: int | None, now: datetime
 ) -> None:
-    """Calls never ask for more than is owed: the youngest calls are lowered first."""
+    """Calls never ask for more than is owed: the youngest calls are lowered first.
+
+    The borrower's own is the oldest: their money frees the others before themselves.
+    """
     pending = [call for call in cover.calls.values() if call.status in PENDING]
     excess = sum(call.open_minor for call in pending) - owed_minor
     for call in sorted(pending, key=lambda call: call.id, reverse=True):

@@ -310,6 +310,50 @@ def test_jointly_and_severally_nobody_is_asked_beyond_their_cap(db_session: Sess
     hamlet.check()
 
 
+def test_a_borrowers_own_assessed_part_is_asked_by_a_deadline_then_across(
+    db_session: Session,
+) -> None:
+    hamlet = Hamlet(db_session, terms={"liability_mode": "joint_and_several"})
+    hamlet.fund(1_000, reserve=500)
+    hamlet.person("ben", stake=10, assessed=40)
+    hamlet.person("xia", assessed=100)
+    hamlet.vouch("xia", "ben", 90)
+    loan = hamlet.lend("ben", 100)
+    assert held(hamlet, loan) == {("ben", 0): 50, ("xia", 1): 50}
+    hamlet.wait(42, loan)
+    own = hamlet.calls(loan)["ben"]
+    assert (own.ground, own.amount_minor) == (CallGround.OWN, 40)
+    with pytest.raises(CallNotOpen):
+        hamlet.pay(own, 40)
+    hamlet.pay(hamlet.calls(loan)["xia"], 50)
+    hamlet.check()
+    hamlet.wait(6, loan)
+    # Nobody else has paid yet: the reserve waits until those who signed were asked.
+    more = hamlet.calls(loan)["xia"]
+    assert (more.ground, more.amount_minor) == (CallGround.CO_GUARANTOR, 40)
+    assert account(hamlet, AccountKind.RESERVE_FUND) == 500
+    hamlet.pay(more, 40)
+    assert loan.status is LoanStatus.CLOSED
+    grounds = [claim.ground for claim in db_session.scalars(select(Claim))]
+    assert grounds == [ClaimGround.BORROWER] * 2
+    hamlet.check()
+
+
+def test_a_late_loan_stays_late_since_its_first_missed_due(db_session: Session) -> None:
+    hamlet = Hamlet(db_session)
+    hamlet.fund(1_000)
+    hamlet.person("ben", stake=30)
+    hamlet.person("xia", assessed=100)
+    hamlet.vouch("xia", "ben", 100)
+    loan = hamlet.lend("ben", 100, instalments=4)
+    first_due = hamlet.day.replace(month=4)
+    hamlet.wait(42, loan)
+    assert loan.accelerated_on == hamlet.day
+    hamlet.repay(loan, 30)
+    assert loan.overdue_since_on == first_due
+    hamlet.check()
+
+
 def test_pledge_only_takes_stakes_and_asks_nobody_by_hand(db_session: Session) -> None:
     hamlet = Hamlet(db_session, terms={"liability_mode": "pledge_only"})
     hamlet.fund(1_000)

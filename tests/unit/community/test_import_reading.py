@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from community.bulk import new_public_ids
 from community.database import new_public_id
 from community.importing import fields
 from community.importing.errors import ImportRefused
 from community.importing.reading import BadCell, Column, read_table, read_values
 from community.importing.report import Fault, Report, shown
-from community.bulk import new_public_ids
 from community.members.models import MemberKind
 
 COLUMNS = (

@@ -12,7 +12,7 @@ from app.demo.cast import CURRENCY, Neighbour, Place, Play
 from app.demo.stories import Ending, Story
 from community.guarantees import failure
 from community.guarantees import service as guarantees
-from community.guarantees.models import Call, CallStatus, Claim, ClaimGround
+from community.guarantees.models import Call, CallGround, CallStatus, Claim, ClaimGround
 from community.ledger.service import close_through
 from community.loans import service as loans
 from community.loans.models import Loan, LoanStatus
@@ -140,7 +140,12 @@ def do_the_day(play: Play) -> None:
 def _open_calls(session: Session, loan_id: int) -> Sequence[tuple[int, int, int, date]]:
     calls = session.scalars(
         select(Call)
-        .where(Call.loan_id == loan_id, Call.status == CallStatus.OPEN)
+        .where(
+            Call.loan_id == loan_id,
+            Call.status == CallStatus.OPEN,
+            # The borrower's own falls with the debt; nobody pays it apart.
+            Call.ground != CallGround.OWN,
+        )
         .order_by(Call.id)
     )
     return [(call.id, call.guarantor_id, call.open_minor, call.deadline_on) for call in calls]

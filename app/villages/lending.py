@@ -25,7 +25,7 @@ from community.groups import queries as group_queries
 from community.groups import service as groups
 from community.guarantees import service as guarantees
 from community.guarantees.failure import advance_loan, loans_to_advance
-from community.guarantees.models import Call, CallStatus, GuaranteePayment
+from community.guarantees.models import Call, CallGround, CallStatus, GuaranteePayment
 from community.loans import service as loans
 from community.loans.models import Instalment, Loan, LoanStatus
 from community.members.models import Member
@@ -484,6 +484,8 @@ def _tick(session: Session, year: VillageYear, on: date, answered: set[int]) -> 
         .where(
             Call.community_id == year.community_id,
             Call.status == CallStatus.OPEN,
+            # The borrower's own falls with the debt; nobody pays it apart.
+            Call.ground != CallGround.OWN,
             Call.issued_on < on,
         )
         .order_by(Call.id)

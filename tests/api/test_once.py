@@ -1,0 +1,116 @@
+"""Law 6, route by route: whatever moves money is sent twice at the same time and happens once."""
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+from werkzeug.test import TestResponse
+
+from tests.api.world import World, make_world
+
+FIVE = {"amount": {"amount": "5.00", "currency": "CNY"}}
+TWO = {"amount": {"amount": "2.00", "currency": "CNY"}}
+MORE = {"amount": {"amount": "900.00", "currency": "CNY"}, "reference": "much more"}
+KEY = {"Idempotency-Key": "much-more-money"}
+HERE = "/communities/@village"
+WANG = f"{HERE}/members/@wang"
+
+# In this order: what is approved is paid out after.
+MOVES: list[tuple[str, str, dict[str, object] | None]] = [
+    ("officer", f"{WANG}/savings/deposits", FIVE | {"reference": "slip 9"}),
+    ("officer", f"{WANG}/savings/withdrawals", FIVE),
+    ("wang", f"{WANG}/stake-locks", TWO),
+    ("zhao", f"{HERE}/members/@zhao/stake-releases", TWO),
+    ("operator", f"{HERE}/lending-pool/deposits", FIVE | {"reference": "more"}),
+    ("operator", f"{HERE}/reserve-fund/deposits", FIVE | {"reference": "more"}),
+    ("officer", "/loans/@endorsed/approval", None),
+    ("officer", "/loans/@endorsed/disbursement", None),
+    ("officer", "/loans/@endorsed/repayments", FIVE),
+    ("officer", "/calls/@call/payments", FIVE),
+    ("officer", "/group-loans/@group_loan/approval", None),
+    ("officer", "/group-loans/@group_loan/disbursement", None),
+]
+
+
+@pytest.fixture(scope="module")
+def changing_world(template_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A world of this module's own: here things happen."""
+    with make_world(template_url, tmp_path_factory.mktemp("once")) as made:
+        yield made
+
+
+def test_every_route_that_moves_money_is_tried_here(changing_world: World) -> None:
+    app = changing_world.app
+    moving = {
+        rule.endpoint
+        for rule in app.url_map.iter_rules()
+        if getattr(app.view_functions[rule.endpoint], "_money_moving", False)
+    }
+    adapter = app.url_map.bind("localhost")
+    tried = {
+        adapter.match("/api/v1" + changing_world.named(path), method="POST")[0]
+        for _, path, _ in MOVES
+    }
+    assert tried == moving
+
+
+def test_what_is_sent_twice_at_once_happens_once(changing_world: World) -> None:
+    world = changing_world
+    # A stake to let go of, so that every kind of movement has something to move.
+    _once(world, "officer", f"{HERE}/members/@zhao/savings/deposits", FIVE)
+    _once(world, "zhao", f"{HERE}/members/@zhao/stake-locks", FIVE)
+    world.call("operator", "POST", f"{HERE}/lending-pool/deposits", json=MORE, headers=KEY)
+    word = world.call("li", "POST", "/group-loans/@group_loan/endorsements", json={})
+    assert word.status_code == 201, word.text
+    for who, path, body in MOVES:
+        entries = _entries(world)
+        first, second = _twice_at_once(world, who, path, body)
+        assert first.status_code == 201, (path, first.text)
+        assert second.status_code == 201, (path, second.text)
+        assert first.get_json() == second.get_json()
+        replayed = [a.headers.get("Idempotency-Replayed") == "true" for a in (first, second)]
+        assert sorted(replayed) == [False, True], path
+        grown = _entries(world) - entries
+        # An approval books nothing; the group loan pays out each share; a call notes its claim.
+        expected = 0 if path.endswith("approval") else None
+        if expected is None:
+            expected = 2 if path.startswith(("/calls", "/group-loans")) else 1
+        assert grown == expected, path
+
+
+def _twice_at_once(
+    world: World, who: str, path: str, body: dict[str, object] | None
+) -> list[TestResponse]:
+    gate = threading.Barrier(2)
+    answers: list[TestResponse] = []
+
+    def send() -> None:
+        gate.wait()
+        answers.append(_once(world, who, path, body, key="twice" + path.replace("/", ".")[-60:]))
+
+    threads = [threading.Thread(target=send) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return answers
+
+
+def _once(
+    world: World, who: str, path: str, body: dict[str, object] | None, key: str = ""
+) -> TestResponse:
+    key = (key or "once" + path.replace("/", ".")[-60:]).replace("@", "~")
+    return world.call(who, "POST", path, json=body, headers={"Idempotency-Key": key})
+
+
+def _entries(world: World) -> int:
+    """How many journal entries the village's book has."""
+    answer = world.call("inspector", "GET", f"{HERE}/entries?limit=1")
+    assert answer.status_code == 200, answer.text
+    total, cursor = 0, ""
+    while cursor is not None:
+        query = f"&cursor={cursor}" if cursor else ""
+        page = world.call("inspector", "GET", f"{HERE}/entries?limit=100{query}").get_json()
+        total += len(page["items"])
+        cursor = page["next_cursor"]
+    return total

@@ -18,15 +18,23 @@ class AccountKind(StrEnum):
     SAVINGS_CASH = "savings_cash"  # members' money in custody; never lent out
     LENDING_CASH = "lending_cash"  # the lender's money, out of which loans are paid
     LOAN_PRINCIPAL = "loan_principal"
+    INTEREST_RECEIVABLE = "interest_receivable"  # earned by the day close, not yet paid
+    FEE_RECEIVABLE = "fee_receivable"
+    PENALTY_RECEIVABLE = "penalty_receivable"
     # Owed by the books.
     LENDER_FUNDS = "lender_funds"
     MEMBER_SAVINGS = "member_savings"
     MEMBER_STAKE = "member_stake"
     RESERVE_FUND = "reserve_fund"
     OVERPAYMENT = "overpayment"
+    SUSPENSE = "suspense"  # money that came in and is not matched to anything yet
+    LOAN_LOSS_ALLOWANCE = "loan_loss_allowance"  # set aside against the loans that are out
     # Results.
     INTEREST_INCOME = "interest_income"
+    FEE_INCOME = "fee_income"
+    PENALTY_INCOME = "penalty_income"
     RECOVERY_INCOME = "recovery_income"
+    PROVISION_EXPENSE = "provision_expense"
     WRITE_OFF = "write_off"
     # Memorandum: money that members owe each other, beside the books.
     RECOURSE_RECEIVABLE = "recourse_receivable"
@@ -38,6 +46,10 @@ DEBIT_KINDS = frozenset(
         AccountKind.SAVINGS_CASH,
         AccountKind.LENDING_CASH,
         AccountKind.LOAN_PRINCIPAL,
+        AccountKind.INTEREST_RECEIVABLE,
+        AccountKind.FEE_RECEIVABLE,
+        AccountKind.PENALTY_RECEIVABLE,
+        AccountKind.PROVISION_EXPENSE,
         AccountKind.WRITE_OFF,
         AccountKind.RECOURSE_RECEIVABLE,
     }

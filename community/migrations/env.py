@@ -4,6 +4,7 @@ Column types of our own are written into migrations as the plain types that they
 a migration must not change when the code does.
 """
 
+import warnings
 from typing import Any, Literal
 
 import sqlalchemy as sa
@@ -45,7 +46,10 @@ def run() -> None:
             transaction_per_migration=False,
             **arguments,
         )
-        with context.begin_transaction():
+        with context.begin_transaction(), warnings.catch_warnings():
+            # Batches on SQLite look at neighbouring tables too. Whoever alters a table that has an
+            # index over an expression drops and makes it again; a test compares the schemas.
+            warnings.filterwarnings("ignore", message="Skipped unsupported reflection of expr")
             context.run_migrations()
 
 

@@ -2,6 +2,7 @@
 
 from sqlalchemy import CheckConstraint
 
+import community.businessday.models
 import community.communities.models
 import community.groups.models
 import community.guarantees.models

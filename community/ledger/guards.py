@@ -1,8 +1,8 @@
 """What the database itself holds against changing the past.
 
-Journal entries, postings and events refuse UPDATE and DELETE; on PostgreSQL a deferred trigger
-also refuses the commit of an entry that does not balance. Migrations state the same in their own
-text, and a test compares the triggers that are there with `GUARDED`.
+Journal entries, postings, accrual lines and events refuse UPDATE and DELETE; on PostgreSQL a
+deferred trigger also refuses the commit of an entry that does not balance. Migrations state the
+same in their own text, and a test compares the triggers that are there with `GUARDED`.
 """
 
 from sqlalchemy import DDL, Table, event
@@ -10,7 +10,7 @@ from sqlalchemy.schema import ExecutableDDLElement
 
 from community.ledger.models import Event, JournalEntry, Posting
 
-GUARDED = ("journal_entries", "postings", "events")
+GUARDED = ("journal_entries", "postings", "events", "accrual_lines")
 
 _REFUSE = "the past is not changed: post a correction instead"
 
@@ -54,7 +54,8 @@ POSTGRESQL = {
 }
 
 
-def _guard(table: Table) -> None:
+def guard(table: Table) -> None:
+    """Have the triggers of a guarded table made whenever the table is."""
     for function in POSTGRESQL_FUNCTIONS:
         event.listen(table, "after_create", _ddl(function, "postgresql"))
     for dialect, statements in (("sqlite", SQLITE), ("postgresql", POSTGRESQL)):
@@ -70,4 +71,4 @@ def _ddl(statement: str, dialect: str) -> ExecutableDDLElement:
 
 
 for _model in (JournalEntry, Posting, Event):
-    _guard(_model.metadata.tables[_model.__tablename__])
+    guard(_model.metadata.tables[_model.__tablename__])

@@ -1,7 +1,8 @@
 """The posting rules: which accounts move at which event. Pure; one function per event.
 
 Debits are positive, credits negative; the legs of every rule sum to zero for any input, which
-the tests check rule by rule. Interest is booked when it is paid (cash basis).
+the tests check rule by rule. The business day books interest as it is earned; what is paid before
+it was earned is income when it is paid.
 """
 
 from collections.abc import Iterable, Mapping
@@ -77,15 +78,34 @@ def loan_disbursed(loan_id: int, borrower_id: int, principal: int) -> list[Leg]:
     ]
 
 
-def loan_repaid(
-    loan_id: int, payer_id: int, *, principal: int, interest: int, overpaid: int = 0
+def interest_accrued(
+    amount: int, *, member_id: int | None = None, loan_id: int | None = None
 ) -> list[Leg]:
-    """Money comes in on a loan; what exceeds the debt is held for the payer."""
+    """Interest is earned and not paid yet; a negative amount takes back what was booked so."""
+    return [
+        Leg(A.INTEREST_RECEIVABLE, amount, member_id=member_id, loan_id=loan_id),
+        Leg(A.INTEREST_INCOME, -amount, member_id=member_id, loan_id=loan_id),
+    ]
+
+
+def loan_repaid(
+    loan_id: int,
+    payer_id: int,
+    *,
+    principal: int,
+    interest: int,
+    accrued: int = 0,
+    overpaid: int = 0,
+) -> list[Leg]:
+    """Money comes in on a loan; what exceeds the debt is held for the payer.
+
+    `accrued` of the interest was booked as receivable before; the rest is income now.
+    """
     total = principal + interest
     legs = [
         Leg(A.LENDING_CASH, total, member_id=payer_id, loan_id=loan_id),
         Leg(A.LOAN_PRINCIPAL, -principal, member_id=payer_id, loan_id=loan_id),
-        Leg(A.INTEREST_INCOME, -interest, member_id=payer_id, loan_id=loan_id),
+        *_interest_paid(interest, accrued, member_id=payer_id, loan_id=loan_id),
     ]
     if overpaid:
         legs += [
@@ -96,7 +116,7 @@ def loan_repaid(
 
 
 def loan_paid_from_stake(
-    loan_id: int, guarantor_id: int, *, principal: int, interest: int
+    loan_id: int, guarantor_id: int, *, principal: int, interest: int, accrued: int = 0
 ) -> list[Leg]:
     """A stake is set off against a loan: custody pays the lending pool."""
     total = principal + interest
@@ -110,18 +130,22 @@ def loan_paid_from_stake(
                 loan_id=loan_id,
             ),
             Leg(A.SAVINGS_CASH, -total, member_id=guarantor_id, loan_id=loan_id),
-            *loan_repaid(loan_id, guarantor_id, principal=principal, interest=interest),
+            *loan_repaid(
+                loan_id, guarantor_id, principal=principal, interest=interest, accrued=accrued
+            ),
         ]
     )
 
 
-def loan_paid_from_reserve(loan_id: int, *, principal: int, interest: int) -> list[Leg]:
+def loan_paid_from_reserve(
+    loan_id: int, *, principal: int, interest: int, accrued: int = 0
+) -> list[Leg]:
     """The community's reserve stands in for a loan; its money lies in the lending pool already."""
     return _moving(
         [
             Leg(A.RESERVE_FUND, principal + interest, loan_id=loan_id),
             Leg(A.LOAN_PRINCIPAL, -principal, loan_id=loan_id),
-            Leg(A.INTEREST_INCOME, -interest, loan_id=loan_id),
+            *_interest_paid(interest, accrued, member_id=None, loan_id=loan_id),
         ]
     )
 
@@ -177,6 +201,15 @@ def recourse_settled(
             Leg(A.RECOURSE_RECEIVABLE, -amount, member_id=claimant_id, loan_id=loan_id),
         ]
     return _moving(legs)
+
+
+def _interest_paid(
+    interest: int, accrued: int, *, member_id: int | None, loan_id: int
+) -> list[Leg]:
+    return [
+        Leg(A.INTEREST_RECEIVABLE, -accrued, member_id=member_id, loan_id=loan_id),
+        Leg(A.INTEREST_INCOME, accrued - interest, member_id=member_id, loan_id=loan_id),
+    ]
 
 
 def _owned(kind: A, member_id: int, amount: int) -> Leg:

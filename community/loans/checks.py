@@ -1,21 +1,24 @@
 """Proving loans: laws 1, 3 and 5 as far as loans, their schedules and receipts can show them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import date
 
 from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
 from community.ledger.checks import Breach
-from community.ledger.models import Account, AccountKind, Posting
+from community.ledger.models import Account, AccountKind, Book, JournalEntry, Posting
 from community.loans.models import (
+    AccrualLine,
     GroupLoan,
     Instalment,
     Loan,
+    LoanPosition,
     LoanStep,
     Repayment,
     RepaymentSource,
 )
-from community.loans.states import ALLOWED, DISBURSED, FINAL
+from community.loans.states import ALLOWED, DISBURSED, FINAL, LIVE
 
 
 def check_loans(session: Session) -> Iterator[Breach]:
@@ -25,6 +28,9 @@ def check_loans(session: Session) -> Iterator[Breach]:
     yield from _schedules_add_up(session)
     yield from _group_loans_add_up(session)
     yield from _lives_follow_the_table(session)
+    yield from _positions_are_derived(session)
+    yield from _receivables_are_in_the_books(session)
+    yield from _lines_sum_to_their_entries(session)
 
 
 def _principal_adds_up(session: Session) -> Iterator[Breach]:
@@ -186,6 +192,138 @@ def _lives_follow_the_table(session: Session) -> Iterator[Breach]:
     )
     for loan in ended:
         yield _breach(7, loan, f"is {loan.status} but ended_on is {loan.ended_on}")
+
+
+def _positions_are_derived(session: Session) -> Iterator[Breach]:
+    """Law 5. Live loans have a position; each is worked out again here, row by row."""
+    lost = session.scalars(
+        select(Loan)
+        .outerjoin(LoanPosition, LoanPosition.loan_id == Loan.id)
+        .where(Loan.status.in_(LIVE), LoanPosition.loan_id.is_(None))
+        .order_by(Loan.id)
+    )
+    for loan in lost:
+        yield _breach(5, loan, "is live and has no position")
+    rows = session.execute(
+        select(Loan, LoanPosition)
+        .join(LoanPosition, LoanPosition.loan_id == Loan.id)
+        .order_by(Loan.id)
+        .execution_options(yield_per=500)
+    )
+    for batch in rows.partitions():
+        schedules: dict[int, list[Instalment]] = {}
+        for row in session.scalars(
+            select(Instalment)
+            .where(Instalment.loan_id.in_([loan.id for loan, _ in batch]))
+            .order_by(Instalment.loan_id, Instalment.number)
+        ):
+            schedules.setdefault(row.loan_id, []).append(row)
+        for loan, position in batch:
+            expected = _derived(loan, schedules.get(loan.id, []), position.running_from_on)
+            for name, value in expected.items():
+                held = getattr(position, name)
+                if held != value:
+                    what = f"{name} is {held}, the loan's rows say {value}"
+                    yield Breach(5, "loan_positions", str(loan.id), what)
+
+
+def _derived(loan: Loan, rows: Sequence[Instalment], on: date) -> dict[str, object]:
+    """A position's columns as of a day: the plain way, for the check of the set-based one."""
+    ends = loan.accelerated_on or date.max
+    assert loan.disbursed_on is not None
+    bearing = [row for row in rows if row.due_on <= ends]
+    ended = [row for row in bearing if row.due_on <= on]
+    from_on = max((row.due_on for row in ended), default=loan.disbursed_on)
+    later = [row.due_on for row in bearing if row.due_on > max(on, loan.disbursed_on)]
+    until_on = min(later, default=None)
+    unpaid = [
+        min(row.due_on, ends)
+        for row in rows
+        if row.principal_minor > row.paid_principal_minor
+        or (row.due_on <= ends and row.interest_minor > row.paid_interest_minor)
+    ]
+    return {
+        "community_id": loan.community_id,
+        "is_live": loan.status in LIVE,
+        "outstanding_minor": loan.outstanding_minor,
+        "paid_interest_minor": sum(row.paid_interest_minor for row in rows),
+        "earned_before_minor": sum(row.interest_minor for row in ended),
+        "running_from_on": from_on,
+        "running_until_on": until_on,
+        "running_days": 1 if until_on is None else (until_on - from_on).days,
+        "running_interest_minor": sum(
+            row.interest_minor for row in bearing if row.due_on == until_on
+        ),
+        "oldest_due_on": min(unpaid, default=None),
+    }
+
+
+def _receivables_are_in_the_books(session: Session) -> Iterator[Breach]:
+    """Law 1. A loan's receivable interest is its accrual lines and what postings moved since."""
+    booked = (
+        select(AccrualLine.loan_id, func.sum(AccrualLine.amount_minor).label("minor"))
+        .group_by(AccrualLine.loan_id)
+        .subquery()
+    )
+    moved = (
+        select(Posting.loan_id, func.sum(Posting.amount_minor).label("minor"))
+        .join(Account, Account.id == Posting.account_id)
+        .where(Account.kind == AccountKind.INTEREST_RECEIVABLE, Posting.loan_id.is_not(None))
+        .group_by(Posting.loan_id)
+        .subquery()
+    )
+    in_books = func.coalesce(booked.c.minor, 0) + func.coalesce(moved.c.minor, 0)
+    rows = session.execute(
+        select(Loan, func.coalesce(LoanPosition.receivable_minor, 0), in_books)
+        .outerjoin(LoanPosition, LoanPosition.loan_id == Loan.id)
+        .outerjoin(booked, booked.c.loan_id == Loan.id)
+        .outerjoin(moved, moved.c.loan_id == Loan.id)
+        .where(func.coalesce(LoanPosition.receivable_minor, 0) != in_books)
+        .order_by(Loan.id)
+    )
+    for loan, held, minor in rows:
+        yield _breach(1, loan, f"has {held} interest receivable, the books hold {minor} for it")
+
+
+def _lines_sum_to_their_entries(session: Session) -> Iterator[Breach]:
+    """Law 1. An entry's lines sum to what it moves without naming a loan, and are of one book."""
+    lines = (
+        select(AccrualLine.entry_id, func.sum(AccrualLine.amount_minor).label("minor"))
+        .group_by(AccrualLine.entry_id)
+        .subquery()
+    )
+    nameless = (
+        select(Posting.entry_id, func.sum(Posting.amount_minor).label("minor"))
+        .join(Account, Account.id == Posting.account_id)
+        .where(Account.kind == AccountKind.INTEREST_RECEIVABLE, Posting.loan_id.is_(None))
+        .group_by(Posting.entry_id)
+        .subquery()
+    )
+    rows = session.execute(
+        select(
+            JournalEntry.id,
+            func.coalesce(nameless.c.minor, 0),
+            func.coalesce(lines.c.minor, 0),
+        )
+        .outerjoin(nameless, nameless.c.entry_id == JournalEntry.id)
+        .outerjoin(lines, lines.c.entry_id == JournalEntry.id)
+        .where(func.coalesce(nameless.c.minor, 0) != func.coalesce(lines.c.minor, 0))
+        .order_by(JournalEntry.id)
+    )
+    for entry_id, moved, minor in rows:
+        what = f"books {moved} of interest, its lines sum to {minor}"
+        yield Breach(1, "journal_entries", str(entry_id), what)
+    foreign = session.execute(
+        select(AccrualLine.entry_id, AccrualLine.loan_id)
+        .join(JournalEntry, JournalEntry.id == AccrualLine.entry_id)
+        .join(Book, Book.id == JournalEntry.book_id)
+        .join(Loan, Loan.id == AccrualLine.loan_id)
+        .where(Book.community_id != Loan.community_id)
+        .order_by(AccrualLine.entry_id, AccrualLine.loan_id)
+    )
+    for entry_id, loan_id in foreign:
+        what = f"a line of loan {loan_id} stands in another community's book"
+        yield Breach(1, "accrual_lines", str(entry_id), what)
 
 
 def _breach(law: int, loan: Loan, what: str) -> Breach:

@@ -1,4 +1,4 @@
-"""Loans, group loans, their instalments and what was paid on them."""
+"""Loans, group loans, their instalments, what was paid on them and what they have earned."""
 
 from datetime import date, datetime
 from enum import StrEnum
@@ -10,6 +10,7 @@ from sqlalchemy.types import JSON
 
 from community.database import (
     Base,
+    BigId,
     Instant,
     Key,
     Minor,
@@ -17,6 +18,7 @@ from community.database import (
     choice,
     new_public_id,
 )
+from community.ledger.guards import guard
 
 
 class LoanStatus(StrEnum):
@@ -207,3 +209,56 @@ class Repayment(Base):
     recorded_at: Mapped[Instant]
     actor_id: Mapped[int | None] = mapped_column(ForeignKey("members.id"))
     entry_id: Mapped[int | None] = mapped_column(ForeignKey("journal_entries.id"))
+
+
+class LoanPosition(Base):
+    """Where a loan stands, on one narrow row: what the business day reads and writes.
+
+    All but `receivable_minor` and `accrues` follows from the loan and its instalments, and is
+    written by `positions.refresh` alone. It changes under the lock of the community's book. The
+    row is there from the pay-out until the loan has ended and nothing of it is receivable.
+    """
+
+    __tablename__ = "loan_positions"
+    __table_args__ = (
+        CheckConstraint("running_days >= 1", name="a_period_has_days"),
+        CheckConstraint("receivable_minor >= 0", name="receivable_not_negative"),
+        Index("ix_loan_positions_community", "community_id", "loan_id"),
+        # The day writes every row: room on each page keeps the new version beside the old one.
+        {"postgresql_with": {"fillfactor": 70}},
+    )
+
+    loan_id: Mapped[int] = mapped_column(BigId, ForeignKey("loans.id"), primary_key=True)
+    community_id: Mapped[int] = mapped_column(ForeignKey("communities.id"))
+    product_id: Mapped[int] = mapped_column(ForeignKey("products.id"))
+    currency: Mapped[str] = mapped_column(String(3))
+    is_live: Mapped[bool]
+    # Whether interest is booked as it is earned; if not, as it is paid.
+    accrues: Mapped[bool] = mapped_column(default=True)
+    outstanding_minor: Mapped[Minor]
+    paid_interest_minor: Mapped[Minor]
+    # Interest of the instalments that have ended, and of the one that runs (none: 0 over 1 day).
+    earned_before_minor: Mapped[Minor]
+    running_from_on: Mapped[date]
+    running_until_on: Mapped[date | None]
+    running_days: Mapped[int]
+    running_interest_minor: Mapped[Minor]
+    # Booked as earned and not paid yet.
+    receivable_minor: Mapped[Minor] = mapped_column(default=0)
+    # The earliest day on which something falls due that is unpaid.
+    oldest_due_on: Mapped[date | None]
+
+
+class AccrualLine(Base):
+    """One loan's part of an entry that books interest as earned, or takes it back."""
+
+    __tablename__ = "accrual_lines"
+    __table_args__ = (CheckConstraint("amount_minor <> 0", name="moves_something"),)
+
+    entry_id: Mapped[int] = mapped_column(BigId, ForeignKey("journal_entries.id"), primary_key=True)
+    loan_id: Mapped[int] = mapped_column(BigId, ForeignKey("loans.id"), primary_key=True)
+    # Negative in an entry that takes back.
+    amount_minor: Mapped[Minor]
+
+
+guard(Base.metadata.tables[AccrualLine.__tablename__])

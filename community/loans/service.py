@@ -24,7 +24,7 @@ from community.ledger import rules
 from community.ledger import service as ledger
 from community.ledger.events import record_event
 from community.ledger.rules import Leg
-from community.loans import allocation, states
+from community.loans import accrual, allocation, positions, states
 from community.loans.allocation import Debt, Due, Spread
 from community.loans.errors import (
     AlreadyEndorsed,
@@ -443,7 +443,10 @@ def book_repayment(
     loan.version += 1
     session.add(repayment)
     session.flush()  # the entry carries the receipt's number
-    kind, legs = _legs_of(loan, repayment)
+    accrued = positions.take_receivable(
+        session, loan=loan, interest_minor=repayment.interest_minor, on=on
+    )
+    kind, legs = _legs_of(loan, repayment, accrued)
     if legs:
         repayment.entry_id = _post(
             session,
@@ -466,6 +469,7 @@ def close_if_paid(
         return False
     move_loan(session, loan=loan, to=LoanStatus.CLOSED, on=on, now=now, actor_id=actor_id)
     loan.overdue_since_on = None
+    _refresh_position(session, loan, on)
     return True
 
 
@@ -523,6 +527,7 @@ def mark_called(
     )
     if accelerate and loan.accelerated_on is None:
         loan.accelerated_on = on
+        _refresh_position(session, loan, on)
 
 
 def write_off(
@@ -536,8 +541,8 @@ def write_off(
 ) -> Repayment | None:
     """The lender gives up the principal that is still out; the borrower's debt of it stays.
 
-    Unpaid interest was never booked and is given up for good. Posts the write-off. Returns its
-    record, None if no principal was left.
+    Unpaid interest is given up for good: what of it was booked as receivable is taken back. Posts
+    the write-off. Returns its record, None if no principal was left.
     """
     principal = loan.outstanding_minor
     record = None
@@ -576,6 +581,19 @@ def write_off(
         actor_id=actor_id,
         reason=reason,
     )
+    interest = positions.receivable_minor(session, loan=loan)
+    if interest:
+        _post(
+            session,
+            loan,
+            accrual.TAKEN_BACK,
+            rules.interest_accrued(-interest, member_id=loan.borrower_id, loan_id=loan.id),
+            reference=loan.public_id,
+            on=on,
+            now=now,
+            actor_id=actor_id,
+        )
+    _refresh_position(session, loan, on, receivable_change_minor=-interest)
     return record
 
 
@@ -907,6 +925,7 @@ def _pay_out(
         now=now,
         actor_id=actor_id,
     )
+    positions.open_position(session, loan=loan, on=on)
 
 
 def _take(
@@ -928,7 +947,19 @@ def _take(
     return spread
 
 
-def _legs_of(loan: Loan, repayment: Repayment) -> tuple[str, list[Leg]]:
+def _refresh_position(
+    session: Session, loan: Loan, on: date, receivable_change_minor: int = 0
+) -> None:
+    positions.refresh(
+        session,
+        community_id=loan.community_id,
+        loan_ids=[loan.id],
+        on=on,
+        receivable_change_minor=receivable_change_minor,
+    )
+
+
+def _legs_of(loan: Loan, repayment: Repayment, accrued: int) -> tuple[str, list[Leg]]:
     principal, interest = repayment.principal_minor, repayment.interest_minor
     recovered, overpaid = repayment.recovered_minor, repayment.overpaid_minor
     payer_id = repayment.payer_id
@@ -936,14 +967,23 @@ def _legs_of(loan: Loan, repayment: Repayment) -> tuple[str, list[Leg]]:
         if recovered or overpaid:
             raise WrongState("A stake or the reserve stands in for live debt only.")
         if repayment.source is RepaymentSource.RESERVE:
-            legs = rules.loan_paid_from_reserve(loan.id, principal=principal, interest=interest)
+            legs = rules.loan_paid_from_reserve(
+                loan.id, principal=principal, interest=interest, accrued=accrued
+            )
             return "loan.paid_from_reserve", legs
         assert payer_id is not None
-        legs = rules.loan_paid_from_stake(loan.id, payer_id, principal=principal, interest=interest)
+        legs = rules.loan_paid_from_stake(
+            loan.id, payer_id, principal=principal, interest=interest, accrued=accrued
+        )
         return "loan.paid_from_stake", legs
     assert payer_id is not None
     legs = rules.loan_repaid(
-        loan.id, payer_id, principal=principal, interest=interest, overpaid=overpaid
+        loan.id,
+        payer_id,
+        principal=principal,
+        interest=interest,
+        accrued=accrued,
+        overpaid=overpaid,
     )
     if recovered:
         return "loan.recovered", legs + rules.loan_recovered(loan.id, payer_id, recovered)

@@ -7,14 +7,17 @@ from pathlib import Path
 
 import pytest
 from flask_migrate import downgrade, upgrade
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, func, select, text
 
 from app import create_app
 from app.extensions import db
-from community.engine import make_engine
+from community.engine import make_engine, session_factory
 from community.ledger.guards import GUARDED
+from community.loans.models import LoanPosition
 from community.models import metadata
+from community.verification import verify
 from config.settings import Settings
+from tests.hamlet import Hamlet
 from tests.servers import fresh_database
 
 POSTGRESQL_SCHEMA = """
@@ -66,6 +69,30 @@ def test_the_past_is_guarded_after_migrating(two_databases: tuple[str, str]) -> 
         names = {key[1].partition(".")[2] for key in _schema(connection) if key[0] == "trigger"}
     for table in GUARDED:
         assert any(name.startswith(f"{table}_keep") for name in names)
+
+
+def test_loans_that_are_out_get_their_positions(two_databases: tuple[str, str]) -> None:
+    """Loans made before there were positions: the migration makes what the verifier derives."""
+    _upgrade(two_databases[0])
+    engine = make_engine(two_databases[0])
+    try:
+        with session_factory(engine)() as session:
+            hamlet = Hamlet(session, terms={"rate_method": "flat", "yearly_rate_ppm": 120_000})
+            hamlet.fund(10_000_00)
+            hamlet.person("ana", stake=500_00)
+            lent = [hamlet.lend("ana", 50_00, count) for count in (1, 6, 12, 3)]
+            hamlet.repay(lent[1], 9_00)
+            hamlet.repay(lent[3], 1_000_00)
+            hamlet.wait(45, lent[0])
+            assert lent[0].accelerated_on == hamlet.day
+        # Back to before, with the loans as they are, and forth again.
+        _migrate(two_databases[0], lambda: downgrade(revision="0002"))
+        _upgrade(two_databases[0])
+        with session_factory(engine)() as session:
+            assert session.scalar(select(func.count()).select_from(LoanPosition)) == 3
+            assert verify(session).breaches == ()
+    finally:
+        engine.dispose()
 
 
 def test_downgrading_leaves_nothing(two_databases: tuple[str, str]) -> None:

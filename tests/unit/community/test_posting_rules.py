@@ -23,14 +23,28 @@ RULES: dict[str, st.SearchStrategy[list[Leg]]] = {
     "stake_locked": st.builds(rules.stake_locked, MANY),
     "stake_released": st.builds(rules.stake_released, MEMBER, AMOUNT),
     "loan_disbursed": st.builds(rules.loan_disbursed, MEMBER, MEMBER, AMOUNT),
+    "interest_accrued": st.builds(
+        rules.interest_accrued, AMOUNT | AMOUNT.map(lambda amount: -amount)
+    ),
     "loan_repaid": st.builds(
-        rules.loan_repaid, MEMBER, MEMBER, principal=MAYBE, interest=MAYBE, overpaid=MAYBE
+        rules.loan_repaid,
+        MEMBER,
+        MEMBER,
+        principal=MAYBE,
+        interest=MAYBE,
+        accrued=MAYBE,
+        overpaid=MAYBE,
     ),
     "loan_paid_from_stake": st.builds(
-        rules.loan_paid_from_stake, MEMBER, MEMBER, principal=MAYBE, interest=MAYBE
+        rules.loan_paid_from_stake,
+        MEMBER,
+        MEMBER,
+        principal=MAYBE,
+        interest=MAYBE,
+        accrued=MAYBE,
     ),
     "loan_paid_from_reserve": st.builds(
-        rules.loan_paid_from_reserve, MEMBER, principal=MAYBE, interest=MAYBE
+        rules.loan_paid_from_reserve, MEMBER, principal=MAYBE, interest=MAYBE, accrued=MAYBE
     ),
     "loan_written_off": st.builds(rules.loan_written_off, MEMBER, MEMBER, AMOUNT),
     "loan_recovered": st.builds(rules.loan_recovered, MEMBER, MEMBER, AMOUNT),

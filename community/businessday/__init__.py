@@ -1,0 +1,1 @@
+"""The business day: what is done on every loan at a day's end, in order, once."""

@@ -12,6 +12,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 import community
 from app import api_docs, auth, health, intake, problems, rate_limits
 from app.blueprint import PublicIdConverter, describe_public_id
+from app.businessday.schedule import Schedule
 from app.cache import Cache
 from app.clock import Clock
 from app.extensions import db, migrate
@@ -33,6 +34,7 @@ FEATURES = [
     "guarantees",
     "credit",
     "ledger",
+    "businessday",
     "importing",
     "pages",
     "demo",
@@ -68,6 +70,7 @@ def create_app(
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
     app.extensions["settings"] = settings
     app.extensions["clock"] = Clock(settings)
+    app.extensions["business_day"] = Schedule(app)
     app.url_map.converters["pid"] = PublicIdConverter
     if settings.trusted_proxies:
         hops = settings.trusted_proxies

@@ -49,6 +49,11 @@ os.environ["PROMETHEUS_MULTIPROC_DIR"] = _metrics_dir
 _master = os.getpid()
 
 
+def post_worker_init(worker):  # type: ignore[no-untyped-def]
+    """Let every worker close business days; which one does is settled among them."""
+    worker.wsgi.extensions["business_day"].start()
+
+
 def child_exit(server, worker):  # type: ignore[no-untyped-def]
     """Drop the gauges of a worker that is gone; its counts stay."""
     from prometheus_client import multiprocess

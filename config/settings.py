@@ -9,7 +9,7 @@ import re
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
-from datetime import datetime
+from datetime import datetime, time
 from pathlib import Path
 from typing import Any, Self, TypeVar
 from zoneinfo import ZoneInfo
@@ -76,6 +76,12 @@ def _instant(text: str) -> datetime:
     return instant
 
 
+def _time(text: str) -> time:
+    if not re.fullmatch(r"([01][0-9]|2[0-3]):[0-5][0-9]", text):
+        raise ValueError("a time of the day such as 00:30 is needed")
+    return time.fromisoformat(text)
+
+
 def _rate(text: str) -> str:
     if not _RATE.fullmatch(text):
         raise ValueError("a rate such as 600/minute is needed")
@@ -138,6 +144,9 @@ class Settings:
     )
     business_timezone: ZoneInfo = _setting(
         _zone, ZoneInfo("Asia/Shanghai"), "Where the business day begins and ends."
+    )
+    day_close_at: time | None = _setting(
+        _time, None, "When the day before is closed, by every server process; empty: by hand."
     )
     fixed_now: datetime | None = _setting(
         _instant, None, "A clock that stands still at this instant, for trials; empty: real time."

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.businessday.running import PORTION
 from app.demo.cast import CURRENCY, Neighbour, Place, Play
 from app.demo.stories import Ending, Story
 from community.guarantees import failure
@@ -15,6 +16,7 @@ from community.guarantees import service as guarantees
 from community.guarantees.models import Call, CallGround, CallStatus, Claim, ClaimGround
 from community.ledger.service import close_through
 from community.loans import service as loans
+from community.loans.accrual import accrue
 from community.loans.models import Loan, LoanStatus
 from community.money import Money
 from community.trust import service as trust
@@ -133,6 +135,7 @@ def do_the_day(play: Play) -> None:
         play.do(close_through, **facts, on=month_before)
         play.do(trust.expire_vouches, **facts, **play.today())
         play.do(trust.expire_assessments, **facts, **play.today())
+        play.do(accrue, **facts, **play.today(), after_id=0, limit=PORTION)
         for loan_id in play.do(failure.loans_to_advance, **facts, on=play.on):
             play.do(failure.advance_loan, loan_id=loan_id, **play.today())
 

@@ -8,7 +8,7 @@ what is done stays done. Who is asked for how much comes from `guarantees.plan`.
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, false, or_, select
 from sqlalchemy.orm import Session
 
 from community.communities.charter import CharterRules, LiabilityMode, read_rules
@@ -32,7 +32,7 @@ from community.ledger.events import record_event
 from community.ledger.models import AccountKind
 from community.ledger.service import balance
 from community.loans import service as loans
-from community.loans.models import Instalment, Loan, LoanStatus, RepaymentSource
+from community.loans.models import Loan, LoanPosition, LoanStatus, RepaymentSource
 from community.trust.models import VouchStatus
 from graph.limits import CoverPath
 
@@ -59,23 +59,62 @@ def advance_loan(session: Session, *, loan_id: int, on: date, now: datetime) -> 
     return loan.status
 
 
-def loans_to_advance(session: Session, *, community_id: int, on: date) -> list[int]:
-    """Disbursed loans of a community on which a day may change something, by id."""
-    late = select(Instalment.loan_id).where(
-        Instalment.due_on < on,
-        Instalment.paid_principal_minor + Instalment.paid_interest_minor
-        < Instalment.principal_minor + Instalment.interest_minor,
+def loans_to_advance(
+    session: Session, *, community_id: int, on: date, after_id: int = 0, limit: int | None = None
+) -> list[int]:
+    """Disbursed loans of a community on which a day changes something, by id.
+
+    The first `limit` of them after `after_id`. A loan that is late and waits, for its call day or
+    for a deadline, is not among them.
+    """
+    due = LoanPosition.oldest_due_on
+    newly_late = (Loan.status == LoanStatus.CURRENT) & (due < on)
+    to_call = (Loan.status == LoanStatus.OVERDUE) & _past_call_day(session, community_id, on)
+    calls = select(Call.id).where(Call.loan_id == Loan.id)
+    ripe = calls.where(Call.status == CallStatus.OPEN)
+    pledge_only = Loan.terms["product"]["liability_mode"].as_string() == LiabilityMode.PLEDGE_ONLY
+    to_press = (Loan.status == LoanStatus.CALLED) & (
+        ~calls.where(Call.status.in_(PENDING)).exists()
+        | ripe.where(Call.deadline_on < on).exists()
+        | (pledge_only & ripe.exists())
     )
-    return list(
-        session.scalars(
-            select(Loan.id)
-            .where(
-                Loan.community_id == community_id,
-                Loan.status.in_([LoanStatus.OVERDUE, LoanStatus.CALLED])
-                | ((Loan.status == LoanStatus.CURRENT) & Loan.id.in_(late)),
+    found: set[int] = set()
+    # One question each, so that each has an index to go along and can stop at its first hits.
+    for condition in (newly_late, to_call, to_press):
+        found.update(
+            session.scalars(
+                select(LoanPosition.loan_id)
+                .join(Loan, Loan.id == LoanPosition.loan_id)
+                .where(
+                    LoanPosition.community_id == community_id,
+                    LoanPosition.loan_id > after_id,
+                    condition,
+                )
+                .order_by(LoanPosition.loan_id)
+                .limit(limit)
             )
-            .order_by(Loan.id)
         )
+    return sorted(found)[:limit]
+
+
+def _past_call_day(session: Session, community_id: int, on: date) -> ColumnElement[bool]:
+    """Whether a loan is late for longer than the charter that it was made under waits."""
+    charters = session.execute(
+        select(Charter.id, Charter.rules).where(
+            Charter.id.in_(
+                select(Loan.charter_id).where(
+                    Loan.community_id == community_id, Loan.status == LoanStatus.OVERDUE
+                )
+            )
+        )
+    )
+    return or_(
+        false(),
+        *(
+            (Loan.charter_id == charter_id)
+            & (LoanPosition.oldest_due_on < on - timedelta(days=read_rules(document).call_day))
+            for charter_id, document in charters
+        ),
     )
 
 

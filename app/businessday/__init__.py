@@ -1,0 +1,1 @@
+"""The business day on the command line and on its clock."""

@@ -10,6 +10,7 @@ from datetime import date, datetime
 
 from sqlalchemy import (
     ColumnElement,
+    Integer,
     Select,
     and_,
     case,
@@ -75,21 +76,25 @@ def accrue(
     roll(session, here, on=on)
     lines, amounts = 0, {EARNED: dict[str, int](), TAKEN_BACK: dict[str, int]()}
     change = receivable_by(on) - p.receivable_minor
+    sums = session.execute(_sums(change, here)).all()
     for kind, moves in ((EARNED, change > 0), (TAKEN_BACK, change < 0)):
         entries = {}
-        for product_id, currency, reference, minor in session.execute(_sums(change, here, moves)):
-            amount = int(minor)  # PostgreSQL's sums are decimals
-            entries[product_id, currency] = ledger.post(
+        for row in sums:
+            # PostgreSQL's sums are decimals.
+            amount = int(row.earned if kind == EARNED else row.taken_back)
+            if not amount:
+                continue
+            entries[row.product_id, row.currency] = ledger.post(
                 session,
                 community_id=community_id,
-                currency=currency,
+                currency=row.currency,
                 kind=kind,
                 legs=rules.interest_accrued(amount),
                 on=on,
                 now=now,
-                reference=reference,
+                reference=row.public_id,
             )
-            amounts[kind][currency] = amounts[kind].get(currency, 0) + abs(amount)
+            amounts[kind][row.currency] = amounts[kind].get(row.currency, 0) + abs(amount)
         if entries:
             lines += _write_lines(session, entries, change, and_(here, moves))
     if lines:
@@ -98,21 +103,31 @@ def accrue(
             .where(here, change != literal_column("0"))
             .values(receivable_minor=receivable_by(on))
         )
-    # What has ended and left nothing to book is no longer the day's business.
-    session.connection().execute(
-        delete(_positions).where(here, ~p.is_live, p.receivable_minor == literal_column("0"))
-    )
+    if any(row.ended for row in sums):
+        # What has ended, and has nothing receivable now, is no longer the day's business.
+        session.connection().execute(
+            delete(_positions).where(here, ~p.is_live, p.receivable_minor == literal_column("0"))
+        )
     return Accrued(last_id, looked_at, lines, amounts[EARNED], amounts[TAKEN_BACK])
 
 
 def _sums(
-    change: ColumnElement[int], here: ColumnElement[bool], moves: ColumnElement[bool]
-) -> Select[int, str, str, int]:
+    change: ColumnElement[int], here: ColumnElement[bool]
+) -> Select[int, str, str, int, int, int]:
+    """By product and currency: what is to be booked, each way, and how many loans have ended."""
     p = _positions.c
+    nothing = literal_column("0", Integer)
     return (
-        select(p.product_id, p.currency, Product.public_id, func.sum(change))
+        select(
+            p.product_id,
+            p.currency,
+            Product.public_id,
+            func.sum(case((change > nothing, change), else_=nothing)).label("earned"),
+            func.sum(case((change < nothing, change), else_=nothing)).label("taken_back"),
+            func.sum(case((p.is_live, nothing), else_=literal_column("1", Integer))).label("ended"),
+        )
         .join(Product, Product.id == p.product_id)
-        .where(here, moves)
+        .where(here)
         .group_by(p.product_id, p.currency, Product.public_id)
         .order_by(p.product_id, p.currency)
     )

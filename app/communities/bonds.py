@@ -8,12 +8,12 @@ from community.communities.models import Community
 from community.groups import queries as groups
 from community.loans import queries as loans
 from community.loans.models import LoanStatus
-from community.loans.states import FINAL
+from community.loans.states import ENDED
 from community.savings import queries as savings
 from community.trust import queries as trust
 
 # What was written off is still owed.
-_BINDING = frozenset(LoanStatus) - FINAL | {LoanStatus.WRITTEN_OFF}
+_BINDING = frozenset(LoanStatus) - ENDED | {LoanStatus.WRITTEN_OFF}
 
 
 def bonds_of(session: Session, community: Community, member_id: int, on: date) -> list[str]:

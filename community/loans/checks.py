@@ -15,7 +15,7 @@ from community.loans.models import (
     Repayment,
     RepaymentSource,
 )
-from community.loans.states import ALLOWED, DISBURSED, FINAL
+from community.loans.states import ALLOWED, DISBURSED, ENDED
 
 
 def check_loans(session: Session) -> Iterator[Breach]:
@@ -181,7 +181,7 @@ def _lives_follow_the_table(session: Session) -> Iterator[Breach]:
         yield _breach(7, loan, f"is {loan.status}, its last step reached {reached}")
     ended = session.scalars(
         select(Loan)
-        .where((Loan.status.in_(FINAL)) != (Loan.ended_on.is_not(None)))
+        .where((Loan.status.in_(ENDED)) != (Loan.ended_on.is_not(None)))
         .order_by(Loan.id)
     )
     for loan in ended:

@@ -611,7 +611,7 @@ def move_loan(
         loan.approved_at = now
     elif to is LoanStatus.CALLED:
         loan.called_on = on
-    if to in states.FINAL:
+    if to in states.ENDED:
         loan.ended_on = on
 
 

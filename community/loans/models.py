@@ -212,7 +212,6 @@ class ChangeKind(StrEnum):
     MOVE = "move"
     SPLIT = "split"
     FREEZE = "freeze"
-    PAYOFF = "payoff"  # settled early: interest only up to the day
 
 
 class LoanChange(Base):
@@ -328,6 +327,11 @@ class Repayment(Base):
             name="parts_not_negative",
         ),
         CheckConstraint(
+            "principal_minor + interest_minor + fee_minor + penalty_minor <= offered_minor"
+            " AND offered_minor + recourse_minor + recovered_minor <= amount_minor",
+            name="lender_within_offered",
+        ),
+        CheckConstraint(
             "(reversed_on IS NULL) = (reversed_reason IS NULL)", name="reversed_with_its_reason"
         ),
         Index("ix_repayments_loan_id", "loan_id"),
@@ -342,6 +346,10 @@ class Repayment(Base):
     payer_id: Mapped[int | None] = mapped_column(ForeignKey("members.id"))
     source: Mapped[RepaymentSource] = mapped_column(choice(RepaymentSource))
     amount_minor: Mapped[Minor]
+    # What of it was taken for the lender. Parts may move later, this does not.
+    offered_minor: Mapped[Minor] = mapped_column(default=0)
+    # It settled the loan early: interest counted up to its day only.
+    is_payoff: Mapped[bool] = mapped_column(default=False)
     principal_minor: Mapped[Minor]
     interest_minor: Mapped[Minor]
     fee_minor: Mapped[Minor] = mapped_column(default=0)

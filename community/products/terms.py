@@ -160,8 +160,7 @@ def arithmetic_of(terms: ProductTerms) -> Terms:
         recalculation=terms.recalculation,
         early_money=terms.early_money,
         allocation=AllocationRule(
-            order=(*unnamed, *named),
-            processing=terms.processing, future_default=terms.future_rule
+            order=(*unnamed, *named), processing=terms.processing, future_default=terms.future_rule
         ),
         penalty=penalty,
     )

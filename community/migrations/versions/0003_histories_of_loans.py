@@ -90,9 +90,16 @@ def downgrade() -> None:
         _drop(
             batch,
             "repayments",
-            checks=("parts_sum_to_amount", "parts_not_negative", "reversed_with_its_reason"),
-            whole=("fee_minor", "penalty_minor"),
+            checks=(
+                "parts_sum_to_amount",
+                "parts_not_negative",
+                "lender_within_offered",
+                "reversed_with_its_reason",
+            ),
+            whole=("fee_minor", "penalty_minor", "offered_minor"),
             columns=(
+                "offered_minor",
+                "is_payoff",
                 "fee_minor",
                 "penalty_minor",
                 "reversed_on",
@@ -206,9 +213,7 @@ def _new_tables() -> None:
         sa.Column("loan_id", BIG, nullable=False),
         sa.Column(
             "kind",
-            _enum(
-                "change_kind", ["rate", "pause", "reschedule", "move", "split", "freeze", "payoff"]
-            ),
+            _enum("change_kind", ["rate", "pause", "reschedule", "move", "split", "freeze"]),
             nullable=False,
         ),
         sa.Column("effective_on", sa.Date(), nullable=False),
@@ -277,12 +282,19 @@ def _repayments() -> None:
     with op.batch_alter_table("repayments") as batch:
         for name in added:
             batch.add_column(sa.Column(name, sa.BigInteger(), nullable=False, server_default="0"))
+        batch.add_column(
+            sa.Column("offered_minor", sa.BigInteger(), nullable=False, server_default="0")
+        )
+        batch.add_column(
+            sa.Column("is_payoff", sa.Boolean(), nullable=False, server_default=sa.false())
+        )
         batch.add_column(sa.Column("reversed_on", sa.Date(), nullable=True))
         batch.add_column(sa.Column("reversed_reason", sa.String(length=500), nullable=True))
         batch.add_column(sa.Column("reversed_by_id", BIG, nullable=True))
         batch.add_column(sa.Column("reversed_at", sa.DateTime(timezone=True), nullable=True))
+    op.execute("UPDATE repayments SET offered_minor = principal_minor + interest_minor")
     with op.batch_alter_table("repayments") as batch:
-        for name in added:
+        for name in (*added, "offered_minor", "is_payoff"):
             batch.alter_column(name, server_default=None)
         batch.drop_constraint(op.f("ck_repayments_parts_sum_to_amount"))
         batch.drop_constraint(op.f("ck_repayments_parts_not_negative"))
@@ -298,6 +310,11 @@ def _repayments() -> None:
             " AND overpaid_minor >= 0",
         )
         batch.create_check_constraint(
+            op.f("ck_repayments_lender_within_offered"),
+            "principal_minor + interest_minor + fee_minor + penalty_minor <= offered_minor"
+            " AND offered_minor + recourse_minor + recovered_minor <= amount_minor",
+        )
+        batch.create_check_constraint(
             op.f("ck_repayments_reversed_with_its_reason"),
             "(reversed_on IS NULL) = (reversed_reason IS NULL)",
         )
@@ -305,7 +322,7 @@ def _repayments() -> None:
             op.f("fk_repayments_reversed_by_id"), "members", ["reversed_by_id"], ["id"]
         )
         batch.create_index("ix_repayments_received_on", ["received_on"])
-        _whole(batch, "repayments", *added)
+        _whole(batch, "repayments", *added, "offered_minor")
 
 
 def _statuses(

@@ -31,6 +31,7 @@ FEATURES = [
     "products",
     "loans",
     "guarantees",
+    "servicing",
     "credit",
     "ledger",
     "importing",

@@ -152,7 +152,7 @@ class AllocationRule:
     advance_order: tuple[Component, ...] | None = None
     processing: Processing = Processing.HORIZONTAL
     future_default: FutureRule = FutureRule.NEXT
-    future: Mapping[str, FutureRule] = field(default=_NO_RULES, hash=False)
+    future: Mapping[str, FutureRule] = field(default_factory=lambda: _NO_RULES, hash=False)
     due_charges_first: bool = False
     # Receipts of one kind and day are spread as one sum, and then shared out in their order.
     pool_same_day: bool = True

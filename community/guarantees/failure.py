@@ -31,6 +31,7 @@ from community.guarantees.service import (
 from community.ledger.events import record_event
 from community.ledger.models import AccountKind
 from community.ledger.service import balance
+from community.loans import changes, states
 from community.loans import service as loans
 from community.loans.models import Instalment, Loan, LoanStatus, RepaymentSource
 from community.trust.models import VouchStatus
@@ -47,7 +48,8 @@ def advance_loan(session: Session, *, loan_id: int, on: date, now: datetime) -> 
     cover = lock_cover(session, [loan_id])[loan_id]
     loan = cover.loan
     charter = _charter(session, loan)
-    if loan.status in (LoanStatus.CURRENT, LoanStatus.OVERDUE):
+    changes.bring_to_day(session, loan=loan, on=on, now=now)
+    if loan.status in states.ON_PLAN or loan.status is LoanStatus.OVERDUE:
         _age(session, cover, charter, on=on, now=now)
     if loan.status is LoanStatus.CALLED:
         _lapse(session, cover, charter, on=on, now=now)
@@ -63,8 +65,14 @@ def loans_to_advance(session: Session, *, community_id: int, on: date) -> list[i
     """Disbursed loans of a community on which a day may change something, by id."""
     late = select(Instalment.loan_id).where(
         Instalment.due_on < on,
-        Instalment.paid_principal_minor + Instalment.paid_interest_minor
-        < Instalment.principal_minor + Instalment.interest_minor,
+        Instalment.paid_principal_minor
+        + Instalment.paid_interest_minor
+        + Instalment.paid_fee_minor
+        + Instalment.paid_penalty_minor
+        < Instalment.principal_minor
+        + Instalment.interest_minor
+        + Instalment.fee_minor
+        + Instalment.penalty_minor,
     )
     return list(
         session.scalars(
@@ -72,7 +80,7 @@ def loans_to_advance(session: Session, *, community_id: int, on: date) -> list[i
             .where(
                 Loan.community_id == community_id,
                 Loan.status.in_([LoanStatus.OVERDUE, LoanStatus.CALLED])
-                | ((Loan.status == LoanStatus.CURRENT) & Loan.id.in_(late)),
+                | (Loan.status.in_(states.ON_PLAN) & Loan.id.in_(late)),
             )
             .order_by(Loan.id)
         )

@@ -9,7 +9,7 @@ receivable; what was never accrued is income when it is paid. A payment says how
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from community.ledger.models import AccountKind as A
 
@@ -299,6 +299,11 @@ def suspense_applied_to_savings(member_id: int, amount: int) -> list[Leg]:
 def suspense_returned(amount: int) -> list[Leg]:
     """Money that waited goes back to where it came from."""
     return [Leg(A.SUSPENSE, amount), Leg(A.SAVINGS_CASH, -amount)]
+
+
+def turned_round(legs: Iterable[Leg]) -> list[Leg]:
+    """The legs of an event that is taken back."""
+    return [replace(leg, amount_minor=-leg.amount_minor) for leg in legs]
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ instalments, the parts of every receipt, what is outstanding. So money that is e
 its own day, or taken back, leaves what would have been. What that changes in the books is posted.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import partial
@@ -51,6 +51,8 @@ from community.loans.models import (
 from community.loans.schedule import contract_of, read_loan_terms
 from community.loans.steps import currency_of
 
+_DUE = ("principal_minor", "interest_minor", "fee_minor", "penalty_minor")
+_PAID = tuple(f"paid_{name}" for name in _DUE)
 # Money of these comes by itself, on its day, and is never entered with an earlier one.
 _BY_RULE = (RepaymentSource.STAKE, RepaymentSource.GUARANTOR, RepaymentSource.RESERVE)
 
@@ -220,29 +222,28 @@ def project(
     Instalments are those of the state; receipts get its parts. A receipt whose parts moved and
     fees and penalties that came or went are posted on `on`.
     """
-    before = _charged(instalments_of(session, loan.id))
-    _write_rows(session, loan, state)
+    rows = instalments_of(session, loan.id)
+    fees = sum(row.due.fee_minor for row in state.rows) - sum(row.fee_minor for row in rows)
+    penalties = sum(row.due.penalty_minor for row in state.rows) - sum(
+        row.penalty_minor for row in rows
+    )
+    book = partial(post, session, loan, reference=loan.public_id, on=on, now=now, actor_id=actor_id)
+    # Charged before it is paid, paid back before it is waived: no receivable is ever overdrawn.
+    if fees > 0:
+        book("loan.fee_charged", rules.fee_charged(loan.id, loan.borrower_id, fees))
+    if penalties > 0:
+        book("loan.penalty_charged", rules.penalty_charged(loan.id, loan.borrower_id, penalties))
+    _write_rows(session, loan, rows, state)
     for receipt in receipts_of(session, loan.id):
         _move_parts(session, loan, receipt, state, on=on, now=now, actor_id=actor_id)
-    fee, penalty = (
-        now_due - was for now_due, was in zip(_charged_in(state), before, strict=True)
-    )
-    if fee or penalty:
-        post(
-            session,
-            loan,
-            "loan.charged",
-            rules.loan_charged(loan.id, loan.borrower_id, fee=fee, penalty=penalty),
-            reference=loan.public_id,
-            on=on,
-            now=now,
-            actor_id=actor_id,
-        )
+    if fees < 0:
+        book("loan.fee_waived", rules.fee_waived(loan.id, loan.borrower_id, -fees))
+    if penalties < 0:
+        book("loan.penalty_waived", rules.penalty_waived(loan.id, loan.borrower_id, -penalties))
     loan.outstanding_minor = state.outstanding.principal_minor
+    loan.worked_out_on = state.on
     if loan.overdue_since_on is not None:
-        loan.overdue_since_on = (
-            debt_of_rows_since(session, loan, on) or loan.overdue_since_on
-        )
+        loan.overdue_since_on = state.overdue_since_on or loan.overdue_since_on
     loan.version += 1
 
 
@@ -269,3 +270,126 @@ def receipts_of(session: Session, loan_id: int) -> Sequence[Repayment]:
         .order_by(Repayment.id)
         .execution_options(populate_existing=True)
     ).all()
+
+
+def post(
+    session: Session,
+    loan: Loan,
+    kind: str,
+    legs: Sequence[Leg],
+    *,
+    reference: str,
+    on: date,
+    now: datetime,
+    actor_id: int | None,
+    value_on: date | None = None,
+    reverses_id: int | None = None,
+) -> int:
+    """Post to the book of a loan's community, in the loan's currency."""
+    return ledger.post(
+        session,
+        community_id=loan.community_id,
+        currency=currency_of(loan),
+        kind=kind,
+        legs=legs,
+        on=on,
+        now=now,
+        reference=reference,
+        actor_id=actor_id,
+        value_on=value_on,
+        reverses_id=reverses_id,
+    )
+
+
+def _write_rows(session: Session, loan: Loan, rows: Sequence[Instalment], state: State) -> None:
+    found = {row.number: row for row in rows}
+    for row in state.rows:
+        values = {
+            "from_on": row.from_on,
+            "due_on": row.due_on,
+            **dict(zip(_DUE, row.due, strict=True)),
+            **dict(zip(_PAID, row.paid, strict=True)),
+        }
+        kept = found.pop(row.number, None)
+        if kept is None:
+            session.add(Instalment(loan_id=loan.id, number=row.number, **values))
+            continue
+        for name, value in values.items():
+            if getattr(kept, name) != value:
+                setattr(kept, name, value)
+    for surplus in found.values():
+        session.delete(surplus)
+    session.flush()  # what is read next are the rows as they are now
+
+
+def _move_parts(
+    session: Session,
+    loan: Loan,
+    receipt: Repayment,
+    state: State,
+    *,
+    on: date,
+    now: datetime,
+    actor_id: int | None,
+) -> None:
+    """Give a receipt the parts that the whole history gives it; the difference is posted."""
+    given = state.receipts.get(receipt.public_id)
+    parts = given.amounts if given is not None else Amounts()
+    old = Amounts(*(getattr(receipt, name) for name in _DUE))
+    if parts == old:
+        return
+    move = Amounts(*(new - was for new, was in zip(parts, old, strict=True)))
+    for name, value in zip(_DUE, parts, strict=True):
+        setattr(receipt, name, value)
+    receipt.overpaid_minor -= move.total_minor
+    if receipt.entry_id is None:
+        return  # it is being booked now, with these parts
+    # Only over-the-counter money moves, and it has a payer.
+    assert receipt.payer_id is not None
+    post(
+        session,
+        loan,
+        "loan.receipt_moved",
+        rules.loan_repaid(
+            loan.id,
+            receipt.payer_id,
+            principal=move.principal_minor,
+            interest=move.interest_minor,
+            fee=move.fee_minor,
+            penalty=move.penalty_minor,
+            overpaid=-move.total_minor,
+        ),
+        reference=receipt.public_id,
+        on=on,
+        now=now,
+        value_on=receipt.received_on,
+        actor_id=actor_id,
+    )
+
+
+def _debt_of_rows(rows: Sequence[Instalment], on: date, accelerated_on: date | None) -> Debt:
+    """What is unpaid of rows that no day changes. Acceleration makes all of it due on its day."""
+    unpaid = [row for row in rows if row.paid_minor < row.due_minor]
+    falls_due = [
+        (row, row.due_on if accelerated_on is None else min(row.due_on, accelerated_on))
+        for row in unpaid
+    ]
+    since = min((day for _, day in falls_due if day < on), default=None)
+    principal, interest, fee, penalty = (
+        sum(getattr(row, due) - getattr(row, paid) for row in unpaid)
+        for due, paid in zip(_DUE, _PAID, strict=True)
+    )
+    return Debt(
+        principal,
+        interest,
+        fee,
+        penalty,
+        due_minor=sum(row.due_minor - row.paid_minor for row, day in falls_due if day <= on),
+        overdue_minor=sum(row.due_minor - row.paid_minor for row, day in falls_due if day < on),
+        overdue_since_on=since,
+        days_overdue=(on - since).days if since is not None else 0,
+    )
+
+
+def _day(parameters: Mapping[str, Any], name: str) -> date:
+    return date.fromisoformat(parameters[name])

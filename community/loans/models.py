@@ -67,8 +67,8 @@ class Loan(Base):
         # When the loan closes, nothing is outstanding (the cover's part of law 3 is verified).
         CheckConstraint("status <> 'closed' OR outstanding_minor = 0", name="closed_is_paid"),
         CheckConstraint(
-            "status NOT IN ('current', 'overdue', 'called', 'restructured', 'closed', 'written_off')"
-            " OR disbursed_on IS NOT NULL",
+            "status NOT IN ('current', 'overdue', 'called', 'restructured', 'closed',"
+            " 'written_off') OR disbursed_on IS NOT NULL",
             name="live_is_disbursed",
         ),
         CheckConstraint(
@@ -118,6 +118,8 @@ class Loan(Base):
     # The last restructuring; how often it was restructured is limited by the charter.
     restructured_on: Mapped[date | None]
     restructure_count: Mapped[int] = mapped_column(default=0)
+    # The day as of which its instalments were worked out last.
+    worked_out_on: Mapped[date | None]
     ended_on: Mapped[date | None]
     version: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[Instant]
@@ -227,6 +229,9 @@ class LoanChange(Base):
     )
 
     id: Mapped[Key]
+    public_id: Mapped[str] = mapped_column(
+        String(40), unique=True, default=lambda: new_public_id("chn")
+    )
     loan_id: Mapped[int] = mapped_column(ForeignKey("loans.id"))
     kind: Mapped[ChangeKind] = mapped_column(choice(ChangeKind))
     effective_on: Mapped[date]
@@ -236,6 +241,8 @@ class LoanChange(Base):
     # What it belongs to, such as a declared event's public id; empty: decided for this loan alone.
     source: Mapped[str] = mapped_column(String(80), default="")
     is_restructuring: Mapped[bool] = mapped_column(default=False)
+    # How late the loan was before: a new plan does not make that undone.
+    days_overdue: Mapped[int]
     actor_id: Mapped[int | None] = mapped_column(ForeignKey("members.id"))
     recorded_at: Mapped[Instant]
     undone_on: Mapped[date | None]

@@ -7,18 +7,21 @@ from datetime import date
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
-from community.loans.allocation import Debt
-from community.loans.errors import GroupLoanNotFound, LoanNotFound
+from community.loans.errors import GroupLoanNotFound, LoanNotFound, ReceiptNotFound
+from community.loans.history import Debt, owed
 from community.loans.models import (
+    Charge,
+    Disbursement,
     Endorsement,
     GroupLoan,
     Instalment,
     Loan,
+    LoanChange,
     LoanStatus,
     LoanStep,
     Repayment,
+    RepaymentSource,
 )
-from community.loans.service import owed
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,9 @@ class LoanFile:
     steps: Sequence[LoanStep]
     endorsements: Sequence[Endorsement]
     repayments: Sequence[Repayment]
+    disbursements: Sequence[Disbursement]
+    charges: Sequence[Charge]
+    changes: Sequence[LoanChange]
     owed: Debt
     on: date
 
@@ -65,6 +71,17 @@ def get_loan_file(session: Session, loan: Loan, on: date) -> LoanFile:
         ).all(),
         repayments=session.scalars(
             select(Repayment).where(Repayment.loan_id == loan.id).order_by(Repayment.id)
+        ).all(),
+        disbursements=session.scalars(
+            select(Disbursement)
+            .where(Disbursement.loan_id == loan.id)
+            .order_by(Disbursement.number)
+        ).all(),
+        charges=session.scalars(
+            select(Charge).where(Charge.loan_id == loan.id).order_by(Charge.id)
+        ).all(),
+        changes=session.scalars(
+            select(LoanChange).where(LoanChange.loan_id == loan.id).order_by(LoanChange.id)
         ).all(),
         owed=owed(session, loan=loan, on=on),
         on=on,
@@ -114,6 +131,18 @@ def list_shares(session: Session, group_loan_id: int) -> list[Loan]:
 def repayments_of(loan_id: int) -> Select[Repayment]:
     """The receipts of a loan; page by Repayment.id."""
     return select(Repayment).where(Repayment.loan_id == loan_id)
+
+
+def get_receipt(session: Session, public_id: str) -> Repayment:
+    """A receipt by its number. Raises ReceiptNotFound; a write-off is no receipt."""
+    receipt = session.scalar(
+        select(Repayment).where(
+            Repayment.public_id == public_id, Repayment.source != RepaymentSource.WRITE_OFF
+        )
+    )
+    if receipt is None:
+        raise ReceiptNotFound()
+    return receipt
 
 
 def endorser_ids(session: Session, loan_ids: Collection[int]) -> frozenset[int]:

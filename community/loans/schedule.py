@@ -1,11 +1,12 @@
 """The terms that a loan froze, and what the arithmetic needs of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
 from community.arithmetic.terms import Contract, SeasonDue
+from community.products.costs import PlannedFee, fees_by_row, fees_of
 from community.products.schedule import (
     Row,
     add_months,
@@ -15,7 +16,6 @@ from community.products.schedule import (
 )
 from community.products.terms import (
     Amortisation,
-    FeeMoment,
     ProductTerms,
     SeasonCalendar,
     arithmetic_of,
@@ -31,6 +31,7 @@ __all__ = [
     "contract_of",
     "due_dates",
     "effective_yearly_rate",
+    "fees_by_row",
     "fees_of",
     "read_loan_terms",
     "schedule",
@@ -52,15 +53,6 @@ class LoanTerms:
             "instalments": self.instalments,
             "season": self.season.to_document() if self.season else None,
         }
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedFee:
-    """A fee of the product on its day."""
-
-    name: str
-    due_on: date
-    amount_minor: int
 
 
 def read_loan_terms(document: Mapping[str, Any]) -> LoanTerms:
@@ -85,18 +77,3 @@ def contract_of(terms: LoanTerms, start_on: date) -> Contract:
         if seasonal
         else (),
     )
-
-
-def fees_of(
-    terms: ProductTerms, rows: Sequence[Row], principal_minor: int, start_on: date
-) -> list[PlannedFee]:
-    """The product's fees on a loan paid out on a day: at once, and with each instalment."""
-    planned = []
-    for fee in terms.fees:
-        if fee.moment is FeeMoment.DISBURSEMENT:
-            planned.append(PlannedFee(fee.name, start_on, fee.on(principal_minor)))
-        else:
-            planned += [
-                PlannedFee(fee.name, row.due_on, fee.on(row.principal_minor)) for row in rows
-            ]
-    return [fee for fee in planned if fee.amount_minor]

@@ -39,6 +39,7 @@ def upgrade() -> None:
             sa.Column("cover_short_minor", sa.BigInteger(), nullable=False, server_default="0")
         )
         batch.add_column(sa.Column("restructured_on", sa.Date(), nullable=True))
+        batch.add_column(sa.Column("worked_out_on", sa.Date(), nullable=True))
         batch.add_column(
             sa.Column("restructure_count", sa.Integer(), nullable=False, server_default="0")
         )
@@ -74,6 +75,18 @@ def upgrade() -> None:
         _statuses(batch, "loan_steps", "to_status", "to_status", NEW_STATUSES)
     _instalments()
     _repayments()
+    op.execute(
+        "UPDATE instalments SET interest_minor = paid_interest_minor WHERE EXISTS"
+        " (SELECT 1 FROM loans WHERE loans.id = instalments.loan_id"
+        " AND instalments.due_on > loans.accelerated_on)"
+    )
+    op.execute(
+        "UPDATE loans SET worked_out_on = CASE WHEN accelerated_on > COALESCE(last.day, '0001-01-01')"
+        " THEN accelerated_on ELSE COALESCE(last.day, disbursed_on) END FROM"
+        " (SELECT loans.id AS loan_id, MAX(repayments.received_on) AS day FROM loans"
+        "   LEFT JOIN repayments ON repayments.loan_id = loans.id GROUP BY loans.id) AS last"
+        " WHERE last.loan_id = loans.id AND disbursed_on IS NOT NULL"
+    )
     # What went out before was one tranche, on the day that the loan says.
     op.execute(
         "INSERT INTO disbursements (loan_id, number, amount_minor, paid_out_on, recorded_at)"
@@ -155,6 +168,7 @@ def downgrade() -> None:
                 "disbursed_minor",
                 "cover_short_minor",
                 "restructured_on",
+                "worked_out_on",
                 "restructure_count",
             ),
         )
@@ -210,6 +224,7 @@ def _new_tables() -> None:
     op.create_table(
         "loan_changes",
         sa.Column("id", BIG, autoincrement=True, nullable=False),
+        sa.Column("public_id", sa.String(length=40), nullable=False),
         sa.Column("loan_id", BIG, nullable=False),
         sa.Column(
             "kind",
@@ -221,6 +236,7 @@ def _new_tables() -> None:
         sa.Column("reason", sa.String(length=500), nullable=False),
         sa.Column("source", sa.String(length=80), nullable=False),
         sa.Column("is_restructuring", sa.Boolean(), nullable=False),
+        sa.Column("days_overdue", sa.Integer(), nullable=False),
         sa.Column("actor_id", BIG, nullable=True),
         sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("undone_on", sa.Date(), nullable=True),
@@ -236,6 +252,7 @@ def _new_tables() -> None:
             ["undone_by_id"], ["members.id"], name="fk_loan_changes_undone_by_id"
         ),
         sa.PrimaryKeyConstraint("id", name="pk_loan_changes"),
+        sa.UniqueConstraint("public_id", name="uq_loan_changes_public_id"),
     )
     op.create_index("ix_loan_changes_loan_id", "loan_changes", ["loan_id"])
     op.create_index("ix_loan_changes_source", "loan_changes", ["source"])

@@ -9,7 +9,7 @@ receivable; what was never accrued is income when it is paid. A payment says how
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from community.ledger.models import AccountKind as A
 
@@ -105,6 +105,25 @@ def loan_repaid(
             Leg(A.OVERPAYMENT, -overpaid, owner_id=payer_id, member_id=payer_id, loan_id=loan_id),
         ]
     return _moving(legs)
+
+
+def receipt_moved(
+    loan_id: int, payer_id: int, *, principal: int, interest: int, fee: int, penalty: int
+) -> list[Leg]:
+    """What a receipt paid moves within its loan; the sum of the moves comes from overpayment.
+
+    Money of an earlier day was entered, or taken back: amounts are changes and may be negative.
+    """
+    total = principal + interest + fee + penalty
+    return loan_repaid(
+        loan_id,
+        payer_id,
+        principal=principal,
+        interest=interest,
+        fee=fee,
+        penalty=penalty,
+        overpaid=-total,
+    )
 
 
 def loan_paid_from_stake(
@@ -301,11 +320,6 @@ def suspense_returned(amount: int) -> list[Leg]:
     return [Leg(A.SUSPENSE, amount), Leg(A.SAVINGS_CASH, -amount)]
 
 
-def turned_round(legs: Iterable[Leg]) -> list[Leg]:
-    """The legs of an event that is taken back."""
-    return [replace(leg, amount_minor=-leg.amount_minor) for leg in legs]
-
-
 @dataclass(frozen=True, slots=True)
 class Rule:
     """A posting rule as people read of it: what the entry is called, and what makes its legs."""
@@ -333,6 +347,9 @@ RULES: dict[str, Rule] = {
     "loan.paid_from_stake": Rule(loan_paid_from_stake, "Paid out of a stake", "质押储蓄代偿"),
     "loan.paid_from_reserve": Rule(
         loan_paid_from_reserve, "Paid out of the reserve", "风险准备金代偿"
+    ),
+    "loan.receipt_moved": Rule(
+        receipt_moved, "Parts of a receipt moved", "还款分配调整"
     ),
     "loan.written_off": Rule(loan_written_off, "Principal written off", "本金核销"),
     "loan.recovered": Rule(loan_recovered, "Recovered after write-off", "核销后收回"),

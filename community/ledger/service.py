@@ -5,6 +5,7 @@ book), a handful of statements whatever the number of legs, the same on both dat
 """
 
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from typing import cast
 
@@ -135,6 +136,11 @@ def reverse(
         value_on=entry.value_on,
         reverses_id=entry_id,
     )
+
+
+def turned_round(legs: Iterable[Leg]) -> list[Leg]:
+    """The legs of an event that is taken back."""
+    return [replace(leg, amount_minor=-leg.amount_minor) for leg in legs]
 
 
 def balance(

@@ -350,14 +350,13 @@ def _move_parts(
         session,
         loan,
         "loan.receipt_moved",
-        rules.loan_repaid(
+        rules.receipt_moved(
             loan.id,
             receipt.payer_id,
             principal=move.principal_minor,
             interest=move.interest_minor,
             fee=move.fee_minor,
             penalty=move.penalty_minor,
-            overpaid=-move.total_minor,
         ),
         reference=receipt.public_id,
         on=on,

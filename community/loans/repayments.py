@@ -14,6 +14,7 @@ from community.errors import Invalid, WrongState
 from community.ledger import rules
 from community.ledger.events import record_event
 from community.ledger.rules import Leg
+from community.ledger.service import turned_round
 from community.loans import states
 from community.loans.errors import (
     DayNotOpen,
@@ -202,7 +203,7 @@ def reverse_repayment(
         session,
         loan,
         f"{kind}.reversed",
-        rules.turned_round(legs),
+        turned_round(legs),
         reference=repayment.public_id,
         on=on,
         value_on=repayment.received_on,

@@ -35,6 +35,8 @@ class Disbursement:
     on: date
     amount_minor: int
     key: str = ""
+    # Whether the down payment comes with it; None: as the terms say.
+    down_payment_auto: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,17 +72,16 @@ class Charge:
 
 @dataclass(frozen=True, slots=True)
 class ShareCharge:
-    """A part of every instalment's principal and interest, as a fee or penalty of that row.
+    """A part of every instalment's dues of `base`, as a fee or penalty of that row.
 
-    With `overdue_only` only of the rows that were due before the day of the state, on what was
-    unpaid at their due date.
+    With `overdue_only` it is charged once, on the day after the due date, on what is unpaid then.
     """
 
     on: date
     share_ppm: int
     key: str
     kind: Component = Component.FEE
-    with_interest: bool = True
+    base: tuple[Component, ...] = (Component.PRINCIPAL, Component.INTEREST)
     overdue_only: bool = False
 
 

@@ -1,5 +1,6 @@
 """Refusals of the products room."""
 
+from community.arithmetic.errors import ScheduleImpossible as ScheduleImpossible
 from community.errors import AlreadyExists, Conflict, Invalid, NotFound
 
 
@@ -71,10 +72,3 @@ class ProductNotInForce(Conflict):
 
     code = "product-not-in-force"
     title = "The product is not on offer on this day"
-
-
-class ScheduleImpossible(Invalid):
-    """No schedule follows from these terms, such as a season whose selling days have passed."""
-
-    code = "schedule-impossible"
-    title = "No repayment schedule follows from these terms"

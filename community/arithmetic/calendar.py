@@ -58,9 +58,12 @@ def period_years(
     """The part of a year that the period of `length` units between two days is."""
     if day_count is DayCount.PERIOD:
         return Fraction(length, _PER_YEAR[unit])
-    if day_count in _THIRTY and unit is PeriodUnit.MONTH:
-        year = _YEAR_DAYS.get(day_count) or year_length(from_on)
-        return Fraction(30 * length, year)
+    if day_count in _THIRTY:
+        nominal = _NOMINAL_DAYS[unit] * length
+        if day_count is DayCount.THIRTY_ACTUAL:
+            # Its nominal days, spread over the years in which its real days lie.
+            return nominal * _actual_years(from_on, to_on) / (to_on - from_on).days
+        return Fraction(nominal, _YEAR_DAYS[day_count])
     return span_years(day_count, from_on, to_on)
 
 
@@ -69,7 +72,9 @@ def span_years(day_count: DayCount, from_on: date, to_on: date) -> Fraction:
     year = _YEAR_DAYS.get(day_count)
     if day_count in _THIRTY:
         days = thirty_day_days(from_on, to_on)
-        return Fraction(days, year or year_length(from_on))
+        if year is None:
+            return days * _actual_years(from_on, to_on) / (to_on - from_on).days
+        return Fraction(days, year)
     if day_count is DayCount.ACTUAL_ACTUAL:
         return _actual_years(from_on, to_on)
     return Fraction((to_on - from_on).days, year or 365)

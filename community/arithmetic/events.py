@@ -1,7 +1,7 @@
 """What can happen to a loan, each on its day. A loan's state is a function of these alone.
 
 An undone event is left out of the list. Among the events of a day, disbursements come first, then
-changes of the plan, then charges, then money in, then what ends a loan; among equals, the order
+changes of the plan (acceleration is one), then charges, then money in, then a write-off; among equals, the order
 in which they are given.
 """
 

@@ -200,7 +200,7 @@ class Plan:
         self._retarget(first, on)
         return down
 
-    def change_rate(self, event: RateChange) -> None:
+    def change_rate(self, event: RateChange, seen_on: date) -> None:
         """A new rate from the evening before `event.on`; rows from then on are planned anew."""
         since = event.on - ONE_DAY
         self.rates.append((since, event.yearly_rate_ppm))
@@ -211,7 +211,7 @@ class Plan:
             return
         if self.terms.rate_method is RateMethod.FLAT:
             self._renew_flat(regular[first:])
-        self._retarget(first, event.on)
+        self._retarget(first, seen_on)
 
     def pause(self, event: InterestPause) -> None:
         """The days from `on` to `until_on` bear no interest; instalments stay."""

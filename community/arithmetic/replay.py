@@ -49,23 +49,27 @@ _RANK: dict[type, int] = {
     MoveDues: 1,
     SplitDues: 1,
     FreezeDues: 1,
+    Accelerate: 1,
     Charge: 2,
     ShareCharge: 2,
     Receipt: 3,
     RowReceipt: 3,
     Payoff: 3,
-    Accelerate: 4,
     WriteOff: 4,
 }
+_KNOWN_AHEAD = (Charge, RateChange, InterestPause)
 DOWN_PAYMENT_KEY = "down payment of "
 
 
 def replay(contract: Contract, events: Iterable[Event], on: date) -> State:
-    """The loan on the day `on`: events after that day are not looked at, except charges.
+    """The loan on the day `on`: later events are not looked at, except those known ahead.
 
-    A charge is known from the start, whatever day it is due, so that adding one later gives what
-    would have been. Raises HistoryImpossible: money comes before any was lent, two receipts share
-    a key, an amount is not positive.
+    Charges, rate changes and pauses name the day from which they count, not that on which they
+    were agreed: they are known from the start, so that adding one later gives what would have
+    been, and the rows to come show it.
+
+    Raises HistoryImpossible: money comes before any was lent, two receipts share a key, an amount
+    is not positive.
     """
     history = _History(contract, events, on)
     return history.state()
@@ -110,7 +114,7 @@ class _History:
         self.shares: list[ShareCharge] = []
         self.derived: tuple[date, date | None] | None = None
         ordered = sorted(
-            (event for event in events if event.on <= on or isinstance(event, Charge)),
+            (event for event in events if event.on <= on or isinstance(event, _KNOWN_AHEAD)),
             key=lambda event: (event.on, _RANK[type(event)]),
         )
         self.shares = [event for event in ordered if isinstance(event, ShareCharge)]
@@ -139,11 +143,12 @@ class _History:
         if isinstance(event, Payoff):
             self._pay_off(event)
             return
-        self._grow_penalties(event.on)
+        seen_on = min(event.on, self.on)
+        self._grow_penalties(seen_on)
         if isinstance(event, Disbursement):
             self._disburse(event)
         elif isinstance(event, RateChange):
-            plan.change_rate(event)
+            plan.change_rate(event, seen_on)
         elif isinstance(event, InterestPause):
             plan.pause(event)
         elif isinstance(event, Reschedule):

@@ -4,12 +4,10 @@ Amounts are whole minor units, rates parts per million a year, ratios ten thousa
 conventions behind every choice are stated, each with a worked example, in docs/arithmetic.md.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 from functools import cached_property
-from types import MappingProxyType
 from typing import Any
 
 from community.arithmetic.errors import ScheduleImpossible
@@ -136,7 +134,6 @@ class PenaltyBase(StrEnum):
 
 
 DEFAULT_ORDER = (Component.PENALTY, Component.FEE, Component.INTEREST, Component.PRINCIPAL)
-_NO_RULES: Mapping[str, FutureRule] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +149,7 @@ class AllocationRule:
     advance_order: tuple[Component, ...] | None = None
     processing: Processing = Processing.HORIZONTAL
     future_default: FutureRule = FutureRule.NEXT
-    future: Mapping[str, FutureRule] = field(default_factory=lambda: _NO_RULES, hash=False)
+    future: tuple[tuple[str, FutureRule], ...] = ()
     due_charges_first: bool = False
     # Receipts of one kind and day are spread as one sum, and then shared out in their order.
     pool_same_day: bool = True
@@ -166,7 +163,7 @@ class AllocationRule:
 
     def future_rule(self, kind: str) -> FutureRule:
         """The rule for money of this kind."""
-        return self.future.get(kind, self.future_default)
+        return next((rule for name, rule in self.future if name == kind), self.future_default)
 
 
 @dataclass(frozen=True, slots=True)

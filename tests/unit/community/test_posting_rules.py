@@ -16,6 +16,7 @@ from config.settings import ROOT
 
 AMOUNT = st.integers(min_value=1, max_value=10**15)
 MAYBE = st.integers(min_value=0, max_value=10**15)
+MOVE = st.integers(min_value=-(10**15), max_value=10**15)
 MEMBER = st.integers(min_value=1, max_value=10**6)
 MANY = st.dictionaries(MEMBER, AMOUNT, min_size=1, max_size=8)
 
@@ -31,6 +32,12 @@ RULES: dict[str, st.SearchStrategy[list[Leg]]] = {
     "stake_released": st.builds(rules.stake_released, MEMBER, AMOUNT),
     "loan_disbursed": st.builds(rules.loan_disbursed, MEMBER, MEMBER, AMOUNT),
     "loan_repaid": st.builds(rules.loan_repaid, MEMBER, MEMBER, **DEBT, overpaid=MAYBE),
+    "receipt_moved": st.builds(
+        rules.receipt_moved,
+        MEMBER,
+        MEMBER,
+        **dict.fromkeys(("principal", "interest", "fee", "penalty"), MOVE),
+    ),
     "loan_paid_from_stake": st.builds(rules.loan_paid_from_stake, MEMBER, MEMBER, **DEBT),
     "loan_paid_from_reserve": st.builds(rules.loan_paid_from_reserve, MEMBER, **DEBT),
     "loan_written_off": st.builds(rules.loan_written_off, MEMBER, MEMBER, AMOUNT),

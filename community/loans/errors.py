@@ -144,13 +144,6 @@ class NotThePayoff(Invalid):
     title = "This amount does not settle the loan"
 
 
-class ReceiptNotFound(NotFound):
-    """There is no such receipt, or the caller may not know that there is."""
-
-    code = "receipt-not-found"
-    title = "No such receipt"
-
-
 class ReceiptReversed(Conflict):
     """The receipt was taken back already."""
 

@@ -7,7 +7,7 @@ from datetime import date
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
-from community.loans.errors import GroupLoanNotFound, LoanNotFound, ReceiptNotFound
+from community.loans.errors import GroupLoanNotFound, LoanNotFound
 from community.loans.history import Debt, owed
 from community.loans.models import (
     Charge,
@@ -22,6 +22,7 @@ from community.loans.models import (
     Repayment,
     RepaymentSource,
 )
+from community.savings.errors import ReceiptNotFound
 
 
 @dataclass(frozen=True, slots=True)

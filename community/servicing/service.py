@@ -18,7 +18,6 @@ from community.loans.errors import (
     ChangeNotFound,
     ChargeNotFound,
     NotThePayoff,
-    ReceiptNotFound,
 )
 from community.loans.models import (
     ChangeKind,
@@ -30,6 +29,7 @@ from community.loans.models import (
     RepaymentSource,
 )
 from community.money import Money, format_minor
+from community.savings.errors import ReceiptNotFound
 
 
 def settle_early(

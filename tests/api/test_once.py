@@ -10,6 +10,8 @@ from tests.api.world import World, make_world
 
 FIVE = {"amount": {"amount": "5.00", "currency": "CNY"}}
 TWO = {"amount": {"amount": "2.00", "currency": "CNY"}}
+TWELVE = {"amount": {"amount": "12.00", "currency": "CNY"}}
+WHY = {"reason": "it was an error"}
 MORE = {"amount": {"amount": "900.00", "currency": "CNY"}, "reference": "much more"}
 KEY = {"Idempotency-Key": "much-more-money"}
 HERE = "/communities/@village"
@@ -27,6 +29,10 @@ MOVES: list[tuple[str, str, dict[str, object] | None]] = [
     ("officer", "/loans/@endorsed/disbursement", None),
     ("officer", "/loans/@endorsed/repayments", FIVE),
     ("officer", "/calls/@call/payments", FIVE),
+    ("officer", "/receipts/@receipt/reversal", WHY),
+    ("officer", "/loans/@current/charges", FIVE | WHY | {"kind": "fee"}),
+    ("officer", "/charges/@charge/waiver", WHY),
+    ("officer", "/loans/@settling/payoff", TWELVE),
     ("officer", "/group-loans/@group_loan/approval", None),
     ("officer", "/group-loans/@group_loan/disbursement", None),
 ]

@@ -126,6 +126,11 @@ def test_money_is_moved_with_a_key_and_updates_name_a_version(document: dict[str
         "loans_disburse_group_loan",
         "guarantees_record_repayment",
         "guarantees_pay_call",
+        "servicing_settle_early",
+        "servicing_reverse_repayment",
+        "servicing_add_charge",
+        "servicing_waive_charge",
+        "servicing_pay_tranche",
     }
 
 

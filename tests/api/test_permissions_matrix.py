@@ -30,6 +30,9 @@ IDS = {
     "loan_id": "@late",
     "group_loan_id": "@group_loan",
     "call_id": "@call",
+    "receipt_id": "@receipt",
+    "charge_id": "@charge",
+    "change_id": "@moved",
     "token_id": "@kept",
     "grant_id": "@office",
     "name": "savers-circle",
@@ -115,6 +118,7 @@ READS = {
     "guarantees.list_my_calls": Read(ALL),
     "guarantees.list_my_claims": Read(ALL),
     "guarantees.get_call": Read(SHARED, "li", "ding"),
+    "servicing.get_payoff": Read(OWN, **ABOUT_DING),
     "credit.get_credit_limit": Read(OWN),
     "ledger.list_entries": Read(BOOKS),
     "ledger.get_balances": Read(BOOKS),
@@ -259,6 +263,13 @@ WRITES = {
     "guarantees.promise_call": Write({"pay_on": "2026-04-15"}),
     "guarantees.dispute_call": Write(WHY),
     "guarantees.resolve_dispute": Write(WHY),
+    "servicing.settle_early": Write(FIVE),
+    "servicing.reverse_repayment": Write(WHY),
+    "servicing.add_charge": Write(FIVE | WHY | {"kind": "fee"}),
+    "servicing.waive_charge": Write(WHY),
+    "servicing.change_plan": Write(WHY | {"kind": "rate", "yearly_rate_ppm": 1}),
+    "servicing.undo_change": Write(WHY),
+    "servicing.pay_tranche": Write(),
 }
 # Two auditors, somebody of another community, its officer, and a neighbour of whom it is.
 OUTSIDERS = ("auditor", "inspector", "stranger", "foreign", "gao")

@@ -31,13 +31,14 @@ from community.groups.models import Group
 from community.guarantees import service as guarantees
 from community.guarantees.models import Call
 from community.loans import service as loans
-from community.loans.models import GroupLoan, Loan
+from community.loans.models import ChangeKind, ChargeKind, GroupLoan, Loan
 from community.members import service as members
 from community.members.models import Household, Member, MemberKind, RoleGrant
 from community.members.principal import Role
 from community.models import metadata
 from community.products import service as products
 from community.products.models import Product, Season
+from community.servicing import service as servicing
 from community.trust import service as trust
 from community.trust import standings
 from community.trust.models import Assessment, AssessmentKind, Vouch, VouchSide
@@ -315,7 +316,30 @@ class Story:
         self.unfunded = self.hamlet.approve(self.endorse(self.hamlet.apply("tycoon", 50_000_00)))
         # More than wang's own stake, so that it rests on li's promise too.
         self.current = self.lend("wang", 600_00, 3)
-        self.hamlet.repay(self.current, 10_00)
+        self.receipt = self.hamlet.repay(self.current, 10_00)
+        self.settling = self.lend("tycoon", 12_00)
+        self.charge = self.do(
+            servicing.add_charge,
+            loan_id=self.settling.id,
+            kind=ChargeKind.FEE,
+            amount=yuan(3_00),
+            due_on=self.hamlet.day,
+            reason="a visit",
+            actor_id=None,
+            **self.hamlet.when,
+        )
+        self.moved = self.do(
+            servicing.change_plan,
+            loan_id=self.settling.id,
+            kind=ChangeKind.RESCHEDULE,
+            parameters={
+                "from_due_on": self.hamlet.day.isoformat(),
+                "new_due_on": (self.hamlet.day + timedelta(days=90)).isoformat(),
+            },
+            reason="a dry well",
+            actor_id=None,
+            **self.hamlet.when,
+        )
         self.closed = self.lend("tycoon", 15_00)
         self.hamlet.repay(self.closed, 15_00)
         self.rejected = self.endorse(self.hamlet.apply("wang", 20_00))
@@ -434,6 +458,10 @@ class Story:
             "unfunded": self.unfunded,
             "current": self.current,
             "closed": self.closed,
+            "settling": self.settling,
+            "receipt": self.receipt,
+            "charge": self.charge,
+            "moved": self.moved,
             "rejected": self.rejected,
             "late": self.failing["ding"],
             "group_loan": self.group_loan,

@@ -11,7 +11,7 @@ from werkzeug.test import TestResponse
 
 from tests.api.people import assert_problem
 from tests.api.world import World
-from tests.api.wrong import amounts, groups, loans, others, places, trust, web
+from tests.api.wrong import amounts, groups, loans, others, places, servicing, trust, web
 from tests.api.wrong.shape import FRESH, Raw, Wrong
 
 TABLE = [
@@ -28,6 +28,7 @@ TABLE = [
     *groups.GROUPS,
     *loans.LOANS,
     *loans.CALLS,
+    *servicing.SERVICING,
     *places.COMMUNITIES,
     *places.MEMBERS,
     *places.PRODUCTS,

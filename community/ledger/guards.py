@@ -30,6 +30,7 @@ _NEXT = "a record follows the head of its book"
 _LEG = "a leg belongs to an entry that is being written, in its book and currency"
 _PLACE = "books and accounts keep their places"
 _HEAD = "the head of a book is the hash of its last record"
+_UNSEALED = "a record is sealed by the head of its book before it is kept"
 _BALANCE = "a journal entry does not balance"
 _CLOSED = "a closed day is not opened again"
 _HOLD = "a hold ends once and keeps what it was"
@@ -54,6 +55,7 @@ _SEALED_IS_LOPSIDED = """
           WHERE book_id = NEW.id AND seq > OLD.records AND seq <= NEW.records
             AND COALESCE((SELECT SUM(amount_minor) FROM postings
                           WHERE entry_id = journal_entries.id), 1) <> 0)"""
+_IS_MOVED = "NEW.id <> OLD.id OR COALESCE(NEW.community_id, 0) <> COALESCE(OLD.community_id, 0)"
 _IS_REOPENED = """
   OLD.closed_through IS NOT NULL
   AND (NEW.closed_through IS NULL OR NEW.closed_through < OLD.closed_through)"""
@@ -153,7 +155,7 @@ SQLITE: dict[str, str] = dict(
             "BEFORE UPDATE ON books",
             _REFUSE.format(
                 _PLACE,
-                "NEW.id <> OLD.id OR COALESCE(NEW.community_id, 0) <> COALESCE(OLD.community_id, 0)",
+                _IS_MOVED,
             ),
             _REFUSE.format(_CLOSED, _IS_REOPENED.strip()),
             _REFUSE.format(_HEAD, _HEAD_IS_WRONG.strip()),
@@ -218,10 +220,7 @@ POSTGRESQL_FUNCTIONS: dict[str, str] = {
     ),
     "keep_book": _function(
         "keep_book",
-        _refuse(
-            _PLACE,
-            "NEW.id <> OLD.id OR COALESCE(NEW.community_id, 0) <> COALESCE(OLD.community_id, 0)",
-        ),
+        _refuse(_PLACE, _IS_MOVED),
         _refuse(_CLOSED, _IS_REOPENED),
         _refuse(_HEAD, _HEAD_IS_WRONG),
         _refuse(_BALANCE, _SEALED_IS_LOPSIDED, "check_violation"),
@@ -231,7 +230,7 @@ POSTGRESQL_FUNCTIONS: dict[str, str] = {
     "refuse_unsealed": _function(
         "refuse_unsealed",
         _refuse(
-            _HEAD,
+            _UNSEALED,
             "NOT EXISTS (SELECT 1 FROM books WHERE id = NEW.book_id AND records >= NEW.seq)",
         ),
         "RETURN NULL;",

@@ -258,7 +258,7 @@ END $$
 CREATE OR REPLACE FUNCTION refuse_unsealed() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
 IF NOT EXISTS (SELECT 1 FROM books WHERE id = NEW.book_id AND records >= NEW.seq) THEN
-  RAISE EXCEPTION 'the head of a book is the hash of its last record' USING ERRCODE = 'restrict_violation';
+  RAISE EXCEPTION 'a record is sealed by the head of its book before it is kept' USING ERRCODE = 'restrict_violation';
 END IF;
 RETURN NULL;
 END $$

@@ -60,7 +60,7 @@ def _measure(kind: str, engine: Engine) -> None:
         ours, sheet, bare = [], [], []
         for number in range(ROUNDS):
             ours.append(_timed(_deposits, session, community_id, member_ids[0]) / ENTRIES)
-            amounts = {member_id: 100 for member_id in member_ids}
+            amounts = dict.fromkeys(member_ids, 100)
             started = time.perf_counter()
             run_unit(session, _post, community_id, rules.many_savings_deposited(amounts))
             sheet.append((time.perf_counter() - started) / LEGS)

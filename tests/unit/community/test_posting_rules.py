@@ -19,7 +19,7 @@ MAYBE = st.integers(min_value=0, max_value=10**15)
 MEMBER = st.integers(min_value=1, max_value=10**6)
 MANY = st.dictionaries(MEMBER, AMOUNT, min_size=1, max_size=8)
 
-DEBT = {name: MAYBE for name in ("principal", "interest", "interest_receivable", "fee", "penalty")}
+DEBT = dict.fromkeys(("principal", "interest", "interest_receivable", "fee", "penalty"), MAYBE)
 
 RULES: dict[str, st.SearchStrategy[list[Leg]]] = {
     "capital_received": st.builds(rules.capital_received, AMOUNT),

@@ -27,7 +27,7 @@ class ValueDateLater(Invalid):
 
 
 class PeriodInvalid(Invalid):
-    """A period begins before it ends, and is not longer than what can be read at once."""
+    """A period ends on the day on which it begins, or later."""
 
     code = "period-invalid"
     title = "The period is not possible"
@@ -36,6 +36,13 @@ class PeriodInvalid(Invalid):
 class EntryNotFound(NotFound):
     code = "entry-not-found"
     title = "No such journal entry"
+
+
+class AccountKindNotFound(NotFound):
+    """The chart of accounts names the kinds that there are."""
+
+    code = "account-kind-not-found"
+    title = "No such kind of account"
 
 
 class AlreadyReversed(Conflict):

@@ -74,7 +74,7 @@ class TrialLine:
 
 @dataclass(frozen=True, slots=True)
 class TrialTotals:
-    """The columns of a trial balance in one currency; each pair is equal, or the books are wrong."""
+    """The columns of a trial balance in one currency; each pair is equal if the books are right."""
 
     currency: str
     opening_debit_minor: int
@@ -320,10 +320,10 @@ def member_lines(
     period: Period,
     entries_most: int,
     after: Place | None = None,
-) -> tuple[list[MemberLine], bool]:
+) -> tuple[list[MemberLine], Place | None]:
     """The movements of so many entries, by business day, with the running balance of each part.
 
-    A page ends between entries, never within one. Returns whether there are more behind them.
+    A page ends between entries, never within one. Returns where it ended if there are more.
     """
     parts = _parts(community_id, member_id)
     touched = union(*(select(legs.c.entry_id) for legs in parts)).subquery()
@@ -339,7 +339,7 @@ def member_lines(
     more = len(entries) > entries_most
     entries = entries[:entries_most]
     if not entries:
-        return [], False
+        return [], None
     balances = _balances_until(session, parts, period, after)
     receipts = _receipts(session, member_id, [entry.id for entry in entries])
     moved = _moved(session, parts, [entry.id for entry in entries])
@@ -359,7 +359,7 @@ def member_lines(
                     balance_minor=balances[section],
                 )
             )
-    return lines, more
+    return lines, Place(entries[-1].business_on, entries[-1].id) if more else None
 
 
 def _parts(community_id: int, member_id: int) -> tuple[Subquery, Subquery]:

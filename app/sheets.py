@@ -25,7 +25,7 @@ Cell = str | int | date | Money | None
 
 # For `@blp.doc`: the other form of an answer.
 CSV_DOC: dict[str, Any] = {
-    "responses": {"200": {"content": {"text/csv": {"schema": {"type": "string"}}}}}
+    "responses": {200: {"content": {"text/csv": {"schema": {"type": "string"}}}}}
 }
 
 

@@ -99,7 +99,7 @@ def pay_out_hold(
     """
     hold = get_hold_by_id(session, hold_id)
     place = accounts_of_holds(session, [hold])[hold.account_id]
-    given = amount or Money(hold.amount_minor, place.currency)
+    given = Money(hold.amount_minor, place.currency) if amount is None else amount
     _check_amount(given, place.currency)
     public_id = new_public_id("rcp")
     entry_id = post_hold(

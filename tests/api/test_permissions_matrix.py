@@ -32,6 +32,8 @@ IDS = {
     "call_id": "@call",
     "token_id": "@kept",
     "grant_id": "@office",
+    "hold_id": "@hold",
+    "kind": "savings_cash",
     "name": "savers-circle",
 }
 
@@ -118,6 +120,13 @@ READS = {
     "credit.get_credit_limit": Read(OWN),
     "ledger.list_entries": Read(BOOKS),
     "ledger.get_balances": Read(BOOKS),
+    "ledger.get_chart": Read(BOOKS),
+    "ledger.get_trial_balance": Read(BOOKS),
+    "ledger.get_account_statement": Read(BOOKS),
+    "ledger.get_member_statement": Read(OWN),
+    "holds.list_member_holds": Read(OWN),
+    "holds.list_holds": Read(BOOKS),
+    "holds.get_hold": Read(OWN),
 }
 QUERIES = {"loans.get_quote": "?product=@plain&amount=50.00&instalments=1"}
 
@@ -174,6 +183,9 @@ WRITES = {
     "groups.dissolve": Write(),
     "savings.deposit": Write(FIVE),
     "savings.withdraw": Write(FIVE),
+    "holds.place_hold": Write({**FIVE, "expires_on": "2027-01-01", "reason": "x"}),
+    "holds.post_hold": Write({}),
+    "holds.void_hold": Write(WHY),
     "trust.offer_vouch": Write(
         {"side": "voucher", "other": "@wang", "limit": CNY, "expires_on": "2027-01-01"}, NEIGHBOUR
     ),

@@ -8,16 +8,19 @@ import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
-from typing import Any
+from tempfile import SpooledTemporaryFile
+from typing import IO, Any
 
 import marshmallow as ma
-from flask import Response, request, stream_with_context
+from flask import Response, request
 
 from community.money import Money, format_minor
 
 JSON, CSV = "json", "csv"
 _MEDIA_TYPES = {"application/json": JSON, "text/csv": CSV}
 _BYTE_ORDER_MARK = "\ufeff"
+_MEMORY_BYTES = 1_000_000
+_PART_BYTES = 65_536
 # Also in full width, which some spreadsheets read the same.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
@@ -51,11 +54,26 @@ def wants_csv(asked: str | None) -> bool:
 
 
 def sheet(name: str, header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> Response:
-    """A CSV file of this name, sent while its rows are read."""
+    """A CSV file of this name.
+
+    It is written before it is sent, on the disk if it is long: what fails half-way is a problem
+    answer and not half a file, and the database is not kept waiting for a slow reader.
+    """
+    file = SpooledTemporaryFile(max_size=_MEMORY_BYTES)  # noqa: SIM115  closed with the answer
+    page = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
+    page.write(_BYTE_ORDER_MARK)
+    writer = csv.writer(page)
+    writer.writerow(header)
+    writer.writerows([cell(value) for value in row] for row in rows)
+    size = page.tell()
+    page.seek(0)
+    page.detach()
     answer = Response(
-        stream_with_context(_written(header, rows)),
+        _sent(file),
         content_type="text/csv; charset=utf-8; header=present",
     )
+    answer.call_on_close(file.close)  # also if nobody reads it, as with HEAD
+    answer.content_length = size
     answer.headers["Content-Disposition"] = f'attachment; filename="{name}.csv"'
     answer.headers["Vary"] = "Accept"
     return answer
@@ -74,23 +92,7 @@ def cell(value: Cell) -> str:
     return f"'{value}" if value.lstrip(" ").startswith(_FORMULA) else value
 
 
-def _written(header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> Iterator[str]:
-    page = io.StringIO()
-    writer = csv.writer(page)
-    yield _BYTE_ORDER_MARK
-    writer.writerow(header)
-    for row in rows:
-        writer.writerow([cell(value) for value in row])
-        if page.tell() > _PART_CHARACTERS:
-            yield _taken(page)
-    yield _taken(page)
-
-
-_PART_CHARACTERS = 16_384
-
-
-def _taken(page: io.StringIO) -> str:
-    text = page.getvalue()
-    page.seek(0)
-    page.truncate()
-    return text
+def _sent(file: IO[bytes]) -> Iterator[bytes]:
+    with file:
+        while part := file.read(_PART_BYTES):
+            yield part

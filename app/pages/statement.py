@@ -8,7 +8,7 @@ from typing import Any
 from flask import Response, request
 from sqlalchemy.orm import Session
 
-from app.clock import now, today
+from app.clock import today
 from app.communities.facts import membership_facts
 from app.extensions import db
 from app.ledger.views import all_member_lines
@@ -83,7 +83,6 @@ def show_statement() -> Response:
         period=period,
         places=places,
         printed_on=today(),
-        printed_at=now(),
         account=lambda key: _account_name(key, language),
         what=lambda kind: _rule_name(kind, language),
     )

@@ -260,7 +260,7 @@ def test_a_member_prints_their_statement(
         assert movement["id"] in answer.text
     assert "Li &lt;b&gt;Wei&lt;/b&gt;" in answer.text
     chinese = statement(client, person.token, lang="zh-CN").text
-    for shown in ("对账单", "社员储蓄", "存入储蓄", "支取储蓄", "1,200.00"):
+    for shown in ("对账单", "成员储蓄", "存入储蓄", "支取储蓄", "1,200.00"):
         assert shown in chinese
 
 

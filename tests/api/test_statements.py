@@ -51,7 +51,7 @@ def test_the_chart_lists_every_account(village: Village) -> None:
         "side": "debit",
         "owned": False,
         "name_en": "Members' money in custody",
-        "name_zh": "社员储蓄托管款",
+        "name_zh": "成员储蓄托管款",
         "purpose": "Cash and bank money that belongs to members. It is never lent.",
     }
 
@@ -77,7 +77,7 @@ def test_a_trial_balance_as_json_and_as_a_sheet(village: Village, saver: Person)
     cash, owed, total = sheet(by_query.text)
     assert (cash["code"], cash["name_zh"], cash["closing_debit"]) == (
         "1010",
-        "社员储蓄托管款",
+        "成员储蓄托管款",
         "105.49",
     )
     assert owed["closing_credit"] == "105.49"

@@ -27,6 +27,7 @@ FEATURES = [
     "communities",
     "groups",
     "savings",
+    "holds",
     "trust",
     "products",
     "loans",

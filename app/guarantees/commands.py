@@ -12,6 +12,7 @@ from app.extensions import db
 from app.transaction import run_unit
 from community.communities.models import Community
 from community.guarantees.failure import advance_loan, loans_to_advance
+from community.ledger.holds import expire_holds
 from community.ledger.service import close_through
 from community.trust.service import expire_vouches
 from community.trust.standings import expire_assessments
@@ -48,7 +49,7 @@ def close_community(
     session: Session, community_id: int, day: date, *, keep_open: bool = False
 ) -> int:
     """One community's day; returns how many loans were looked at."""
-    for sweep in (expire_vouches, expire_assessments):
+    for sweep in (expire_vouches, expire_assessments, expire_holds):
         run_unit(session, sweep, community_id=community_id, on=day, now=now())
     late = loans_to_advance(session, community_id=community_id, on=day)
     session.rollback()

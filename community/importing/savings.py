@@ -296,9 +296,11 @@ def _check_funds(session: Session, movements: list[_Movement], report: Report) -
         return
     free: dict[tuple[int, int], int] = defaultdict(int)
     currencies = {movement.place.id: movement.place.currency for movement in movements}
+    # What is on hold is not free; credits are negative.
+    taken = Account.balance_minor + Account.held_minor
     for community_id, member_id, currency, balance in select_by(
         session,
-        select(Book.community_id, Account.member_id, Account.currency, Account.balance_minor)
+        select(Book.community_id, Account.member_id, Account.currency, taken)
         .join(Account, Account.book_id == Book.id)
         .where(
             Account.kind == AccountKind.MEMBER_SAVINGS,

@@ -6,7 +6,7 @@ book), a handful of statements whatever the number of legs, the same on both dat
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import cast
 
 from sqlalchemy import (
@@ -25,7 +25,13 @@ from community.bulk import insert_columns
 from community.errors import InsufficientFunds
 from community.ledger.books import book_ids, lock_books
 from community.ledger.chain import entry_hash
-from community.ledger.errors import AlreadyReversed, DayClosed, EntryNotFound, Unbalanced
+from community.ledger.errors import (
+    AlreadyReversed,
+    DayClosed,
+    EntryNotFound,
+    Unbalanced,
+    ValueDateLater,
+)
 from community.ledger.models import DEBIT_KINDS, Account, AccountKind, Book, JournalEntry, Posting
 from community.ledger.rules import Leg
 
@@ -56,20 +62,25 @@ def post(
 ) -> int:
     """Write one journal entry with its legs and move the balances; returns the entry's id.
 
-    Locks the community's book, so lock everything else first. Legs come from `ledger.rules`.
-    Raises Unbalanced, DayClosed, InsufficientFunds (an account would be overdrawn).
+    `on` is the business day, which has to be open; `value_on` is when the event really was, the
+    same day if it is left out. Locks the community's book, so lock everything else first. Legs
+    come from `ledger.rules`.
+    Raises Unbalanced, DayClosed, ValueDateLater, InsufficientFunds (an account would be overdrawn,
+    or what is on hold would be spent).
     Cost: a fixed number of statements, plus one row a leg.
     """
     if not legs or sum(leg.amount_minor for leg in legs) != 0:
         raise Unbalanced(f"The legs of {kind} do not sum to zero.")
+    if value_on is not None and value_on > on:
+        raise ValueDateLater(
+            f"The value date {value_on} is later than the business day {on}.",
+            value_on=value_on.isoformat(),
+            business_on=on.isoformat(),
+            field="value_on",
+        )
     book_id = book_ids(session, [community_id])[community_id]
     book = lock_books(session, [book_id])[book_id]
-    if book.closed_through is not None and on <= book.closed_through:
-        raise DayClosed(
-            f"The books are closed through {book.closed_through}; post to a later day with "
-            "a value date.",
-            closed_through=book.closed_through.isoformat(),
-        )
+    _check_open(book, on)
     places = _move_balances(session, book_id, currency, legs)
     return _write_entry(
         session,
@@ -104,7 +115,8 @@ def reverse(
 ) -> int:
     """Undo an entry by a new one with every leg turned round; the old one stays as it is.
 
-    Raises EntryNotFound, AlreadyReversed, InsufficientFunds when the money has moved on.
+    The correction stands on the open day `on`, with the value date of what it corrects.
+    Raises EntryNotFound, AlreadyReversed, DayClosed, InsufficientFunds when the money has moved on.
     """
     entry = session.get(JournalEntry, entry_id)
     if entry is None:
@@ -166,12 +178,38 @@ def balance(
     return amount if kind in DEBIT_KINDS else -amount
 
 
+def available(session: Session, *, community_id: int, currency: str, member_id: int) -> int:
+    """What a member may take out of their savings: what is there, less what is on hold."""
+    found = session.execute(
+        select(Account.balance_minor, Account.held_minor)
+        .join(Book, Book.id == Account.book_id)
+        .where(
+            Book.community_id == community_id,
+            Account.kind == AccountKind.MEMBER_SAVINGS,
+            Account.currency == currency,
+            _owner_key == member_id,
+        )
+    ).one_or_none()
+    return 0 if found is None else -found.balance_minor - found.held_minor
+
+
 def close_through(session: Session, *, community_id: int, on: date) -> None:
-    """Close the business days up to `on`: they take no more postings."""
+    """Close the business days up to `on`: they take no more postings, and never will again."""
     book_id = book_ids(session, [community_id])[community_id]
     book = lock_books(session, [book_id])[book_id]
     if book.closed_through is None or book.closed_through < on:
         book.closed_through = on
+
+
+def _check_open(book: Book, on: date) -> None:
+    if book.closed_through is not None and on <= book.closed_through:
+        first_open_on = book.closed_through + timedelta(days=1)
+        raise DayClosed(
+            f"The books are closed through {book.closed_through}; the first open day is "
+            f"{first_open_on}. Post there, with the value date of when it was.",
+            closed_through=book.closed_through.isoformat(),
+            first_open_on=first_open_on.isoformat(),
+        )
 
 
 def _move_balances(
@@ -187,7 +225,8 @@ def _move_balances(
         changes[place] = changes.get(place, 0) + leg.amount_minor
     found = _read_accounts(session, book_id, currency, changes)
     for place, change in changes.items():
-        _refuse_overdraft(place[0], currency, found[place][1] if place in found else 0, change)
+        _, balance_minor, held_minor = found.get(place, (0, 0, 0))
+        _refuse_overdraft(place[0], currency, balance_minor, held_minor, change)
     moved = sorted(
         (found[place][0], change) for place, change in changes.items() if change and place in found
     )
@@ -212,40 +251,47 @@ def _move_balances(
             },
         )
         found |= _read_accounts(session, book_id, currency, new)
-    return {place: account_id for place, (account_id, _) in found.items()}
+    return {place: account_id for place, (account_id, _, _) in found.items()}
 
 
 def _read_accounts(
     session: Session, book_id: int, currency: str, wanted: Collection[_Place]
-) -> dict[_Place, tuple[int, int]]:
-    """Id and balance of the accounts that are there, by place."""
+) -> dict[_Place, tuple[int, int, int]]:
+    """Id, balance and what is on hold of the accounts that are there, by place."""
     query = select(
-        _accounts.c.kind, _accounts.c.member_id, _accounts.c.id, _accounts.c.balance_minor
+        _accounts.c.kind,
+        _accounts.c.member_id,
+        _accounts.c.id,
+        _accounts.c.balance_minor,
+        _accounts.c.held_minor,
     ).where(
         _accounts.c.book_id == book_id,
         _accounts.c.kind.in_({kind for kind, _ in wanted}),
         _accounts.c.currency == currency,
     )
     owners = sorted({owner or 0 for _, owner in wanted})
-    found: dict[_Place, tuple[int, int]] = {}
+    found: dict[_Place, tuple[int, int, int]] = {}
     for start in range(0, len(owners), _PART):
         rows = session.execute(query.where(_owner_key.in_(owners[start : start + _PART])))
         found |= {
-            (kind, owner): (account_id, held)
-            for kind, owner, account_id, held in rows
+            (kind, owner): (account_id, balance_minor, held_minor)
+            for kind, owner, account_id, balance_minor, held_minor in rows
             if (kind, owner) in wanted
         }
     return found
 
 
-def _refuse_overdraft(kind: AccountKind, currency: str, held: int, change: int) -> None:
-    after = held + change
-    if (after < 0) if kind in DEBIT_KINDS else (after > 0):
+def _refuse_overdraft(
+    kind: AccountKind, currency: str, balance_minor: int, held_minor: int, change: int
+) -> None:
+    after = balance_minor + change
+    if (after < 0) if kind in DEBIT_KINDS else (after + held_minor > 0):
+        on_hold = f", {held_minor} of them on hold" if held_minor else ""
         raise InsufficientFunds(
-            f"The account {kind.value} holds {abs(held)} minor units of {currency}, "
-            f"{abs(change)} were asked for.",
+            f"The account {kind.value} holds {abs(balance_minor)} minor units of {currency}"
+            f"{on_hold}, {abs(change)} were asked for.",
             account=kind.value,
-            available_minor=abs(held),
+            available_minor=abs(balance_minor) - held_minor,
             asked_minor=abs(change),
         )
 

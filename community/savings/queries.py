@@ -7,20 +7,28 @@ from sqlalchemy.orm import Session
 
 from community.communities.queries import get_community_by_id, memberships_of
 from community.ledger.models import AccountKind
-from community.ledger.service import balance
+from community.ledger.service import available, balance
 from community.savings.errors import ReceiptNotFound
 from community.savings.models import SavingsMovement
 
 
 @dataclass(frozen=True, slots=True)
 class Balances:
-    """What a member has in a community's custody: free savings and stake, in minor units."""
+    """What a member has in a community's custody: free savings and stake, in minor units.
+
+    Of the free savings, `held_minor` is on hold and cannot be taken out now.
+    """
 
     community_id: int
     member_id: int
     currency: str
     free_minor: int
     stake_minor: int
+    held_minor: int
+
+    @property
+    def available_minor(self) -> int:
+        return self.free_minor - self.held_minor
 
     @property
     def total_minor(self) -> int:
@@ -40,7 +48,10 @@ def balances(session: Session, *, community_id: int, member_id: int) -> Balances
         )
         for kind in (AccountKind.MEMBER_SAVINGS, AccountKind.MEMBER_STAKE)
     )
-    return Balances(community_id, member_id, currency, free, stake)
+    open_minor = available(
+        session, community_id=community_id, currency=currency, member_id=member_id
+    )
+    return Balances(community_id, member_id, currency, free, stake, free - open_minor)
 
 
 def all_balances(session: Session, member_id: int) -> list[Balances]:

@@ -11,7 +11,7 @@ from werkzeug.test import TestResponse
 
 from tests.api.people import assert_problem
 from tests.api.world import World
-from tests.api.wrong import amounts, groups, loans, others, places, servicing, trust, web
+from tests.api.wrong import amounts, groups, ledger, loans, others, places, servicing, trust, web
 from tests.api.wrong.shape import FRESH, Raw, Wrong
 
 TABLE = [
@@ -26,6 +26,7 @@ TABLE = [
     *trust.SAVINGS,
     *trust.VOUCHES,
     *groups.GROUPS,
+    *ledger.LEDGER,
     *loans.LOANS,
     *loans.CALLS,
     *servicing.SERVICING,

@@ -21,6 +21,9 @@ WANG = f"{HERE}/members/@wang"
 MOVES: list[tuple[str, str, dict[str, object] | None]] = [
     ("officer", f"{WANG}/savings/deposits", FIVE | {"reference": "slip 9"}),
     ("officer", f"{WANG}/savings/withdrawals", FIVE),
+    ("officer", f"{WANG}/holds", TWO | {"expires_on": "2027-01-01", "reason": "seed"}),
+    ("officer", "/holds/@hold/posting", {}),
+    ("officer", "/holds/@other_hold/void", {"reason": "not needed"}),
     ("wang", f"{WANG}/stake-locks", TWO),
     ("zhao", f"{HERE}/members/@zhao/stake-releases", TWO),
     ("operator", f"{HERE}/lending-pool/deposits", FIVE | {"reference": "more"}),
@@ -77,8 +80,9 @@ def test_what_is_sent_twice_at_once_happens_once(changing_world: World) -> None:
         replayed = [a.headers.get("Idempotency-Replayed") == "true" for a in (first, second)]
         assert sorted(replayed) == [False, True], path
         grown = _entries(world) - entries
-        # An approval books nothing; the group loan pays out each share; a call notes its claim.
-        expected = 0 if path.endswith("approval") else None
+        # An approval or a hold books nothing; the group loan pays out each share; a call notes its
+        # claim.
+        expected = 0 if path.endswith(("approval", "holds", "void")) else None
         if expected is None:
             expected = 2 if path.startswith(("/calls", "/group-loans")) else 1
         assert grown == expected, path

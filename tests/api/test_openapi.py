@@ -116,6 +116,9 @@ def test_money_is_moved_with_a_key_and_updates_name_a_version(document: dict[str
     assert keyed == {
         "savings_deposit",
         "savings_withdraw",
+        "holds_place_hold",
+        "holds_post_hold",
+        "holds_void_hold",
         "trust_lock_stake",
         "trust_release_stake",
         "credit_approve_loan",

@@ -35,6 +35,8 @@ IDS = {
     "change_id": "@moved",
     "token_id": "@kept",
     "grant_id": "@office",
+    "hold_id": "@hold",
+    "kind": "savings_cash",
     "name": "savers-circle",
 }
 
@@ -122,6 +124,13 @@ READS = {
     "credit.get_credit_limit": Read(OWN),
     "ledger.list_entries": Read(BOOKS),
     "ledger.get_balances": Read(BOOKS),
+    "ledger.get_chart": Read(BOOKS),
+    "ledger.get_trial_balance": Read(BOOKS),
+    "ledger.get_account_statement": Read(BOOKS),
+    "ledger.get_member_statement": Read(OWN),
+    "holds.list_member_holds": Read(OWN),
+    "holds.list_holds": Read(BOOKS),
+    "holds.get_hold": Read(OWN),
 }
 QUERIES = {"loans.get_quote": "?product=@plain&amount=50.00&instalments=1"}
 
@@ -178,6 +187,9 @@ WRITES = {
     "groups.dissolve": Write(),
     "savings.deposit": Write(FIVE),
     "savings.withdraw": Write(FIVE),
+    "holds.place_hold": Write({**FIVE, "expires_on": "2027-01-01", "reason": "x"}),
+    "holds.post_hold": Write({}),
+    "holds.void_hold": Write(WHY),
     "trust.offer_vouch": Write(
         {"side": "voucher", "other": "@wang", "limit": CNY, "expires_on": "2027-01-01"}, NEIGHBOUR
     ),

@@ -166,6 +166,21 @@ def make_world(template: str, folder: Path) -> Iterator[World]:
             headers={"Idempotency-Key": "deposit-of-wang-8"},
         )
         assert paid.status_code == 201, paid.text
+        for name in ("hold", "other_hold"):
+            held = world.call(
+                "officer",
+                "POST",
+                "/communities/@village/members/@wang/holds",
+                json={
+                    "amount": {"amount": "1.00", "currency": "CNY"},
+                    "expires_on": "2027-01-01",
+                    "reason": "seed",
+                    "reference": name,
+                },
+                headers={"Idempotency-Key": f"{name}-of-wang"},
+            )
+            assert held.status_code == 201, held.text
+            world.ids[name] = held.get_json()["id"]
         listed = world.call("officer", "GET", "/communities/@village/members?limit=1")
         world.ids["cursor"] = listed.get_json()["next_cursor"]
         world.changed()

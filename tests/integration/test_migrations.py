@@ -76,6 +76,43 @@ def test_downgrading_leaves_nothing(two_databases: tuple[str, str]) -> None:
     assert left == set()
 
 
+ROWS = """
+INSERT INTO communities (id, public_id, kind, name, reference, currency, path, version, created_at)
+  VALUES (1, 'com_1', 'region', 'x', 'x', 'CNY', '/1/', 1, '2026-01-01 00:00:00');
+INSERT INTO books (id, community_id, records, head_hash) VALUES (1, 1, 1, 'h1');
+INSERT INTO accounts (id, book_id, kind, currency, balance_minor)
+  VALUES (1, 1, 'lending_cash', 'CNY', 5), (2, 1, 'lender_funds', 'CNY', -5);
+INSERT INTO journal_entries (id, book_id, seq, kind, currency, business_on, value_on, recorded_at,
+                             reference, prev_hash, hash)
+  VALUES (1, 1, 1, 'capital.received', 'CNY', '2026-01-01', '2026-01-01', '2026-01-01 00:00:00',
+          'x', 'h0', 'h1');
+INSERT INTO postings (id, entry_id, account_id, amount_minor) VALUES (1, 1, 1, 5), (2, 1, 2, -5)
+"""
+
+
+def test_books_with_rows_migrate_and_lose_none(two_databases: tuple[str, str]) -> None:
+    url = two_databases[0]
+    _migrate(url, lambda: upgrade(revision="0002"))
+    with _connected(url) as connection:
+        for statement in ROWS.split(";"):
+            connection.execute(text(statement))
+        before = _rows(connection)
+    for step in (upgrade, lambda: downgrade(revision="0002"), upgrade):
+        _migrate(url, step)
+        with _connected(url) as connection:
+            assert _rows(connection) == before
+            if connection.dialect.name == "sqlite":
+                assert connection.execute(text("PRAGMA foreign_key_check")).all() == []
+
+
+def _rows(connection: Connection) -> list[object]:
+    return [
+        *connection.execute(text("SELECT id, kind, balance_minor FROM accounts ORDER BY id")),
+        *connection.execute(text("SELECT id, hash, value_on FROM journal_entries ORDER BY id")),
+        *connection.execute(text("SELECT id, account_id, amount_minor FROM postings ORDER BY id")),
+    ]
+
+
 def _upgrade(url: str) -> None:
     _migrate(url, upgrade)
 

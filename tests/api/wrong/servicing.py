@@ -40,7 +40,9 @@ SERVICING = [
         {"amount": money("12.00", "USD")},
         "422 currency-mismatch",
     ),
-    Wrong("settling for nobody", "officer", PAYOFF, FIVE | {"payer": NOBODY}, "404 member-not-found"),
+    Wrong(
+        "settling for nobody", "officer", PAYOFF, FIVE | {"payer": NOBODY}, "404 member-not-found"
+    ),
     Wrong(
         "the payoff of the past century",
         "wang",
@@ -77,7 +79,11 @@ SERVICING = [
         "422 validation",
     ),
     Wrong(
-        "taking back by the payer", "wang", "POST /receipts/@receipt/reversal", WHY, "403 not-allowed"
+        "taking back by the payer",
+        "wang",
+        "POST /receipts/@receipt/reversal",
+        WHY,
+        "403 not-allowed",
     ),
     *(
         Wrong(f"a charge with {name}", "officer", CHARGE, FEE | changes, problem)
@@ -109,10 +115,17 @@ SERVICING = [
             ("days backwards", moved(days=-9), "422 validation"),
             ("a rate besides", moved(yearly_rate_ppm=1), "422 validation"),
             ("its end before its start", moved(until_on="2026-03-01"), "422 validation"),
-            ("a window of another age", moved(from_on="2040-01-01", until_on="2040-02-01"),
-             "409 plan-not-changed"),
-            ("parts of one", WHY | {"kind": "split", "from_on": "2026-04-01",
-             "until_on": "2026-05-01", "parts": 1}, "422 validation"),
+            (
+                "a window of another age",
+                moved(from_on="2040-01-01", until_on="2040-02-01"),
+                "409 plan-not-changed",
+            ),
+            (
+                "parts of one",
+                WHY
+                | {"kind": "split", "from_on": "2026-04-01", "until_on": "2026-05-01", "parts": 1},
+                "422 validation",
+            ),
             ("a usurer's rate", WHY | {"kind": "rate", "yearly_rate_ppm": 10**9}, "422 validation"),
         )
     ),
@@ -138,4 +151,4 @@ SERVICING = [
         None,
         "409 tranche-not-due",
     ),
-]  # fmt: skip
+]

@@ -32,10 +32,9 @@ from community.importing.places import (
 from community.importing.reading import Column, Progress, read_values
 from community.importing.report import Report
 from community.ledger import rules
-from community.ledger.books import book_ids, lock_books
 from community.ledger.events import record_event
 from community.ledger.models import Account, AccountKind, Book
-from community.ledger.service import post
+from community.ledger.service import Draft, post_all
 from community.money import format_minor, parse_minor
 from community.savings.models import SavingsMovement, SavingsMovementKind
 from community.trust.models import Standing
@@ -330,7 +329,11 @@ def _check_funds(session: Session, movements: list[_Movement], report: Report) -
 
 
 def _in_time(movements: Iterable[_Movement]) -> list[_Movement]:
-    return sorted(movements, key=lambda m: (m.row.moved_on, m.row.kind is STAKE_LOCK, m.row.line))
+    """Movements by community, in the order in which they are booked there."""
+    return sorted(
+        movements,
+        key=lambda m: (m.place.id, m.row.moved_on, m.row.kind is STAKE_LOCK, m.row.line),
+    )
 
 
 def _write(
@@ -345,39 +348,40 @@ def _write(
     if not movements:
         return
     _raise_stakes(session, movements)
-    books = book_ids(session, {movement.place.id for movement in movements})
-    lock_books(session, books.values())
     sheets: dict[tuple[date, bool, Place], list[_Movement]] = {}
     for movement in _in_time(movements):
         row = movement.row
         sheet = (row.moved_on, row.kind is STAKE_LOCK, movement.place)
         sheets.setdefault(sheet, []).append(movement)
-    entry_ids: list[int] = []
-    in_order: list[_Movement] = []
+    drafts = []
     for (moved_on, is_lock, place), sheet_movements in sheets.items():
         amounts: dict[int, int] = {}
         for movement in sheet_movements:
             before = amounts.get(movement.member_id, 0)
             amounts[movement.member_id] = before + movement.amount_minor
-        try:
-            entry_id = post(
-                session,
-                community_id=place.id,
-                currency=place.currency,
-                kind=f"savings.{(STAKE_LOCK if is_lock else DEPOSIT).value}",
-                legs=rules.stake_locked(amounts)
-                if is_lock
-                else rules.many_savings_deposited(amounts),
-                on=moved_on,
-                now=now,
-                reference=f"import {report.digest[:32]}",
-                actor_id=actor_id,
+        drafts.append(
+            Draft(
+                place.id,
+                place.currency,
+                f"savings.{(STAKE_LOCK if is_lock else DEPOSIT).value}",
+                rules.stake_locked(amounts) if is_lock else rules.many_savings_deposited(amounts),
+                moved_on,
+                f"import {report.digest[:32]}",
             )
-        except InsufficientFunds as error:
-            # Somebody withdrew between the check and the lock: checked again, it has its line.
-            raise StaleSnapshot() from error
-        entry_ids += [entry_id] * len(sheet_movements)
-        in_order += sheet_movements
+        )
+    try:
+        entries = post_all(session, drafts, now=now, actor_id=actor_id)
+    except InsufficientFunds as error:
+        # Somebody withdrew between the check and the lock: checked again, it has its line.
+        raise StaleSnapshot() from error
+    booked = [
+        (movement, entry_id)
+        for entry_id, sheet_movements in zip(entries, sheets.values(), strict=True)
+        for movement in sheet_movements
+    ]
+    # A member's movements beside one another, in the order of time: near in the indexes too.
+    booked.sort(key=lambda pair: pair[0].member_id)
+    in_order = [movement for movement, _ in booked]
     count = len(in_order)
     insert_columns(
         session,
@@ -390,7 +394,7 @@ def _write(
             "amount_minor": [movement.amount_minor for movement in in_order],
             "moved_on": [movement.row.moved_on for movement in in_order],
             "reference": [movement.row.reference for movement in in_order],
-            "entry_id": entry_ids,
+            "entry_id": [entry_id for _, entry_id in booked],
             "recorded_at": [now] * count,
         },
         progress,

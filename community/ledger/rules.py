@@ -5,13 +5,12 @@ the tests check rule by rule. Interest is booked when it is paid (cash basis).
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from community.ledger.models import AccountKind as A
 
 
-@dataclass(frozen=True, slots=True)
-class Leg:
+class Leg(NamedTuple):
     """One movement. `owner_id` names whose account (owned kinds); the rest are dimensions."""
 
     kind: A

@@ -105,8 +105,10 @@ def post_all(
         account_set: _move_balances(session, *account_set, [draft.legs for draft in its_drafts])
         for account_set, its_drafts in by_account_set.items()
     }
-    entry_ids = []
-    postings: list[tuple[int, int, int, int | None, int | None]] = []
+    entry_ids: list[int] = []
+    postings: dict[str, list[Any]] = {
+        name: [] for name in ("entry_id", "account_id", "amount_minor", "member_id", "loan_id")
+    }
     for draft in drafts:
         book = books[ids[draft.community_id]]
         places = accounts[book.id, draft.currency]
@@ -116,9 +118,10 @@ def post_all(
         ]
         entry_id = _write_entry(session, book, draft, legs, now=now, actor_id=actor_id)
         entry_ids.append(entry_id)
-        postings += [(entry_id, *leg) for leg in legs]
-    names = ("entry_id", "account_id", "amount_minor", "member_id", "loan_id")
-    insert_columns(session, Posting, dict(zip(names, zip(*postings, strict=True), strict=True)))
+        columns = zip(*legs, strict=True)
+        for filled, more in zip(postings.values(), ([entry_id] * len(legs), *columns), strict=True):
+            filled += more
+    insert_columns(session, Posting, postings)
     session.flush()
     return entry_ids
 

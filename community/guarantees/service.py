@@ -505,10 +505,13 @@ def _lower_calls(
         items.sort(key=lambda item: (-cover.lines[item.cover_line_id].hops, -item.id))
         left = cut
         for item in items:
-            part = min(left, item.open_minor, cover.lines[item.cover_line_id].held_minor)
+            line = cover.lines[item.cover_line_id]
+            # What somebody else paid on the line meanwhile is asked in vain, and held no more.
+            in_vain = max(item.open_minor - line.held_minor, 0)
+            part = min(left, item.open_minor)
             if part:
                 item.moved_minor += part
-                release_line(session, cover.lines[item.cover_line_id], part)
+                release_line(session, line, max(part - in_vain, 0))
                 left -= part
         call.cancelled_minor += cut
         call.version += 1

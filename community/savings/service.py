@@ -36,7 +36,7 @@ def deposit(
 
     Raises NotAMember, CurrencyMismatch, AmountOutOfRange, ReceiptExists, DayClosed.
     """
-    require_active(session, community_id=community_id, member_id=member_id)
+    require_active(session, community_id=community_id, member_id=member_id, hold=True)
     return _move(
         session,
         SavingsMovementKind.DEPOSIT,
@@ -98,7 +98,7 @@ def move_to_stake(
     this, and is what others call. Raises NotAMember, InsufficientFunds, CurrencyMismatch,
     AmountOutOfRange.
     """
-    require_active(session, community_id=community_id, member_id=member_id)
+    require_active(session, community_id=community_id, member_id=member_id, hold=True)
     return _move(
         session,
         SavingsMovementKind.STAKE_LOCK,

@@ -162,9 +162,13 @@ def settle_state(
 ) -> None:
     """After money came in: fewer calls, less cover, and the status that follows."""
     loan = cover.loan
+    owed = loans.owed(session, loan=loan, on=on)
+    if loan.status is LoanStatus.WRITTEN_OFF and owed.total_minor == 0:
+        # Given up, but repaid after all: the borrower is late with nothing any more.
+        loan.overdue_since_on = None
+        mark_overdue_standings(session, cover)
     if loan.status not in _LIVE:
         return
-    owed = loans.owed(session, loan=loan, on=on)
     if loan.status is LoanStatus.CALLED:
         _lower_calls(session, cover, owed.total_minor, actor_id=actor_id, now=now)
         needed = min(cover.held_minor, owed.total_minor)

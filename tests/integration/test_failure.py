@@ -549,3 +549,21 @@ def test_across_nobody_is_asked_on_a_grant_that_ran_out(db_session: Session) -> 
     assert hamlet.calls(loan)["xia"].ground is CallGround.DIRECT
     assert hamlet.standing("xia").reserved_minor == 0
     hamlet.check()
+
+
+def test_who_repays_what_was_written_off_is_late_no_more(db_session: Session) -> None:
+    hamlet = Hamlet(db_session, terms={"liability_mode": "none", "cover_ratio_bps": 0})
+    hamlet.fund(1_000)
+    hamlet.person("ben", stake=10)
+    loan = hamlet.lend("ben", 100)
+    due_on = hamlet.day.replace(month=4)
+    hamlet.wait(42, loan)
+    hamlet.wait(60, loan)
+    hamlet.repay(loan, 99)
+    assert (loan.status, hamlet.standing("ben").overdue_since_on) == (
+        LoanStatus.WRITTEN_OFF,
+        due_on,
+    )
+    hamlet.repay(loan, 1)
+    assert hamlet.standing("ben").overdue_since_on is None
+    hamlet.check()

@@ -1,8 +1,8 @@
 """What can happen to a loan, each on its day. A loan's state is a function of these alone.
 
 An undone event is left out of the list. Among the events of a day, disbursements come first, then
-changes of the plan (acceleration is one), then charges, then money in, then a write-off; among equals, the order
-in which they are given.
+changes of the plan (acceleration is one), then charges, then money in, then a write-off; among
+equals, the order in which they are given.
 """
 
 from dataclasses import dataclass

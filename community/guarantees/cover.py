@@ -7,7 +7,7 @@ step, so that their `reserved` stays the sum of their lines.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from community.communities.charter import LiabilityMode
@@ -294,6 +294,24 @@ def pay_line(
                 paid_minor=guarantee.paid_minor,
             )
         guarantee.paid_minor += amount_minor
+
+
+def stake_for(session: Session, cover: LoanCover, standing: Standing) -> int:
+    """What of a member's stake may be set off for this loan.
+
+    Pledge-only loans rest on the stake and on nothing else: what others of them hold is theirs.
+    The standing is locked, so that no line on it can change meanwhile.
+    """
+    pledged = session.scalar(
+        select(func.sum(CoverLine.amount_minor - CoverLine.released_minor - CoverLine.paid_minor))
+        .join(Loan, Loan.id == CoverLine.loan_id)
+        .where(
+            CoverLine.standing_id == standing.id,
+            CoverLine.loan_id != cover.loan.id,
+            Loan.terms["product"]["liability_mode"].as_string() == LiabilityMode.PLEDGE_ONLY,
+        )
+    )
+    return max(standing.stake_minor - int(pledged or 0), 0)
 
 
 def _use_assessment(cover: LoanCover, standing: Standing, amount_minor: int) -> None:

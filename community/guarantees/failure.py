@@ -13,7 +13,15 @@ from sqlalchemy.orm import Session
 
 from community.communities.charter import CharterRules, LiabilityMode, read_rules
 from community.communities.models import Charter
-from community.guarantees.cover import PENDING, LoanCover, lock_cover, pay_line, release, reserve
+from community.guarantees.cover import (
+    PENDING,
+    LoanCover,
+    lock_cover,
+    pay_line,
+    release,
+    reserve,
+    stake_for,
+)
 from community.guarantees.models import Call, CallGround, CallLine, CallStatus
 from community.guarantees.plan import (
     Demand,
@@ -35,6 +43,7 @@ from community.loans import changes, states
 from community.loans import service as loans
 from community.loans.models import Instalment, Loan, LoanStatus, RepaymentSource
 from community.trust.models import VouchStatus
+from community.trust.snapshot import facts_of
 from graph.limits import CoverPath
 
 
@@ -149,7 +158,7 @@ def _set_off_own(
     unpaid: dict[int, int] = {}
     for line_id, part in parts.items():
         line = cover.lines[line_id]
-        amount = min(part, cover.standings[line.standing_id].stake_minor)
+        amount = min(part, stake_for(session, cover, cover.standings[line.standing_id]))
         if part > amount:
             unpaid[line_id] = part - amount
         if amount:
@@ -178,7 +187,7 @@ def _set_off(session: Session, cover: LoanCover, call: Call, *, on: date, now: d
         line = cover.lines[item.cover_line_id]
         standing = cover.standings[line.standing_id]
         if standing.member_id == call.guarantor_id:
-            left = standing.stake_minor - backed
+            left = stake_for(session, cover, standing) - backed
             backed += min(item.open_minor, line.held_minor, left)
             lines.add(line.id)
     if backed:
@@ -279,14 +288,13 @@ def _call_across(
             for call in cover.calls.values()
             if call.guarantor_id == member and call.status in PENDING
         )
-        free = standing.stake_minor + standing.assessed_minor - standing.reserved_minor
-        if standing.overdue_since_on is None:
-            room[member] = min(
-                vouch.limit_minor - vouch.reserved_minor - vouch.spent_minor,
-                free,
-                guarantee.cap_minor - guarantee.paid_minor - pending,
-            )
-            promise[member] = vouch.id
+        room[member] = min(
+            vouch.limit_minor - vouch.reserved_minor - vouch.spent_minor,
+            # As for any new cover: nothing of who is overdue, nor on a grant that has run out.
+            facts_of(standing).free_on(on),
+            guarantee.cap_minor - guarantee.paid_minor - pending,
+        )
+        promise[member] = vouch.id
     shares = co_guarantor_shares(room, min(shortfall_minor, max(owed - asked, 0)))
     for member, share in shares.items():
         standing = cover.standing_of(member)

@@ -175,9 +175,13 @@ def settle_state(
     there is room, and what cannot be had is noted as short. A called loan's cover only falls.
     """
     loan = cover.loan
+    owed = loans.owed(session, loan=loan, on=on)
+    if loan.status is LoanStatus.WRITTEN_OFF and owed.total_minor == 0:
+        # Given up, but repaid after all: the borrower is late with nothing any more.
+        loan.overdue_since_on = None
+        mark_overdue_standings(session, cover)
     if loan.status not in states.LIVE:
         return
-    owed = loans.owed(session, loan=loan, on=on)
     if loan.status is LoanStatus.CALLED:
         _lower_calls(session, cover, owed.total_minor, actor_id=actor_id, now=now)
         needed = min(cover.held_minor, owed.total_minor)
@@ -544,10 +548,13 @@ def _lower_calls(
         items.sort(key=lambda item: (-cover.lines[item.cover_line_id].hops, -item.id))
         left = cut
         for item in items:
-            part = min(left, item.open_minor, cover.lines[item.cover_line_id].held_minor)
+            line = cover.lines[item.cover_line_id]
+            # What somebody else paid on the line meanwhile is asked in vain, and held no more.
+            in_vain = max(item.open_minor - line.held_minor, 0)
+            part = min(left, item.open_minor)
             if part:
                 item.moved_minor += part
-                release_line(session, cover.lines[item.cover_line_id], part)
+                release_line(session, line, max(part - in_vain, 0))
                 left -= part
         call.cancelled_minor += cut
         call.version += 1

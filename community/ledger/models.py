@@ -8,7 +8,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstra
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.types import JSON
 
-from community.database import Base, Instant, Key, Minor, choice, new_public_id
+from community.database import Base, Instant, Key, Minor, choice, new_public_id, one_of
 
 
 class AccountKind(StrEnum):
@@ -59,8 +59,8 @@ OWNED_KINDS = frozenset(
     {AccountKind.MEMBER_SAVINGS, AccountKind.MEMBER_STAKE, AccountKind.OVERPAYMENT}
 )
 
-_DEBIT_LIST = ", ".join(f"'{kind.value}'" for kind in sorted(DEBIT_KINDS))
-_OWNED_LIST = ", ".join(f"'{kind.value}'" for kind in sorted(OWNED_KINDS))
+_IS_DEBIT = one_of("kind", sorted(DEBIT_KINDS))
+_IS_OWNED = one_of("kind", sorted(OWNED_KINDS))
 
 
 class Book(Base):
@@ -97,13 +97,11 @@ class Account(Base):
             "currency",
             unique=True,
         ),
+        CheckConstraint(one_of("kind", AccountKind), name="account_kind"),
+        CheckConstraint(f"({_IS_OWNED}) = (member_id IS NOT NULL)", name="owner_if_owned"),
         CheckConstraint(
-            f"(kind IN ({_OWNED_LIST})) = (member_id IS NOT NULL)", name="owner_if_owned"
-        ),
-        # What is on hold has to be there: it is as good as spent.
-        CheckConstraint(
-            f"(kind IN ({_DEBIT_LIST}) AND balance_minor >= 0)"
-            f" OR (kind NOT IN ({_DEBIT_LIST}) AND balance_minor + held_minor <= 0)",
+            # What is on hold has to be there: it is as good as spent.
+            f"balance_minor + held_minor = 0 OR (balance_minor + held_minor > 0) = ({_IS_DEBIT})",
             name="never_overdrawn",
         ),
         CheckConstraint(
@@ -114,7 +112,7 @@ class Account(Base):
 
     id: Mapped[Key]
     book_id: Mapped[int] = mapped_column(ForeignKey("books.id"))
-    kind: Mapped[AccountKind] = mapped_column(choice(AccountKind))
+    kind: Mapped[AccountKind] = mapped_column(choice(AccountKind, checked=False))
     member_id: Mapped[int | None] = mapped_column(ForeignKey("members.id"), index=True)
     currency: Mapped[str] = mapped_column(String(3))
     balance_minor: Mapped[Minor] = mapped_column(default=0)
@@ -158,7 +156,13 @@ class Posting(Base):
         CheckConstraint("amount_minor <> 0", name="moves_something"),
         Index("ix_postings_entry_id", "entry_id"),
         Index("ix_postings_account_id", "account_id"),
-        Index("ix_postings_loan_id", "loan_id"),
+        # Most postings are of no loan.
+        Index(
+            "ix_postings_loan_id",
+            "loan_id",
+            postgresql_where=text("loan_id IS NOT NULL"),
+            sqlite_where=text("loan_id IS NOT NULL"),
+        ),
     )
 
     id: Mapped[Key]

@@ -10,12 +10,12 @@ receivable; what was never accrued is income when it is paid. A payment says how
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from community.ledger.models import AccountKind as A
 
 
-@dataclass(frozen=True, slots=True)
-class Leg:
+class Leg(NamedTuple):
     """One movement. `owner_id` names whose account (owned kinds); the rest are dimensions."""
 
     kind: A
@@ -348,9 +348,7 @@ RULES: dict[str, Rule] = {
     "loan.paid_from_reserve": Rule(
         loan_paid_from_reserve, "Paid out of the reserve", "风险准备金代偿"
     ),
-    "loan.receipt_moved": Rule(
-        receipt_moved, "Parts of a receipt moved", "还款分配调整"
-    ),
+    "loan.receipt_moved": Rule(receipt_moved, "Parts of a receipt moved", "还款分配调整"),
     "loan.written_off": Rule(loan_written_off, "Principal written off", "本金核销"),
     "loan.recovered": Rule(loan_recovered, "Recovered after write-off", "核销后收回"),
     "loan.fee_charged": Rule(fee_charged, "Fee charged", "收取手续费"),

@@ -525,7 +525,7 @@ def _enter_application(
     season_id: int | None,
     group_loan_id: int | None,
 ) -> Loan:
-    communities.require_active(session, community_id=community_id, member_id=borrower_id)
+    communities.require_active(session, community_id=community_id, member_id=borrower_id, hold=True)
     offer = quote(
         session,
         community_id=community_id,

@@ -37,7 +37,7 @@ def deposit(
 
     Raises NotAMember, CurrencyMismatch, AmountOutOfRange, ReceiptExists, DayClosed.
     """
-    require_active(session, community_id=community_id, member_id=member_id)
+    require_active(session, community_id=community_id, member_id=member_id, hold=True)
     return _move(
         session,
         SavingsMovementKind.DEPOSIT,
@@ -146,7 +146,7 @@ def move_to_stake(
     this, and is what others call. Raises NotAMember, InsufficientFunds, CurrencyMismatch,
     AmountOutOfRange.
     """
-    require_active(session, community_id=community_id, member_id=member_id)
+    require_active(session, community_id=community_id, member_id=member_id, hold=True)
     expire_holds_of(session, community_id=community_id, member_id=member_id, on=on, now=now)
     return _move(
         session,

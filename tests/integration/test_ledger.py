@@ -5,7 +5,8 @@ from collections.abc import Callable
 from datetime import date, timedelta
 
 import pytest
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, func, select, text
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.transaction import run_unit
@@ -16,9 +17,16 @@ from community.ledger import rules
 from community.ledger.checks import check_ledger
 from community.ledger.errors import AlreadyReversed, DayClosed, Unbalanced, ValueDateLater
 from community.ledger.events import record_event
-from community.ledger.models import AccountKind, Book, Event, JournalEntry
+from community.ledger.models import (
+    DEBIT_KINDS,
+    OWNED_KINDS,
+    AccountKind,
+    Book,
+    Event,
+    JournalEntry,
+)
 from community.ledger.rules import Leg
-from community.ledger.service import balance, close_through, reverse
+from community.ledger.service import Draft, balance, close_through, post_all, reverse
 from tests.books import DAY, NOW, a_community, a_member, book
 
 
@@ -114,6 +122,100 @@ def test_a_value_date_is_not_later_than_its_business_day(db_session: Session) ->
             value_on=DAY + timedelta(days=1),
         )
     assert refusal.value.members["field"] == "value_on"
+
+
+def test_entries_posted_together_leave_the_books_that_they_leave_one_by_one(
+    db_session: Session,
+) -> None:
+    places = [a_community(db_session, reference) for reference in ("v1", "v2", "v3", "v4")]
+    member, other = a_member(db_session), a_member(db_session)
+    for place in places[:2]:
+        book(db_session, place.id, rules.savings_deposited(member.id, 50))
+    legs = [
+        rules.many_savings_deposited({member.id: 700, other.id: 90}),
+        rules.stake_locked({member.id: 700, other.id: 90}),
+        rules.stake_released(other.id, 90),
+        rules.capital_received(1_000),
+    ]
+    together = [
+        Draft(place.id, "CNY", "test.entry", its_legs, DAY, "test")
+        for its_legs in legs
+        for place in (places[0], places[2])
+    ]
+    ids = post_all(db_session, together, now=NOW)
+    # The stake that the first entries give is there for the later ones, in each book.
+    for its_legs in legs:
+        book(db_session, places[1].id, its_legs)
+    with pytest.raises(InsufficientFunds):
+        book(db_session, places[3].id, legs[1])
+    db_session.commit()
+    entries = {
+        entry.id: entry
+        for entry in db_session.scalars(select(JournalEntry).where(JournalEntry.id.in_(ids)))
+    }
+    assert [entries[entry_id].seq for entry_id in ids] == [2, 1, 3, 2, 4, 3, 5, 4]
+    for kind, owner in [
+        (AccountKind.SAVINGS_CASH, None),
+        (AccountKind.MEMBER_SAVINGS, member.id),
+        (AccountKind.MEMBER_SAVINGS, other.id),
+        (AccountKind.MEMBER_STAKE, member.id),
+        (AccountKind.MEMBER_STAKE, other.id),
+        (AccountKind.LENDING_CASH, None),
+        (AccountKind.LENDER_FUNDS, None),
+    ]:
+        assert held(db_session, places[0], kind, owner) == held(db_session, places[1], kind, owner)
+    assert held(db_session, places[0], AccountKind.MEMBER_STAKE, member.id) == 700
+    assert list(check_ledger(db_session)) == []
+
+
+def test_entries_posted_together_are_refused_together(db_session: Session) -> None:
+    community, member = a_community(db_session), a_member(db_session)
+    book(db_session, community.id, rules.savings_deposited(member.id, 100))
+    close_through(db_session, community_id=community.id, on=date(2026, 5, 1))
+    db_session.commit()
+
+    def draft(legs: list[Leg], on: date = DAY) -> Draft:
+        return Draft(community.id, "CNY", "test.entry", legs, on, "test")
+
+    deposit = draft(rules.savings_deposited(member.id, 500))
+    for bad, refusal in [
+        # In the end there would be enough; when it is booked there is not.
+        ([draft(rules.savings_withdrawn(member.id, 101)), deposit], InsufficientFunds),
+        ([deposit, draft(rules.capital_received(5), date(2026, 5, 1))], DayClosed),
+        ([deposit, draft([Leg(AccountKind.LENDING_CASH, 5)])], Unbalanced),
+        ([deposit, draft([])], Unbalanced),
+    ]:
+        with pytest.raises(refusal):
+            post_all(db_session, bad, now=NOW)
+        db_session.rollback()
+    assert held(db_session, community, AccountKind.MEMBER_SAVINGS, member.id) == 100
+    assert db_session.scalars(select(func.count()).select_from(JournalEntry)).one() == 1
+    assert list(check_ledger(db_session)) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "minor"),
+    [(kind, -1 if kind in DEBIT_KINDS else 1) for kind in AccountKind] + [("purse", 0)],
+)
+def test_the_database_itself_keeps_every_account_on_its_side(
+    db_session: Session, kind: str, minor: int
+) -> None:
+    community, member = a_community(db_session), a_member(db_session)
+    book(db_session, community.id, rules.capital_received(1))
+    insert = text(
+        "INSERT INTO accounts (book_id, kind, member_id, currency, balance_minor, held_minor)"
+        " SELECT id, :kind, :owner, 'KES', :minor, 0 FROM books WHERE community_id = :community"
+    )
+    values = {
+        "kind": str(kind),
+        "owner": member.id if kind in OWNED_KINDS else None,
+        "community": community.id,
+    }
+    for wrong in ({"minor": minor}, {"minor": 0, "owner": None if values["owner"] else member.id}):
+        with pytest.raises(IntegrityError), db_session.begin_nested():
+            db_session.execute(insert, values | wrong)
+    if minor:
+        db_session.execute(insert, values | {"minor": -minor})
 
 
 def test_reversing_restores_every_balance_and_can_be_done_once(db_session: Session) -> None:

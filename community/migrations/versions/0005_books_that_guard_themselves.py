@@ -3,23 +3,25 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0004"
-down_revision = "0003"
+revision = "0005"
+down_revision = "0004"
 branch_labels = None
 depends_on = None
 
 DEBITS = (
-    "'fee_receivable', 'interest_receivable', 'lending_cash', 'loan_principal', "
-    "'penalty_receivable', 'provision_expense', 'recourse_receivable', 'savings_cash', 'write_off'"
+    "fee_receivable",
+    "interest_receivable",
+    "lending_cash",
+    "loan_principal",
+    "penalty_receivable",
+    "provision_expense",
+    "recourse_receivable",
+    "savings_cash",
+    "write_off",
 )
-BEFORE = (
-    f"(kind IN ({DEBITS}) AND balance_minor >= 0)"
-    f" OR (kind NOT IN ({DEBITS}) AND balance_minor <= 0)"
-)
-AFTER = (
-    f"(kind IN ({DEBITS}) AND balance_minor >= 0)"
-    f" OR (kind NOT IN ({DEBITS}) AND balance_minor + held_minor <= 0)"
-)
+IS_DEBIT = " OR ".join(f"kind = '{kind}'" for kind in DEBITS)
+BEFORE = f"balance_minor = 0 OR (balance_minor > 0) = ({IS_DEBIT})"
+AFTER = f"balance_minor + held_minor = 0 OR (balance_minor + held_minor > 0) = ({IS_DEBIT})"
 PAST = "the past is not changed: post a correction instead"
 OLD_GUARDED = ("journal_entries", "postings", "events")
 REFUSE_UNBALANCED = """

@@ -134,6 +134,16 @@ def loan_written_off(loan_id: int, borrower_id: int, principal: int) -> list[Leg
     ]
 
 
+def provision_raised(amount: int) -> list[Leg]:
+    """More is set aside against loans that may not be paid back."""
+    return [Leg(A.PROVISION_EXPENSE, amount), Leg(A.LOAN_LOSS_ALLOWANCE, -amount)]
+
+
+def provision_released(amount: int) -> list[Leg]:
+    """Less has to be set aside: the loans got better, smaller, or left the books."""
+    return [Leg(A.LOAN_LOSS_ALLOWANCE, amount), Leg(A.PROVISION_EXPENSE, -amount)]
+
+
 def loan_recovered(loan_id: int, payer_id: int, amount: int) -> list[Leg]:
     """Money comes in on a loan that was written off."""
     return [

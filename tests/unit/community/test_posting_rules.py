@@ -33,6 +33,8 @@ RULES: dict[str, st.SearchStrategy[list[Leg]]] = {
         rules.loan_paid_from_reserve, MEMBER, principal=MAYBE, interest=MAYBE
     ),
     "loan_written_off": st.builds(rules.loan_written_off, MEMBER, MEMBER, AMOUNT),
+    "provision_raised": st.builds(rules.provision_raised, AMOUNT),
+    "provision_released": st.builds(rules.provision_released, AMOUNT),
     "loan_recovered": st.builds(rules.loan_recovered, MEMBER, MEMBER, AMOUNT),
     "recourse_arisen": st.builds(rules.recourse_arisen, MEMBER, st.none() | MEMBER, AMOUNT),
     "recourse_settled": st.builds(

@@ -1,9 +1,11 @@
 """A hamlet whose days end with classes and provisions, for tests of the portfolio."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date, timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import event, select
 from sqlalchemy.orm import Session
 
 from community.communities.charter import RiskClass
@@ -83,3 +85,19 @@ def allowance(hamlet: Hamlet) -> int:
         kind=AccountKind.LOAN_LOSS_ALLOWANCE,
         currency=CURRENCY,
     )
+
+
+@contextmanager
+def counted(hamlet: Hamlet) -> Iterator[list[str]]:
+    """The statements that are sent within the block."""
+    sent: list[str] = []
+
+    def note(_: Any, __: Any, statement: str, *___: Any) -> None:
+        sent.append(statement)
+
+    engine = hamlet.session.get_bind()
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield sent
+    finally:
+        event.remove(engine, "before_cursor_execute", note)

@@ -18,6 +18,7 @@ from sqlalchemy import (
     Subquery,
     case,
     func,
+    null,
     or_,
     select,
 )
@@ -151,7 +152,7 @@ def _grouped(
         late = out.c.overdue_since_on < on - timedelta(days=number)
         columns += sums(f"late_{number}", or_(late, out.c.is_restructured))
     if by is None:
-        return select(*columns).select_from(out)
+        return select(null().label("key"), *columns).select_from(out)
     query = select(_KEYS[by].label("key"), *columns).join(Loan, Loan.id == out.c.loan_id)
     if by is Grouping.GROUP:
         query = query.outerjoin(GroupLoan, GroupLoan.id == Loan.group_loan_id)

@@ -1,8 +1,6 @@
 """Classes and provisions of a hamlet's loans, worked by hand, on both databases."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from datetime import date, timedelta
 from threading import Barrier
 from typing import Any
@@ -10,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Engine, event, literal, select, text
+from sqlalchemy import Engine, literal, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
@@ -39,6 +37,7 @@ from tests.hamlet import Hamlet, yuan
 from tests.portfolio_life import (
     allowance,
     class_of,
+    counted,
     end_day,
     end_days,
     history,
@@ -504,22 +503,6 @@ def test_the_database_rounds_provisions_as_the_rule_does(
     by_class = bps_expression(literal(tier, LoanClass.risk_class.type), RULES)
     row = db_session.execute(select(by_share, by_class)).one()
     assert tuple(row) == (provision_minor(outstanding, bps), bps_of(tier, RULES))
-
-
-@contextmanager
-def counted(hamlet: Hamlet) -> Iterator[list[str]]:
-    """The statements that are sent within the block."""
-    sent: list[str] = []
-
-    def note(_: Any, __: Any, statement: str, *___: Any) -> None:
-        sent.append(statement)
-
-    engine = hamlet.session.get_bind()
-    event.listen(engine, "before_cursor_execute", note)
-    try:
-        yield sent
-    finally:
-        event.remove(engine, "before_cursor_execute", note)
 
 
 def _everything(session: Session) -> list[list[Any]]:

@@ -31,6 +31,7 @@ FEATURES = [
     "products",
     "loans",
     "guarantees",
+    "portfolio",
     "credit",
     "ledger",
     "importing",

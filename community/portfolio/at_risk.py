@@ -26,10 +26,10 @@ from sqlalchemy.orm import Session
 
 from community.communities import queries as communities
 from community.communities.models import Community
-from community.errors import Invalid
 from community.groups.models import Group
 from community.loans.models import GroupLoan, Loan
 from community.members.models import Member
+from community.portfolio.errors import DayToCome
 from community.portfolio.figures import IS_LIVE, IS_RESTRUCTURED, at_or_below, outstanding_at
 from community.portfolio.measures import Part, part
 from community.portfolio.models import LoanClass
@@ -93,10 +93,10 @@ def portfolio_at_risk(
 ) -> RiskReport:
     """PAR on a day for a community and those inside it; the days are its charter's `par_days`.
 
-    Three statements, whatever there is. Raises Invalid for a day to come, NoCharter.
+    Three statements, whatever there is. Raises DayToCome, NoCharter.
     """
     if on > today:
-        raise Invalid("The day has not come yet.", field="on", today=today.isoformat())
+        raise DayToCome(field="on", today=today.isoformat())
     charter = communities.charter_on(session, community.id, on)
     basis = Basis.ROWS if on == today else Basis.HISTORY
     here = at_or_below(community)

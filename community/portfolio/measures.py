@@ -5,8 +5,11 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from fractions import Fraction
 
-from community.errors import Invalid
 from community.money import round_half_even
+from community.portfolio.errors import BadMonth
+
+# Before it there are no dates in the books; it also keeps the month before within the calendar.
+_FIRST_YEAR = 1900
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,7 @@ def month_name(day: date) -> str:
 
 
 def month_end(month: str) -> date:
-    """The last day of '2027-03'. Raises Invalid."""
+    """The last day of '2027-03'. Raises BadMonth."""
     year, number = _read(month)
     return date(year, number, monthrange(year, number)[1])
 
@@ -60,5 +63,7 @@ def _read(month: str) -> tuple[int, int]:
     try:
         day = date.fromisoformat(f"{month}-01")
     except ValueError:
-        raise Invalid("A month is written as 2027-03.", field="month") from None
+        raise BadMonth("A month is written as 2027-03.", field="month") from None
+    if day.year < _FIRST_YEAR:
+        raise BadMonth("Nothing is known of that time.", field="month")
     return day.year, day.month

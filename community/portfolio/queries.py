@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
@@ -10,7 +11,7 @@ from sqlalchemy.orm import Session
 from community.communities.charter import CharterRules, RiskClass
 from community.communities.models import Charter, Community
 from community.loans.models import Loan
-from community.portfolio.classes import NON_PERFORMING, TIERS, non_accrual_classes
+from community.portfolio.classes import NON_PERFORMING, TIERS, Reason, non_accrual_classes
 from community.portfolio.figures import IS_LIVE, at_or_below
 from community.portfolio.measures import Part, part, share_bps
 from community.portfolio.models import LoanClass, LoanClassChange
@@ -31,6 +32,16 @@ class LoanClassFile:
         """How late the loan is on a day, by what was known when loans were last classified."""
         since = self.current.overdue_since_on if self.current is not None else None
         return max((on - since).days, 0) if since is not None else 0
+
+    def reasons(self, on: date) -> list[dict[str, Any]]:
+        """Why the loan is in its class: those of its last change, or that it never had one."""
+        if self.changes:
+            return self.changes[0][0].reasons
+        if self.current is None:
+            return []
+        days = self.days_overdue(on)
+        always = Reason("class_days", RiskClass.NORMAL, (("days_overdue", days),))
+        return [always.to_document()]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 
 from community.communities.charter import RiskClass
 from community.communities.models import Community
-from community.errors import Invalid
 from community.loans.models import Loan, LoanStatus
+from community.portfolio.errors import BadMonth
 from community.portfolio.figures import at_or_below, paid_until, was_out
 from community.portfolio.measures import Part, end_of_month_before, month_end, part
 from community.portfolio.models import LoanClassChange
@@ -48,11 +48,11 @@ def roll_rates(session: Session, *, community: Community, month: str, today: dat
     """The moves between the classes within a month, for a community and those inside it.
 
     Classes are those of the recorded history, a loan without one being normal; amounts are
-    re-derived from receipts. One statement. Raises Invalid for a month that has not ended.
+    re-derived from receipts. One statement. Raises BadMonth.
     """
     to_on = month_end(month)
     if to_on > today:
-        raise Invalid("The month has not ended yet.", field="month", today=today.isoformat())
+        raise BadMonth("The month has not ended yet.", field="month", today=today.isoformat())
     from_on = end_of_month_before(to_on)
     here = at_or_below(community)
     before, after = _class_at(from_on, community), _class_at(to_on, community)

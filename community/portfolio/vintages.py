@@ -22,6 +22,7 @@ from sqlalchemy.orm import Session
 from community.communities import queries as communities
 from community.communities.models import Community
 from community.loans.models import Instalment, Loan, LoanStatus, Repayment, RepaymentSource
+from community.portfolio.errors import DayToCome
 from community.portfolio.figures import (
     DaysAfter,
     at_or_below,
@@ -74,13 +75,18 @@ class VintageReport:
 _Happened = dict[str, list[tuple[str, int, int]]]
 
 
-def vintages(session: Session, *, community: Community, until: date, months: int) -> VintageReport:
+def vintages(
+    session: Session, *, community: Community, until: date, today: date, months: int
+) -> VintageReport:
     """The cohorts of the last `months` months before that of `until`, and of that month itself.
 
     Re-derived from schedules and receipts; lateness is lateness of the debt, whoever paid it. The
     thresholds are the charter's `par_days`. One statement each, one for the sizes, one for what
-    was written off. Cost: instalments and receipts of the cohorts, sorted by day. Raises NoCharter.
+    was written off. Cost: instalments and receipts of the cohorts, sorted by day. Raises
+    DayToCome, NoCharter.
     """
+    if until > today:
+        raise DayToCome(field="until", today=today.isoformat())
     charter = communities.charter_on(session, community.id, until)
     mine = (
         at_or_below(community),

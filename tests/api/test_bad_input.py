@@ -28,6 +28,7 @@ TABLE = [
     *groups.GROUPS,
     *loans.LOANS,
     *loans.CALLS,
+    *loans.REPORTS,
     *places.COMMUNITIES,
     *places.MEMBERS,
     *places.PRODUCTS,

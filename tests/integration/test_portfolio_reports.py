@@ -12,11 +12,11 @@ from community.communities import service as communities
 from community.communities.charter import CharterRules, RiskClass
 from community.communities.models import CommunityKind
 from community.communities.queries import charter_on
-from community.errors import Invalid
 from community.groups.models import Group, GroupStatus
 from community.guarantees.failure import advance_loan
 from community.loans.models import GroupLoan, Loan, LoanStatus
 from community.portfolio.at_risk import Basis, Grouping, RiskReport, portfolio_at_risk
+from community.portfolio.errors import BadMonth, DayToCome
 from community.portfolio.measures import Part
 from community.portfolio.queries import class_report, loan_class_file, non_accrual_loan_ids
 from community.portfolio.rolls import roll_rates
@@ -157,9 +157,8 @@ def test_today_is_read_from_rows_and_the_future_from_nowhere(db_session: Session
     hamlet.lend("ana", 100)
     assert par(hamlet, hamlet.day).basis is Basis.ROWS
     assert par(hamlet, hamlet.day).total.outstanding_minor == 100
-    with pytest.raises(Invalid):
+    with pytest.raises(DayToCome):
         par(hamlet, hamlet.day + timedelta(days=1))
-    # Before anything was lent there is nothing, and no share of nothing.
     early = par(hamlet, hamlet.day, today=hamlet.day + timedelta(days=1))
     assert early.total.outstanding_minor == 100
     hamlet.day += timedelta(days=40)
@@ -244,7 +243,9 @@ def test_a_community_sees_those_inside_it_and_not_those_beside_it(db_session: Se
 
 def test_vintages_say_how_many_of_a_month_ever_went_bad(db_session: Session) -> None:
     hamlet, _ = told(db_session)
-    report = vintages(db_session, community=hamlet.community, until=hamlet.day, months=12)
+    report = vintages(
+        db_session, community=hamlet.community, until=hamlet.day, today=hamlet.day, months=12
+    )
     march, april = report.cohorts
     assert (march.month, march.loans, march.disbursed_minor) == ("2026-03", 4, 2_700)
     assert [age.months_on_book for age in march.ages] == [0, 1, 2, 3, 4]
@@ -280,13 +281,17 @@ def test_a_payment_on_the_day_itself_comes_before_lateness(db_session: Session) 
     hamlet.repay(soon, 100)
     hamlet.day = date(2026, 5, 4)
     hamlet.repay(late, 100)
-    report = vintages(db_session, community=hamlet.community, until=hamlet.day, months=2)
+    report = vintages(
+        db_session, community=hamlet.community, until=hamlet.day, today=hamlet.day, months=2
+    )
     assert report.cohorts[0].ages[-1].ever_late[0] == EverLate(30, Part(1, 100, 5_000))
 
 
 def test_vintages_begin_as_far_back_as_is_asked(db_session: Session) -> None:
     hamlet, _ = told(db_session)
-    report = vintages(db_session, community=hamlet.community, until=hamlet.day, months=3)
+    report = vintages(
+        db_session, community=hamlet.community, until=hamlet.day, today=hamlet.day, months=3
+    )
     assert [cohort.month for cohort in report.cohorts] == ["2026-04"]
 
 
@@ -325,7 +330,7 @@ def test_roll_rates_follow_each_class_from_month_to_month(db_session: Session) -
 @pytest.mark.parametrize("month", ["2026-08", "2026-13", "x"])
 def test_a_month_that_has_not_ended_has_no_rolls(db_session: Session, month: str) -> None:
     hamlet = lending_hamlet(db_session)
-    with pytest.raises(Invalid):
+    with pytest.raises(BadMonth):
         roll_rates(db_session, community=hamlet.community, month=month, today=date(2026, 8, 30))
 
 
@@ -372,7 +377,7 @@ def test_reports_take_the_same_statements_for_few_loans_and_for_many(db_session:
             for by in Grouping:
                 par(hamlet, today, by=by)
                 par(hamlet, today - timedelta(days=1), by=by)
-            vintages(db_session, community=hamlet.community, until=today, months=12)
+            vintages(db_session, community=hamlet.community, until=today, today=today, months=12)
             month = "2026-03"
             roll_rates(db_session, community=hamlet.community, month=month, today=today)
             class_report(db_session, community=hamlet.community)

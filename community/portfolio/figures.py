@@ -100,44 +100,14 @@ def paid_until(on: date, *conditions: ColumnElement[bool]) -> Subquery:
     )
 
 
-def owed_through(on: date, *conditions: ColumnElement[bool]) -> Subquery:
-    """What each instalment and those before it come to, and when it fell due, as seen on a day."""
-    accelerated_on: ColumnElement[date | None] = type_coerce(
-        case((Loan.accelerated_on <= on, Loan.accelerated_on), else_=null()), Date
-    )
-    interest = case((counts_interest(accelerated_on), Instalment.interest_minor), else_=0)
-    return (
-        select(
-            Instalment.loan_id,
-            falls_due(accelerated_on).label("due_on"),
-            func.sum(Instalment.principal_minor + interest)
-            .over(
-                partition_by=Instalment.loan_id,
-                order_by=(Instalment.due_on, Instalment.number),
-            )
-            .label("total_minor"),
-        )
-        .join(Loan, Loan.id == Instalment.loan_id)
-        .where(*conditions)
-        .subquery("owed")
-    )
-
-
 def outstanding_at(on: date, *conditions: ColumnElement[bool]) -> Subquery:
     """Loans that were out on a day, with their outstanding principal and since when late, then.
 
     Re-derived from schedules and receipts: since payments fill instalments in the order of their
     days, the first instalment that the sum of payments does not reach is the first unpaid one.
     """
-    paid = paid_until(on, *conditions)
-    owed = owed_through(on, *conditions)
-    late = (
-        select(owed.c.loan_id, func.min(owed.c.due_on).label("since_on"))
-        .outerjoin(paid, paid.c.loan_id == owed.c.loan_id)
-        .where(owed.c.due_on < on, owed.c.total_minor > func.coalesce(paid.c.total_minor, 0))
-        .group_by(owed.c.loan_id)
-        .subquery("late")
-    )
+    paid = paid_until(on, was_out(on), *conditions)
+    late = _late_at(on, paid, was_out(on), *conditions)
     left = Loan.principal_minor - func.coalesce(paid.c.principal_minor, 0)
     return (
         select(
@@ -150,6 +120,50 @@ def outstanding_at(on: date, *conditions: ColumnElement[bool]) -> Subquery:
         .outerjoin(late, late.c.loan_id == Loan.id)
         .where(was_out(on), left > 0, *conditions)
         .subquery("loans_out")
+    )
+
+
+def _late_at(on: date, paid: Subquery, *conditions: ColumnElement[bool]) -> Subquery:
+    """Loans of which more had fallen due before a day than was paid by it, and since when."""
+    accelerated_on: ColumnElement[date | None] = type_coerce(
+        case((Loan.accelerated_on <= on, Loan.accelerated_on), else_=null()), Date
+    )
+    interest = case((counts_interest(accelerated_on), Instalment.interest_minor), else_=0)
+    due_on, due_minor = falls_due(accelerated_on), Instalment.principal_minor + interest
+    # Most loans are not late: only of those that are, the dues are put in order.
+    short = (
+        select(
+            Instalment.loan_id, func.coalesce(func.max(paid.c.total_minor), 0).label("paid_minor")
+        )
+        .join(Loan, Loan.id == Instalment.loan_id)
+        .outerjoin(paid, paid.c.loan_id == Instalment.loan_id)
+        .where(due_on < on, *conditions)
+        .group_by(Instalment.loan_id)
+        .having(func.sum(due_minor) > func.coalesce(func.max(paid.c.total_minor), 0))
+        .subquery("short")
+    )
+    owed = (
+        select(
+            Instalment.loan_id,
+            short.c.paid_minor,
+            due_on.label("due_on"),
+            func.sum(due_minor)
+            .over(
+                partition_by=Instalment.loan_id,
+                order_by=(Instalment.due_on, Instalment.number),
+            )
+            .label("total_minor"),
+        )
+        .join(short, short.c.loan_id == Instalment.loan_id)
+        .join(Loan, Loan.id == Instalment.loan_id)
+        .where(due_on < on)
+        .subquery("owed")
+    )
+    return (
+        select(owed.c.loan_id, func.min(owed.c.due_on).label("since_on"))
+        .where(owed.c.total_minor > owed.c.paid_minor)
+        .group_by(owed.c.loan_id)
+        .subquery("late")
     )
 
 

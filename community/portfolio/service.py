@@ -6,7 +6,7 @@ may run any number of times on a day and then change nothing. What is decided is
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
@@ -226,12 +226,34 @@ def _to_decide(
     query = _facts(late).where(*span, or_(and_(IS_LIVE, unsettled), leaving))
     rows = {row.loan_id: row for row in session.execute(query)}
     if rules.worst_loan_per_member:
-        borrowers = sorted({row.borrower_id for row in rows.values()})
+        borrowers = sorted(_in_trouble(session, here, rows.values()))
         for start in range(0, len(borrowers), KEYS_AT_ONCE):
             theirs = and_(here, Loan.borrower_id.in_(borrowers[start : start + KEYS_AT_ONCE]))
             query = _facts(overdue_since(on, theirs)).where(theirs, or_(IS_LIVE, unrecovered()))
             rows = {row.loan_id: row for row in session.execute(query)} | rows
     return [rows[loan_id] for loan_id in sorted(rows)]
+
+
+def _in_trouble(
+    session: Session, here: ColumnElement[bool], rows: Collection[Row[Any]]
+) -> set[int]:
+    """Members of whom one loan may decide on another.
+
+    A new loan with nothing late decides on nobody: if another of its member's does on it, that one
+    is read in its own range and brings it along. Only one that was written off is not read again.
+    """
+    borrowers = {row.borrower_id for row in rows if not _is_plainly_new(row)}
+    written_off = session.scalars(select(Loan.borrower_id).where(here, unrecovered()))
+    return borrowers | (set(written_off) & {row.borrower_id for row in rows})
+
+
+def _is_plainly_new(row: Row[Any]) -> bool:
+    return (
+        row.as_of_on is None
+        and row.overdue_since_on is None
+        and row.status is LoanStatus.CURRENT
+        and not row.is_restructured
+    )
 
 
 def _facts(late: Subquery) -> Select[*tuple[Any, ...]]:
@@ -266,6 +288,8 @@ def _decide(
 ) -> Iterator[_Decided]:
     """Each member's loans are decided together; a closed loan leaves in the class that it had."""
     by_borrower: dict[int, dict[str, tuple[Row[Any], Verdict]]] = defaultdict(dict)
+    # The same facts come up again and again.
+    known: dict[tuple[Facts, Held], Verdict] = {}
     for row in rows:
         if row.status is LoanStatus.CLOSED:
             verdict = Verdict(row.own_class, None, ())
@@ -279,8 +303,10 @@ def _decide(
             called=row.status is LoanStatus.CALLED,
             written_off=row.status is LoanStatus.WRITTEN_OFF,
         )
-        held = Held(row.own_class or RiskClass.NORMAL, row.clean_since_on)
-        by_borrower[row.borrower_id][row.public_id] = row, classify(facts, rules, held, on)
+        question = facts, Held(row.own_class or RiskClass.NORMAL, row.clean_since_on)
+        if question not in known:
+            known[question] = classify(facts, rules, question[1], on)
+        by_borrower[row.borrower_id][row.public_id] = row, known[question]
     for loans in by_borrower.values():
         rulings = rule_together({loan: verdict for loan, (_, verdict) in loans.items()}, rules)
         for loan, (row, verdict) in loans.items():

@@ -130,15 +130,16 @@ def _first_late(days: int, until: date, *mine: ColumnElement[bool]) -> Select[*t
     that day: from the first day on which the dues exceed the payments the loan is so late.
     """
     interest = case((counts_interest(Loan.accelerated_on), Instalment.interest_minor), else_=0)
+    day = type_coerce(DaysAfter(falls_due(Loan.accelerated_on), days + 1), Date)
     dues = (
         select(
             Instalment.loan_id,
-            type_coerce(DaysAfter(falls_due(Loan.accelerated_on), days + 1), Date).label("day"),
+            day.label("day"),
             literal(1).label("place"),
             (Instalment.principal_minor + interest).label("minor"),
         )
         .join(Loan, Loan.id == Instalment.loan_id)
-        .where(*mine)
+        .where(day <= until, *mine)
     )
     payments = (
         select(
@@ -148,7 +149,7 @@ def _first_late(days: int, until: date, *mine: ColumnElement[bool]) -> Select[*t
             -(Repayment.principal_minor + Repayment.interest_minor),
         )
         .join(Loan, Loan.id == Repayment.loan_id)
-        .where(Repayment.source != RepaymentSource.WRITE_OFF, *mine)
+        .where(Repayment.source != RepaymentSource.WRITE_OFF, Repayment.received_on <= until, *mine)
     )
     moves = union_all(dues, payments).subquery("moves")
     unpaid = func.sum(moves.c.minor).over(
@@ -157,7 +158,7 @@ def _first_late(days: int, until: date, *mine: ColumnElement[bool]) -> Select[*t
     runs = select(moves.c.loan_id, moves.c.day, unpaid.label("unpaid")).subquery("runs")
     first = (
         select(runs.c.loan_id, func.min(runs.c.day).label("day"))
-        .where(runs.c.unpaid > 0, runs.c.day <= until)
+        .where(runs.c.unpaid > 0)
         .group_by(runs.c.loan_id)
         .subquery("first")
     )

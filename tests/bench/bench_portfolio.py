@@ -35,26 +35,28 @@ DAY = date(2026, 9, 1)
 FILL = (
     """
     INSERT INTO members (public_id, kind, name, version, created_at)
-    SELECT 'mem_' || n, 'person', 'member ' || n, 1, now() FROM generate_series(1, CAST(:loans AS integer) / 2) n
+    SELECT 'mem_' || n, 'person', 'member ' || n, 1, now()
+      FROM generate_series(1, CAST(:loans AS integer) / 2) n
     """,
     """
     INSERT INTO loans (public_id, community_id, borrower_id, product_version_id, charter_id, terms,
                        principal_minor, outstanding_minor, written_off_minor, purpose, status,
                        disbursed_on, version, created_at)
-    SELECT 'lon_' || n, :community, m.first + n % (CAST(:loans AS integer) / 2), :version, :charter, l.terms,
-           120000, 120000 - 10000 * paid, 0, 'x', 'current', CAST(:start AS date) + n % 180, paid, now()
-      FROM (SELECT n, CASE WHEN n % 20 = 0 THEN n % 5
-                           ELSE greatest(0, (CAST(:day AS date) - (CAST(:start AS date) + n % 180)) / 31) END AS paid
-              FROM generate_series(1, CAST(:loans AS integer)) n) p,
-           (SELECT min(id) AS first FROM members WHERE public_id LIKE 'mem\\_%' AND
-                   name LIKE 'member %') m,
+    SELECT 'lon_' || n, :community, first + n % (CAST(:loans AS integer) / 2), :version, :charter,
+           terms, 120000, 120000 - 10000 * paid, 0, 'x', 'current', out_on, paid, now()
+      FROM (SELECT n, out_on, CASE WHEN n % 20 = 0 THEN n % 5
+                                   ELSE (CAST(:day AS date) - out_on) / 31 END AS paid
+              FROM (SELECT n, CAST(:start AS date) + n % 180 AS out_on
+                      FROM generate_series(1, CAST(:loans AS integer)) n) days) p,
+           (SELECT min(id) AS first FROM members WHERE name LIKE 'member %') m,
            (SELECT terms FROM loans ORDER BY id LIMIT 1) l
     """,
     """
     INSERT INTO instalments (loan_id, number, due_on, principal_minor, interest_minor,
                              paid_principal_minor, paid_interest_minor)
-    SELECT l.id, k, l.disbursed_on + 31 * k, 10000, 0, CASE WHEN k <= l.version THEN 10000 ELSE 0 END, 0
-      FROM loans l, generate_series(1, 12) k WHERE l.public_id LIKE 'lon\\_%' AND l.purpose = 'x'
+    SELECT l.id, k, l.disbursed_on + 31 * k, 10000, 0,
+           CASE WHEN k <= l.version THEN 10000 ELSE 0 END, 0
+      FROM loans l, generate_series(1, 12) k WHERE l.purpose = 'x'
     """,
     """
     INSERT INTO repayments (public_id, loan_id, payer_id, source, amount_minor, principal_minor,

@@ -137,6 +137,7 @@ def test_the_classes_of_a_loan_that_is_never_paid(db_session: Session) -> None:
         end_day(hamlet, due + timedelta(days=days))
         assert tiers(hamlet, ana) == [tier], days
         assert provisions(hamlet, ana) == [provision], days
+        assert class_of(hamlet, ana).overdue_since_on == (due if days else None)
     assert history(hamlet, ana) == [
         (date(2026, 4, 3), N, SM),
         (date(2026, 7, 2), SM, SS),
@@ -251,6 +252,21 @@ def test_a_loan_that_was_written_off_is_a_loss_and_holds_down_the_members_others
     end_day(hamlet, date(2026, 5, 1))
     assert tiers(hamlet, bad, good) == [L, N]
     assert provisions(hamlet, good) == [5]
+    hamlet.check()
+
+
+def test_a_new_loan_is_held_down_by_one_that_was_written_off_before_classes_began(
+    db_session: Session,
+) -> None:
+    hamlet = lending_hamlet(db_session, "ben", call_day=5, write_off_day=20)
+    bad, good = hamlet.lend("ben", 300, 1), hamlet.lend("ben", 600, 6)
+    hamlet.day = date(2026, 4, 2)
+    hamlet.repay(good, 100)
+    for day in (date(2026, 4, 8), date(2026, 4, 23)):
+        hamlet.day = day
+        hamlet.do(advance_loan, loan_id=bad.id, **hamlet.when)
+    end_day(hamlet, loan_ids=range(good.id, good.id + 1))
+    assert tiers(hamlet, bad, good) == [L, L]
     hamlet.check()
 
 

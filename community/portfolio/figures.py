@@ -4,6 +4,7 @@ from datetime import date
 from typing import Any
 
 from sqlalchemy import (
+    CTE,
     ColumnElement,
     Date,
     ScalarSelect,
@@ -85,8 +86,8 @@ def overdue_since(on: date, *conditions: ColumnElement[bool]) -> Subquery:
     )
 
 
-def paid_until(on: date, *conditions: ColumnElement[bool]) -> Subquery:
-    """Principal and interest paid on each loan until a day, that day included."""
+def paid_until(on: date, *conditions: ColumnElement[bool]) -> CTE:
+    """Principal and interest paid on each loan until a day, that day included; summed once."""
     return (
         select(
             Repayment.loan_id,
@@ -96,7 +97,7 @@ def paid_until(on: date, *conditions: ColumnElement[bool]) -> Subquery:
         .join(Loan, Loan.id == Repayment.loan_id)
         .where(Repayment.received_on <= on, *conditions)
         .group_by(Repayment.loan_id)
-        .subquery("paid")
+        .cte("paid")
     )
 
 
@@ -123,7 +124,7 @@ def outstanding_at(on: date, *conditions: ColumnElement[bool]) -> Subquery:
     )
 
 
-def _late_at(on: date, paid: Subquery, *conditions: ColumnElement[bool]) -> Subquery:
+def _late_at(on: date, paid: CTE, *conditions: ColumnElement[bool]) -> Subquery:
     """Loans of which more had fallen due before a day than was paid by it, and since when."""
     accelerated_on: ColumnElement[date | None] = type_coerce(
         case((Loan.accelerated_on <= on, Loan.accelerated_on), else_=null()), Date

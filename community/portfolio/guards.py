@@ -5,7 +5,8 @@ Migrations state the same in their own text, and a test compares the triggers.
 
 from sqlalchemy import DDL, event
 
-from community.ledger.guards import POSTGRESQL_FUNCTIONS
+from community.bulk import table_of
+from community.ledger.models import JournalEntry
 from community.portfolio.models import LoanClassChange, ProvisionChange
 
 GUARDED = (LoanClassChange.__tablename__, ProvisionChange.__tablename__)
@@ -14,10 +15,10 @@ _REFUSE = "the past is not changed: post a correction instead"
 
 
 def _guard(model: type[LoanClassChange] | type[ProvisionChange]) -> None:
-    name = model.__tablename__
+    name, table = model.__tablename__, table_of(model)
+    # The trigger's function is made with the journal.
+    table.add_is_dependent_on(table_of(JournalEntry))
     statements = [
-        # The trigger's function may not be there yet: which table is made first is not said.
-        ("postgresql", POSTGRESQL_FUNCTIONS[0].replace("%", "%%")),
         (
             "postgresql",
             f"CREATE TRIGGER {name}_keep BEFORE UPDATE OR DELETE ON {name} "
@@ -34,7 +35,7 @@ def _guard(model: type[LoanClassChange] | type[ProvisionChange]) -> None:
     ]
     for dialect, statement in statements:
         ddl = DDL(statement)  # type: ignore[no-untyped-call]
-        event.listen(model.__table__, "after_create", ddl.execute_if(dialect=dialect))
+        event.listen(table, "after_create", ddl.execute_if(dialect=dialect))
 
 
 for _model in (LoanClassChange, ProvisionChange):

@@ -33,6 +33,7 @@ FEATURES = [
     "loans",
     "guarantees",
     "servicing",
+    "portfolio",
     "credit",
     "ledger",
     "importing",

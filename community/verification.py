@@ -22,6 +22,7 @@ from community.ledger.models import Book, Event, JournalEntry, Posting
 from community.loans.checks import check_loans
 from community.members.checks import check_members
 from community.models import metadata
+from community.portfolio.checks import check_portfolio
 from community.products.checks import check_products
 from community.savings.checks import check_savings
 from community.trust.checks import check_trust
@@ -42,6 +43,7 @@ CHECKS: tuple[Check, ...] = (
     ("standings agree with the books", check_trust),
     ("products are what they were published as", check_products),
     ("loans agree with their schedules, payments and the books", check_loans),
+    ("classes and provisions follow from their history and the books", check_portfolio),
     ("promises, cover, caps and claims", check_guarantees),
 )
 

@@ -30,6 +30,7 @@ TABLE = [
     *loans.LOANS,
     *loans.CALLS,
     *servicing.SERVICING,
+    *loans.REPORTS,
     *places.COMMUNITIES,
     *places.MEMBERS,
     *places.PRODUCTS,

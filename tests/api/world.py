@@ -36,6 +36,7 @@ from community.members import service as members
 from community.members.models import Household, Member, MemberKind, RoleGrant
 from community.members.principal import Role
 from community.models import metadata
+from community.portfolio.service import classify_loans, provide
 from community.products import service as products
 from community.products.models import Product, Season
 from community.servicing import service as servicing
@@ -214,6 +215,7 @@ class Story:
         self._vouches()
         self._loans()
         self._group_loans()
+        self._portfolio()
         self._papers()
         self._far_away()
         self._tokens()
@@ -380,6 +382,10 @@ class Story:
         self.share = self.session.scalars(
             select(Loan).where(Loan.group_loan_id == self.group_loan.id).order_by(Loan.id)
         ).first()
+
+    def _portfolio(self) -> None:
+        for work in (classify_loans, provide):
+            self.do(work, **self.place, **self.hamlet.when)
 
     def _papers(self) -> None:
         grant: dict[str, Any] = {

@@ -1,9 +1,11 @@
 """Migrations give the same schema as the models, constraint by constraint, on both databases."""
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask_migrate import downgrade, upgrade
@@ -11,9 +13,12 @@ from sqlalchemy import Connection, text
 
 from app import create_app
 from app.extensions import db
+from community.communities import templates
+from community.communities.charter import read_rules
 from community.engine import make_engine
 from community.ledger.guards import GUARDED
 from community.models import metadata
+from community.portfolio import guards as portfolio_guards
 from config.settings import Settings
 from tests.servers import fresh_database
 
@@ -32,6 +37,17 @@ SELECT 'trigger', tgrelid::regclass || '.' || tgname, pg_get_triggerdef(oid)
 UNION ALL
 SELECT 'function', proname, prosrc FROM pg_proc WHERE pronamespace = 'public'::regnamespace
 """
+
+NEW_RULES = {
+    "class_days",
+    "class_watch_days",
+    "worst_loan_per_member",
+    "class_crop_seasons",
+    "provision_bps",
+    "non_accrual_from",
+    "par_days",
+    "restructures_max",
+}
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -64,8 +80,45 @@ def test_the_past_is_guarded_after_migrating(two_databases: tuple[str, str]) -> 
     _upgrade(two_databases[0])
     with _connected(two_databases[0]) as connection:
         names = {key[1].partition(".")[2] for key in _schema(connection) if key[0] == "trigger"}
-    for table in GUARDED:
+    for table in (*GUARDED, *portfolio_guards.GUARDED):
         assert any(name.startswith(f"{table}_keep") for name in names)
+
+
+def test_charters_from_before_classes_of_risk_get_the_rules_that_they_lack(
+    two_databases: tuple[str, str],
+) -> None:
+    url = two_databases[0]
+    _upgrade(url)
+    rules = templates.load("village-cooperative")["rules"]
+    mine = {"value": [1, 31, 61, 91], "source": "the assembly"}
+    document = rules | {"class_days": mine}
+    with _connected(url) as connection:
+        connection.execute(
+            text(
+                "INSERT INTO communities"
+                " (id, public_id, kind, name, reference, currency, path, version, created_at)"
+                " VALUES (1, 'com_1', 'region', 'A', 'a', 'CNY', '/1/', 1, '2026-01-01')"
+            )
+        )
+        connection.execute(
+            text(
+                "INSERT INTO charters"
+                " (id, community_id, version, valid_from, rules, source, created_at)"
+                " VALUES (1, 1, 1, '2026-01-01', :rules, 'x', '2026-01-01')"
+            ),
+            {"rules": json.dumps(document)},
+        )
+    assert _rules(url) == document
+    _migrate(url, lambda: downgrade(revision="0005"))
+    before = _rules(url)
+    assert set(rules) - set(before) == NEW_RULES
+    _upgrade(url)
+    after = _rules(url)
+    assert {name: rule["value"] for name, rule in after.items()} == {
+        name: rule["value"] for name, rule in rules.items()
+    }
+    assert {name for name, rule in after.items() if "0006" in rule["source"]} == NEW_RULES
+    assert read_rules(after)
 
 
 def test_downgrading_leaves_nothing(two_databases: tuple[str, str]) -> None:
@@ -115,6 +168,13 @@ def _rows(connection: Connection) -> list[object]:
 
 def _upgrade(url: str) -> None:
     _migrate(url, upgrade)
+
+
+def _rules(url: str) -> dict[str, Any]:
+    with _connected(url) as connection:
+        stored = connection.execute(text("SELECT rules FROM charters")).scalar_one()
+    rules: dict[str, Any] = json.loads(stored) if isinstance(stored, str) else stored
+    return rules
 
 
 def _migrate(url: str, step: Callable[[], None]) -> None:

@@ -31,6 +31,7 @@ FEATURES = [
     "products",
     "loans",
     "guarantees",
+    "receiving",
     "credit",
     "ledger",
     "importing",

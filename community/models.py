@@ -11,6 +11,8 @@ import community.ledger.models
 import community.loans.models
 import community.members.models
 import community.products.models
+import community.receiving.guards
+import community.receiving.models
 import community.savings.models
 import community.trust.models
 from community.database import Base, MinorUnits

@@ -21,6 +21,7 @@ from community.loans.checks import check_loans
 from community.members.checks import check_members
 from community.models import metadata
 from community.products.checks import check_products
+from community.receiving.checks import check_receiving
 from community.savings.checks import check_savings
 from community.trust.checks import check_trust
 
@@ -39,6 +40,7 @@ CHECKS: tuple[tuple[str, Callable[[Session], Iterator[Breach]]], ...] = (
     ("products are what they were published as", check_products),
     ("loans agree with their schedules, payments and the books", check_loans),
     ("promises, cover, caps and claims", check_guarantees),
+    ("sheets and bank lines agree with their receipts and the books", check_receiving),
 )
 
 LAWS = {

@@ -49,6 +49,16 @@ def savings_withdrawn(member_id: int, amount: int) -> list[Leg]:
     return [_owned(A.MEMBER_SAVINGS, member_id, amount), Leg(A.SAVINGS_CASH, -amount)]
 
 
+def suspense_received(amount: int) -> list[Leg]:
+    """Money came in and nobody knows yet what it is for: it waits in custody."""
+    return [Leg(A.SAVINGS_CASH, amount), Leg(A.SUSPENSE, -amount)]
+
+
+def suspense_released(amount: int) -> list[Leg]:
+    """Money leaves suspense: sent back, or booked on by the rule of what it turned out to be."""
+    return [Leg(A.SUSPENSE, amount), Leg(A.SAVINGS_CASH, -amount)]
+
+
 def stake_locked(amounts: Mapping[int, int]) -> list[Leg]:
     """Members lock savings as stake: amounts by member id."""
     return [

@@ -20,6 +20,8 @@ RULES: dict[str, st.SearchStrategy[list[Leg]]] = {
     "savings_deposited": st.builds(rules.savings_deposited, MEMBER, AMOUNT),
     "many_savings_deposited": st.builds(rules.many_savings_deposited, MANY),
     "savings_withdrawn": st.builds(rules.savings_withdrawn, MEMBER, AMOUNT),
+    "suspense_received": st.builds(rules.suspense_received, AMOUNT),
+    "suspense_released": st.builds(rules.suspense_released, AMOUNT),
     "stake_locked": st.builds(rules.stake_locked, MANY),
     "stake_released": st.builds(rules.stake_released, MEMBER, AMOUNT),
     "loan_disbursed": st.builds(rules.loan_disbursed, MEMBER, MEMBER, AMOUNT),

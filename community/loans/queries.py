@@ -218,3 +218,10 @@ def _dues(rows: Sequence[Due], on: date, accelerated_on: date | None) -> LoanDue
         next_due_minor=sum(minor for day, minor in unpaid if day == later),
         owed_minor=sum(minor for _, minor in unpaid),
     )
+
+
+def public_ids(session: Session, loan_ids: Iterable[int | None]) -> dict[int, str]:
+    """Public ids of loans by inner id; one statement."""
+    wanted = {loan_id for loan_id in loan_ids if loan_id is not None}
+    rows = session.execute(select(Loan.id, Loan.public_id).where(Loan.id.in_(wanted)))
+    return dict(rows.all())

@@ -1,8 +1,8 @@
 """Lines of bank statements: taken in once, matched, and what is not matched kept in suspense.
 
-Every line becomes a row with its evidence. A matched one is booked as an ordinary receipt; any other
-is posted to suspense, with the reason, until an officer applies it, saves it or sends it back. Locks:
-the line, then the loans with their cover, then the book.
+Every line becomes a row with its evidence. A matched one is booked as an ordinary receipt. Any
+other is posted to suspense, with the reason, until an officer applies it, saves it or sends it
+back. Locks: the line, then the loans with their cover, then the book.
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,11 +12,11 @@ from datetime import date, datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from community.bulk import select_by
 from community.communities import queries as communities
 from community.communities.models import Community, Membership
-from community.bulk import select_by
 from community.database import new_public_id
-from community.errors import CommunityError, CurrencyMismatch, WrongState
+from community.errors import CurrencyMismatch, WrongState
 from community.guarantees.cover import LoanCover
 from community.guarantees.errors import NothingOwed
 from community.guarantees.service import lock_cover, repay_locked
@@ -25,7 +25,7 @@ from community.ledger.events import record_event
 from community.ledger.rules import Leg
 from community.ledger.service import post
 from community.loans import queries as loans
-from community.loans.models import Loan, Repayment, RepaymentSource
+from community.loans.models import Repayment, RepaymentSource
 from community.loans.service import currency_of
 from community.loans.states import LIVE
 from community.locks import lock_one
@@ -172,9 +172,7 @@ def return_line(
     return row
 
 
-def known_for(
-    session: Session, community: Community, lines: Iterable[Line], on: date
-) -> Known:
+def known_for(session: Session, community: Community, lines: Iterable[Line], on: date) -> Known:
     """What is known of whatever the lines name; the statements do not grow with the lines."""
     lines = list(lines)
     named = loans.find_loans(
@@ -188,9 +186,8 @@ def known_for(
         .join(Membership, Membership.member_id == Member.id)
         .where(Membership.community_id == community.id)
     )
-    accounts: dict[str, int] = {
-        account: member_id
-        for account, member_id in select_by(
+    accounts: dict[str, int] = dict(
+        select_by(
             session,
             select(PayerAccount.account, PayerAccount.member_id).where(
                 PayerAccount.community_id == community.id
@@ -198,7 +195,7 @@ def known_for(
             PayerAccount.account,
             {line.payer_account for line in lines if line.payer_account},
         )
-    }
+    )
     people: dict[int, KnownMember] = {}
     for column, values in (
         (Member.public_id, public_ids),
@@ -233,9 +230,7 @@ def known_for(
             for account, member_id in accounts.items()
             if member_id in people
         },
-        live={
-            member_id: tuple(known[loan.id] for loan in own) for member_id, own in live.items()
-        },
+        live={member_id: tuple(known[loan.id] for loan in own) for member_id, own in live.items()},
         people=people,
     )
 
@@ -422,9 +417,7 @@ def _remember(
         "noted_at": now,
     }
     if there is None:
-        session.add(
-            PayerAccount(community_id=row.community_id, account=row.payer_account, **facts)
-        )
+        session.add(PayerAccount(community_id=row.community_id, account=row.payer_account, **facts))
     else:
         for name, value in facts.items():
             setattr(there, name, value)

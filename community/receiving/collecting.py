@@ -249,9 +249,7 @@ def _entered_before(session: Session, group_id: int, client_id: str | None) -> C
     if client_id is None:
         return None
     return session.scalar(
-        select(Collection).where(
-            Collection.group_id == group_id, Collection.client_id == client_id
-        )
+        select(Collection).where(Collection.group_id == group_id, Collection.client_id == client_id)
     )
 
 
@@ -322,8 +320,7 @@ def _check_total(community: Community, entries: Sequence[Entry], total: Money) -
     given = sum(entry.amount.amount_minor for entry in entries)
     if given != total.amount_minor:
         raise SheetDoesNotAddUp(
-            f"The lines sum to {format_minor(given, community.currency)}, "
-            f"{total} were counted.",
+            f"The lines sum to {format_minor(given, community.currency)}, {total} were counted.",
             lines_minor=given,
             total_minor=total.amount_minor,
         )

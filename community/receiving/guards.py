@@ -12,9 +12,7 @@ from community.receiving.models import Collection, CollectionLine
 
 _REFUSE = "a posted sheet is not changed"
 _UNEVEN = "the lines of a posted sheet sum to its total"
-_SUM = (
-    "(SELECT COALESCE(SUM(amount_minor), 0) FROM collection_lines WHERE collection_id = NEW.id)"
-)
+_SUM = "(SELECT COALESCE(SUM(amount_minor), 0) FROM collection_lines WHERE collection_id = NEW.id)"
 _POSTED = "EXISTS (SELECT 1 FROM collections WHERE id = {row}.collection_id AND status = 'posted')"
 
 SQLITE = {

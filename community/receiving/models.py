@@ -43,7 +43,9 @@ class Collection(Base):
         UniqueConstraint("group_id", "client_id"),
         CheckConstraint("repaid_minor >= 0 AND deposited_minor >= 0", name="parts_not_negative"),
         CheckConstraint("repaid_minor + deposited_minor = total_minor", name="parts_sum_to_total"),
-        CheckConstraint("(status = 'posted') = (posted_at IS NOT NULL)", name="posted_has_its_time"),
+        CheckConstraint(
+            "(status = 'posted') = (posted_at IS NOT NULL)", name="posted_has_its_time"
+        ),
         CheckConstraint("status <> 'posted' OR total_minor > 0", name="posted_is_money"),
     )
 
@@ -120,7 +122,9 @@ class BankLine(Base):
         UniqueConstraint("repayment_id"),
         UniqueConstraint("movement_id"),
         CheckConstraint("amount_minor > 0", name="amount_is_positive"),
-        CheckConstraint("(status = 'suspense') = (settled_at IS NULL)", name="settled_has_its_time"),
+        CheckConstraint(
+            "(status = 'suspense') = (settled_at IS NULL)", name="settled_has_its_time"
+        ),
         CheckConstraint("(status = 'applied') = (repayment_id IS NOT NULL)", name="applied_once"),
         CheckConstraint("(status = 'saved') = (movement_id IS NOT NULL)", name="saved_once"),
         # Money that was in suspense left it by an entry; money that never was, did not.

@@ -115,12 +115,11 @@ def apply_line(
     if cover.loan.community_id != row.community_id:
         raise WrongState("The loan is of another community, whose books are its own.")
     payer = cover.loan.borrower_id if payer_id is None else payer_id
-    _release(session, row, "suspense.released", on=on, now=now, actor_id=actor_id)
+    entry_id = _release(session, row, "suspense.released", on=on, now=now, actor_id=actor_id)
     own = payer == cover.loan.borrower_id
     repayment = _receive(session, cover, row, payer, own, on=on, now=now, actor_id=actor_id)
-    row.repayment_id = repayment.id
+    row.release_entry_id, row.repayment_id, row.payer_id = entry_id, repayment.id, payer
     row.match = _by_hand(row, "loan", cover.loan.public_id)
-    row.payer_id = payer
     _settle(session, row, BankLineStatus.APPLIED, note, on=on, now=now, actor_id=actor_id)
     if remember:
         _remember(session, row, payer, now=now, actor_id=actor_id)
@@ -143,7 +142,7 @@ def save_line(
     Raises BankLineSettled, and what a deposit raises.
     """
     row = _locked(session, line_id)
-    _release(session, row, "suspense.released", on=on, now=now, actor_id=actor_id)
+    entry_id = _release(session, row, "suspense.released", on=on, now=now, actor_id=actor_id)
     movement = savings.deposit(
         session,
         community_id=row.community_id,
@@ -153,9 +152,8 @@ def save_line(
         now=now,
         actor_id=actor_id,
     )
-    row.movement_id = movement.id
+    row.release_entry_id, row.movement_id, row.payer_id = entry_id, movement.id, member_id
     row.match = _by_hand(row, "receipt", movement.public_id)
-    row.payer_id = member_id
     _settle(session, row, BankLineStatus.SAVED, note, on=on, now=now, actor_id=actor_id)
     if remember:
         _remember(session, row, member_id, now=now, actor_id=actor_id)
@@ -167,7 +165,9 @@ def return_line(
 ) -> BankLine:
     """Money in suspense goes back to whoever sent it. Raises BankLineSettled."""
     row = _locked(session, line_id)
-    _release(session, row, "suspense.returned", on=on, now=now, actor_id=actor_id)
+    row.release_entry_id = _release(
+        session, row, "suspense.returned", on=on, now=now, actor_id=actor_id
+    )
     _settle(session, row, BankLineStatus.RETURNED, reason, on=on, now=now, actor_id=actor_id)
     return row
 
@@ -359,8 +359,9 @@ def _locked(session: Session, line_id: int) -> BankLine:
 
 def _release(
     session: Session, row: BankLine, kind: str, *, on: date, now: datetime, actor_id: int
-) -> None:
-    row.release_entry_id = _post(
+) -> int:
+    """Post the money out of suspense; the row is written when all of it is known."""
+    return _post(
         session,
         row,
         kind,

@@ -94,9 +94,7 @@ def test_what_is_sent_twice_at_once_happens_once(changing_world: World) -> None:
         assert grown == expected, path
 
 
-def _twice_at_once(
-    world: World, who: str, path: str, body: Body
-) -> list[TestResponse]:
+def _twice_at_once(world: World, who: str, path: str, body: Body) -> list[TestResponse]:
     gate = threading.Barrier(2)
     answers: list[TestResponse] = []
 
@@ -112,9 +110,7 @@ def _twice_at_once(
     return answers
 
 
-def _once(
-    world: World, who: str, path: str, body: Body, key: str = ""
-) -> TestResponse:
+def _once(world: World, who: str, path: str, body: Body, key: str = "") -> TestResponse:
     key = (key or "once" + path.replace("/", ".")[-60:]).replace("@", "~")
     how: dict[str, object] = {"json": world.named(body)}
     if isinstance(body, str):

@@ -6,6 +6,7 @@ import io
 import re
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -184,6 +185,28 @@ def test_a_statement_is_told_line_by_line_and_suspense_is_settled(own_world: Wor
     bad = post(own_world, "officer", f"{VILLAGE}/bank-statements", HEAD + "h9,2026-4-1,1,,\n")
     [fault] = assert_problem(bad, 422, "import-refused")["faults"]
     assert (fault["line"], fault["column"]) == (2, "booked_on")
+
+
+def test_a_statement_is_imported_by_command_once(own_world: World, tmp_path: Path) -> None:
+    path = tmp_path / "statement.csv.gz"
+    text = HEAD + f"c1,2026-04-01,2.00,,{own_world.ids['current']}\nc2,2026-04-01,-3.00,,fee\n"
+    path.write_bytes(gzip.compress(text.encode()))
+    run = own_world.app.test_cli_runner().invoke
+    args = ["import", "statement", str(path), "--community"]
+    dry = run(args=[*args, "hamlet", "--dry-run"])
+    first, again = (run(args=[*args, name]) for name in ("hamlet", own_world.ids["village"]))
+    counts = "0 refused (1 applied, 0 in suspense, 1 debits left alone)"
+    for done in (dry, first):
+        assert done.exit_code == 0, done.output
+        assert done.stdout == f"statement: 2 rows, 1 new, 0 unchanged, {counts}\n"
+        assert "c2 of 2026-04-01 is a debit of -3.00: left alone." in done.stderr
+    assert again.stdout.startswith("statement: 2 rows, 0 new, 1 unchanged, 0 refused")
+    nowhere = run(args=[*args, "nowhere"])
+    assert (nowhere.exit_code, nowhere.stdout) == (1, "")
+    path.write_text(HEAD + "c3,2026-04-01,1e3,,\n")
+    bad = run(args=[*args, "hamlet"])
+    assert bad.exit_code == 1
+    assert "line 2, column amount: '1e3': This is not an amount." in bad.stderr
 
 
 def test_a_receipt_says_where_every_cent_went_and_where_it_is_booked(own_world: World) -> None:

@@ -53,7 +53,7 @@ from community.receiving.sheet import Sheet, sheet_of
 blp = Blueprint("receiving", __name__, description="Money coming in: sheets, bank, receipts")
 
 # A request has to be answered while somebody waits; longer files go by `flask import statement`.
-STATEMENT_ROWS_MAX = 1_000
+STATEMENT_ROWS_MAX = 200
 
 CSV_BODY = {"required": True, "content": {"text/csv": {"schema": {"type": "string"}}}}
 CSV_TEXT = {"type": "string"}

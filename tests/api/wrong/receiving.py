@@ -174,7 +174,7 @@ RECEIVING = [
             ("a line that was another", HEAD + "bank-0,2026-04-01,5.00\n", "422 import-refused"),
             (
                 "too many rows",
-                HEAD + "".join(f"x{n},2026-04-01,1\n" for n in range(1_001)),
+                HEAD + "".join(f"x{n},2026-04-01,1\n" for n in range(201)),
                 "422 import-refused",
             ),
         )

@@ -34,6 +34,7 @@ FEATURES = [
     "guarantees",
     "servicing",
     "portfolio",
+    "receiving",
     "credit",
     "ledger",
     "importing",

@@ -24,6 +24,7 @@ from community.members.checks import check_members
 from community.models import metadata
 from community.portfolio.checks import check_portfolio
 from community.products.checks import check_products
+from community.receiving.checks import check_receiving
 from community.savings.checks import check_savings
 from community.trust.checks import check_trust
 
@@ -45,6 +46,7 @@ CHECKS: tuple[Check, ...] = (
     ("loans agree with their schedules, payments and the books", check_loans),
     ("classes and provisions follow from their history and the books", check_portfolio),
     ("promises, cover, caps and claims", check_guarantees),
+    ("sheets and bank lines agree with their receipts and the books", check_receiving),
 )
 
 LAWS = {

@@ -19,7 +19,7 @@ pages = Blueprint("pages", __name__, template_folder="templates")
 
 _TOKEN_CHARACTERS_MAX = 200
 # Why a form is refused, and with which status.
-_STATUS = {"not_from_here": 403, "bad_token": 401, "no_member": 404}
+_STATUS = {"not_from_here": 403, "bad_token": 401, "no_member": 404, "no_receipt": 404}
 
 
 def language_of(asked: str | None) -> str:

@@ -22,6 +22,7 @@ _SHOWN: dict[str, list[Leg]] = {
     "loan.repaid": rules.loan_repaid(1, 1, **_DEBT, overpaid=4),
     "loan.paid_from_stake": rules.loan_paid_from_stake(1, 1, **_DEBT),
     "loan.paid_from_reserve": rules.loan_paid_from_reserve(1, **_DEBT),
+    "loan.receipt_moved": rules.receipt_moved(1, 1, principal=5, interest=-3, fee=0, penalty=-2),
     "loan.written_off": rules.loan_written_off(1, 1, 100),
     "loan.recovered": rules.loan_recovered(1, 1, 100),
     "loan.fee_charged": rules.fee_charged(1, 1, 100),
@@ -34,8 +35,7 @@ _SHOWN: dict[str, list[Leg]] = {
     "provision.raised": rules.provision_raised(100),
     "provision.released": rules.provision_released(100),
     "suspense.received": rules.suspense_received(100),
-    "suspense.to_loan": rules.suspense_applied_to_loan(1, 1, **_DEBT, recovered=5, overpaid=4),
-    "suspense.to_savings": rules.suspense_applied_to_savings(1, 100),
+    "suspense.released": rules.suspense_released(100),
     "suspense.returned": rules.suspense_returned(100),
 }
 

@@ -53,6 +53,16 @@ def savings_withdrawn(member_id: int, amount: int) -> list[Leg]:
     return [_owned(A.MEMBER_SAVINGS, member_id, amount), Leg(A.SAVINGS_CASH, -amount)]
 
 
+def suspense_received(amount: int) -> list[Leg]:
+    """Money came in and nobody knows yet what it is for: it waits in custody."""
+    return [Leg(A.SAVINGS_CASH, amount), Leg(A.SUSPENSE, -amount)]
+
+
+def suspense_released(amount: int) -> list[Leg]:
+    """Money leaves suspense, to be booked on by the rule of what it turned out to be."""
+    return [Leg(A.SUSPENSE, amount), Leg(A.SAVINGS_CASH, -amount)]
+
+
 def stake_locked(amounts: Mapping[int, int]) -> list[Leg]:
     """Members lock savings as stake: amounts by member id."""
     return [
@@ -267,54 +277,6 @@ def provision_released(amount: int) -> list[Leg]:
     return [Leg(A.LOAN_LOSS_ALLOWANCE, amount), Leg(A.PROVISION_EXPENSE, -amount)]
 
 
-def suspense_received(amount: int) -> list[Leg]:
-    """Money comes in over the bank and nobody knows yet whose it is: it waits in custody."""
-    return [Leg(A.SAVINGS_CASH, amount), Leg(A.SUSPENSE, -amount)]
-
-
-def suspense_applied_to_loan(
-    loan_id: int,
-    payer_id: int,
-    *,
-    principal: int,
-    interest: int,
-    interest_receivable: int = 0,
-    fee: int = 0,
-    penalty: int = 0,
-    recovered: int = 0,
-    overpaid: int = 0,
-) -> list[Leg]:
-    """Money that waited turns out to be a repayment: custody pays the lending pool."""
-    repaid = loan_repaid(
-        loan_id,
-        payer_id,
-        principal=principal,
-        interest=interest,
-        interest_receivable=interest_receivable,
-        fee=fee,
-        penalty=penalty,
-        overpaid=overpaid,
-    )
-    if recovered:
-        repaid += loan_recovered(loan_id, payer_id, recovered)
-    total = principal + interest + interest_receivable + fee + penalty + recovered + overpaid
-    return _moving(
-        [
-            Leg(A.SUSPENSE, total, member_id=payer_id, loan_id=loan_id),
-            Leg(A.SAVINGS_CASH, -total, member_id=payer_id, loan_id=loan_id),
-            *repaid,
-        ]
-    )
-
-
-def suspense_applied_to_savings(member_id: int, amount: int) -> list[Leg]:
-    """Money that waited turns out to be a member's savings; it stays in custody."""
-    return [
-        Leg(A.SUSPENSE, amount, member_id=member_id),
-        _owned(A.MEMBER_SAVINGS, member_id, -amount),
-    ]
-
-
 def suspense_returned(amount: int) -> list[Leg]:
     """Money that waited goes back to where it came from."""
     return [Leg(A.SUSPENSE, amount), Leg(A.SAVINGS_CASH, -amount)]
@@ -361,10 +323,7 @@ RULES: dict[str, Rule] = {
     "provision.raised": Rule(provision_raised, "Provision raised", "计提准备"),
     "provision.released": Rule(provision_released, "Provision released", "转回准备"),
     "suspense.received": Rule(suspense_received, "Unmatched money in", "待查款项收入"),
-    "suspense.to_loan": Rule(suspense_applied_to_loan, "Suspense to a loan", "待查款项还贷"),
-    "suspense.to_savings": Rule(
-        suspense_applied_to_savings, "Suspense to savings", "待查款项转储蓄"
-    ),
+    "suspense.released": Rule(suspense_released, "Suspense released", "待查款项转出"),
     "suspense.returned": Rule(suspense_returned, "Suspense sent back", "待查款项退回"),
 }
 

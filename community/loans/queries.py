@@ -7,6 +7,7 @@ from datetime import date
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
+from community.bulk import select_by
 from community.loans.errors import GroupLoanNotFound, LoanNotFound
 from community.loans.history import Debt, owed
 from community.loans.models import (
@@ -22,6 +23,7 @@ from community.loans.models import (
     Repayment,
     RepaymentSource,
 )
+from community.loans.states import LIVE
 from community.savings.errors import ReceiptNotFound
 
 
@@ -168,4 +170,81 @@ def group_loan_public_ids(session: Session, ids: Iterable[int | None]) -> dict[i
     rows = session.execute(
         select(GroupLoan.id, GroupLoan.public_id).where(GroupLoan.id.in_(wanted))
     )
+    return dict(rows.all())
+
+
+@dataclass(frozen=True, slots=True)
+class LoanDues:
+    """What a loan asks for, seen from a day. `oldest_due_on` is the first that is unpaid."""
+
+    past_due_minor: int
+    due_today_minor: int
+    oldest_due_on: date | None
+    next_due_on: date | None  # after the day
+    next_due_minor: int
+    owed_minor: int
+
+    @property
+    def due_minor(self) -> int:
+        """What is to be paid by the end of the day."""
+        return self.past_due_minor + self.due_today_minor
+
+
+def find_loans(session: Session, public_ids: Collection[str]) -> dict[str, Loan]:
+    """Loans by public id; ids that do not exist are absent. One statement a few thousand ids."""
+    rows = select_by(session, select(Loan), Loan.public_id, public_ids)
+    return {loan.public_id: loan for (loan,) in rows}
+
+
+def live_loans(
+    session: Session, *, community_id: int, borrower_ids: Collection[int]
+) -> dict[int, list[Loan]]:
+    """The loans on which borrowers owe the lender in a community, by borrower, oldest first."""
+    query = (
+        select(Loan)
+        .where(Loan.community_id == community_id, Loan.status.in_(LIVE))
+        .order_by(Loan.id)
+    )
+    found: dict[int, list[Loan]] = {}
+    for (loan,) in select_by(session, query, Loan.borrower_id, borrower_ids):
+        found.setdefault(loan.borrower_id, []).append(loan)
+    return found
+
+
+def dues_of(session: Session, loans: Collection[Loan], on: date) -> dict[int, LoanDues]:
+    """What live loans ask for, seen from a day, by loan id. Statements do not grow with loans."""
+    query = (
+        select(Instalment)
+        .order_by(Instalment.loan_id, Instalment.number)
+        .execution_options(populate_existing=True)
+    )
+    rows: dict[int, list[Instalment]] = {loan.id: [] for loan in loans}
+    for (row,) in select_by(session, query, Instalment.loan_id, rows.keys()):
+        rows[row.loan_id].append(row)
+    return {loan.id: _dues(rows[loan.id], on, loan.accelerated_on) for loan in loans}
+
+
+def _dues(rows: Sequence[Instalment], on: date, accelerated_on: date | None) -> LoanDues:
+    # Acceleration makes everything due on its day.
+    last = accelerated_on or date.max
+    unpaid = [
+        (min(row.due_on, last), row.due_minor - row.paid_minor)
+        for row in rows
+        if row.paid_minor < row.due_minor
+    ]
+    later = min((day for day, _ in unpaid if day > on), default=None)
+    return LoanDues(
+        past_due_minor=sum(minor for day, minor in unpaid if day < on),
+        due_today_minor=sum(minor for day, minor in unpaid if day == on),
+        oldest_due_on=min((day for day, _ in unpaid), default=None),
+        next_due_on=later,
+        next_due_minor=sum(minor for day, minor in unpaid if day == later),
+        owed_minor=sum(minor for _, minor in unpaid),
+    )
+
+
+def public_ids(session: Session, loan_ids: Iterable[int | None]) -> dict[int, str]:
+    """Public ids of loans by inner id; one statement."""
+    wanted = {loan_id for loan_id in loan_ids if loan_id is not None}
+    rows = session.execute(select(Loan.id, Loan.public_id).where(Loan.id.in_(wanted)))
     return dict(rows.all())

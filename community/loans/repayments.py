@@ -247,6 +247,13 @@ def check_day(session: Session, *, loan: Loan, received_on: date, on: date) -> N
         )
 
 
+def open_day(session: Session, *, loan: Loan, received_on: date, on: date) -> date:
+    """The day from which money of `received_on` can count: that day, or the first that is open."""
+    if loan.status not in states.DISBURSED:
+        return on
+    return min(max(received_on, _earliest_day(session, loan)), on)
+
+
 def write_off(
     session: Session,
     *,

@@ -30,9 +30,11 @@ IDS = {
     "loan_id": "@late",
     "group_loan_id": "@group_loan",
     "call_id": "@call",
-    "receipt_id": "@receipt",
     "charge_id": "@charge",
     "change_id": "@moved",
+    "collection_id": "@sheet",
+    "bank_line_id": "@unmatched",
+    "receipt_id": "@receipt",
     "token_id": "@kept",
     "grant_id": "@office",
     "hold_id": "@hold",
@@ -130,6 +132,14 @@ READS = {
     "portfolio.get_classes": Read(BOOKS),
     "portfolio.get_classes_table": Read(BOOKS),
     "portfolio.get_loan_class": Read(OWN, **ABOUT_DING),
+    "receiving.get_sheet": Read(SHARED),
+    "receiving.get_sheet_csv": Read(SHARED),
+    "receiving.list_collections": Read(SHARED),
+    "receiving.get_collection": Read(SHARED),
+    "receiving.list_bank_lines": Read(BOOKS),
+    "receiving.get_bank_line": Read(BOOKS),
+    "receiving.get_suspense": Read(BOOKS),
+    "receiving.get_receipt": Read(SHARED, peer="li"),
     "credit.get_credit_limit": Read(OWN),
     "ledger.list_entries": Read(BOOKS),
     "ledger.get_balances": Read(BOOKS),
@@ -146,9 +156,9 @@ QUERIES = {"loans.get_quote": "?product=@plain&amount=50.00&instalments=1"}
 
 @dataclass(frozen=True)
 class Write:
-    """A right body, and who of those who are tried here may do it after all."""
+    """A right body (a text is a CSV file), and who of those tried here may do it after all."""
 
-    body: dict[str, Any] | None = None
+    body: dict[str, Any] | str | None = None
     may: frozenset[str] = field(default_factory=frozenset)
 
 
@@ -157,6 +167,7 @@ CNY = {"amount": "50.00", "currency": "CNY"}
 FUNDS = {**FIVE, "reference": "x"}
 WHY = {"reason": "so it was decided"}
 NEIGHBOUR = frozenset({"gao"})
+SHEET = "sheet,collected_on,kind,member,loan,amount\nx,2026-04-01,repayment,@wang,@current,5\n"
 CHARTER = {"valid_from": "2027-01-01", "source": "x", "begin_from": "present"}
 WRITES = {
     "members.register_member": Write({"name": "New", "community": "@village"}),
@@ -291,6 +302,15 @@ WRITES = {
     "servicing.change_plan": Write(WHY | {"kind": "rate", "yearly_rate_ppm": 1}),
     "servicing.undo_change": Write(WHY),
     "servicing.pay_tranche": Write(),
+    "receiving.collect": Write({"lines": [{"loan": "@current", **FIVE}]}),
+    "receiving.collect_csv": Write(SHEET),
+    "receiving.enter_draft": Write({"lines": [{"loan": "@current", **FIVE}]}),
+    "receiving.change_draft": Write({"lines": [{"loan": "@current", **FIVE}]}),
+    "receiving.post_draft": Write(),
+    "receiving.take_statement": Write("reference,booked_on,amount\nx-1,2026-04-01,5.00\n"),
+    "receiving.apply_bank_line": Write({"loan": "@current"}),
+    "receiving.save_bank_line": Write({"member": "@wang"}),
+    "receiving.return_bank_line": Write(WHY),
 }
 # Two auditors, somebody of another community, its officer, and a neighbour of whom it is.
 OUTSIDERS = ("auditor", "inspector", "stranger", "foreign", "gao")
@@ -338,7 +358,9 @@ def test_outsiders_and_auditors_never_write(world: World, endpoint: str) -> None
     """401, 403 or 404, whatever they send; and not one row has changed."""
     line, (method, path) = WRITES[endpoint], address(world, endpoint, WRITING)
     options: dict[str, Any] = {"headers": {"Idempotency-Key": "a-key-of-this-request"}}
-    if line.body is not None:
+    if isinstance(line.body, str):
+        options |= {"data": world.named(line.body), "content_type": "text/csv"}
+    elif line.body is not None:
         options["json"] = world.named(line.body)
     for who in OUTSIDERS:
         if who not in line.may:

@@ -31,7 +31,7 @@ from community.groups.models import Group
 from community.guarantees import service as guarantees
 from community.guarantees.models import Call
 from community.loans import service as loans
-from community.loans.models import ChangeKind, ChargeKind, GroupLoan, Loan
+from community.loans.models import ChangeKind, ChargeKind, GroupLoan, Loan, Repayment
 from community.members import service as members
 from community.members.models import Household, Member, MemberKind, RoleGrant
 from community.members.principal import Role
@@ -39,6 +39,10 @@ from community.models import metadata
 from community.portfolio.service import classify_loans, provide
 from community.products import service as products
 from community.products.models import Product, Season
+from community.receiving import bank, collecting
+from community.receiving.collecting import Entry
+from community.receiving.matching import Line
+from community.receiving.models import BankLine, Collection
 from community.servicing import service as servicing
 from community.trust import service as trust
 from community.trust import standings
@@ -216,6 +220,7 @@ class Story:
         self._loans()
         self._group_loans()
         self._portfolio()
+        self._money_coming_in()
         self._papers()
         self._far_away()
         self._tokens()
@@ -333,7 +338,7 @@ class Story:
         self.unfunded = self.hamlet.approve(self.endorse(self.hamlet.apply("tycoon", 50_000_00)))
         # More than wang's own stake, so that it rests on li's promise too.
         self.current = self.lend("wang", 600_00, 3)
-        self.receipt = self.hamlet.repay(self.current, 10_00)
+        self.receipt: Repayment = self.hamlet.repay(self.current, 10_00)
         self.settling = self.lend("tycoon", 12_00)
         self.charge = self.do(
             servicing.add_charge,
@@ -386,6 +391,32 @@ class Story:
     def _portfolio(self) -> None:
         for work in (classify_loans, provide):
             self.do(work, **self.place, **self.hamlet.when)
+
+    def _money_coming_in(self) -> None:
+        sheet: dict[str, Any] = {
+            "group_id": self.active.id,
+            "collected_on": self.hamlet.day,
+            "actor_id": self.id("wang"),
+            **self.hamlet.when,
+        }
+        line = Entry(self.id("wang"), yuan(1_00), loan_id=self.current.id)
+        self.draft: Collection = self.do(collecting.enter, entries=[line], **sheet)
+        saved = [Entry(self.id(name), yuan(1_00)) for name in ("zhao", "sun")]
+        self.sheet: Collection = self.do(collecting.collect, entries=saved, **sheet)
+        texts = ["?", "?", "?", "?", self.current.public_id]
+        taken = self.do(
+            bank.take_in,
+            **self.place,
+            lines=[
+                Line(f"bank-{number}", self.hamlet.day, 3_00, "CNY", text=text)
+                for number, text in enumerate(texts)
+            ],
+            statement_hash="0" * 64,
+            actor_id=self.hamlet.officer.id,
+            **self.hamlet.when,
+        )
+        self.waiting: list[BankLine] = taken.suspense
+        self.settled: BankLine = taken.applied[0]
 
     def _papers(self) -> None:
         grant: dict[str, Any] = {
@@ -478,6 +509,13 @@ class Story:
             "approved": self.approved,
             "unfunded": self.unfunded,
             "current": self.current,
+            "draft": self.draft,
+            "sheet": self.sheet,
+            "unmatched": self.waiting[0],
+            "unmatched_too": self.waiting[1],
+            "unmatched_still": self.waiting[2],
+            "unmatched_last": self.waiting[3],
+            "settled": self.settled,
             "closed": self.closed,
             "settling": self.settling,
             "receipt": self.receipt,

@@ -28,6 +28,8 @@ RULES: dict[str, st.SearchStrategy[list[Leg]]] = {
     "savings_deposited": st.builds(rules.savings_deposited, MEMBER, AMOUNT),
     "many_savings_deposited": st.builds(rules.many_savings_deposited, MANY),
     "savings_withdrawn": st.builds(rules.savings_withdrawn, MEMBER, AMOUNT),
+    "suspense_received": st.builds(rules.suspense_received, AMOUNT),
+    "suspense_released": st.builds(rules.suspense_released, AMOUNT),
     "stake_locked": st.builds(rules.stake_locked, MANY),
     "stake_released": st.builds(rules.stake_released, MEMBER, AMOUNT),
     "loan_disbursed": st.builds(rules.loan_disbursed, MEMBER, MEMBER, AMOUNT),
@@ -56,11 +58,6 @@ RULES: dict[str, st.SearchStrategy[list[Leg]]] = {
     "penalty_waived": st.builds(rules.penalty_waived, MEMBER, MEMBER, AMOUNT),
     "provision_raised": st.builds(rules.provision_raised, AMOUNT),
     "provision_released": st.builds(rules.provision_released, AMOUNT),
-    "suspense_received": st.builds(rules.suspense_received, AMOUNT),
-    "suspense_applied_to_loan": st.builds(
-        rules.suspense_applied_to_loan, MEMBER, MEMBER, **DEBT, recovered=MAYBE, overpaid=MAYBE
-    ),
-    "suspense_applied_to_savings": st.builds(rules.suspense_applied_to_savings, MEMBER, AMOUNT),
     "suspense_returned": st.builds(rules.suspense_returned, AMOUNT),
 }
 
@@ -157,18 +154,6 @@ WORKED: list[tuple[list[Leg], dict[AccountKind, int]]] = [
             A.PENALTY_RECEIVABLE: -2,
         },
     ),
-    (
-        rules.suspense_applied_to_loan(1, 2, principal=50, interest=5, recovered=6, overpaid=9),
-        {
-            A.SUSPENSE: 70,
-            A.SAVINGS_CASH: -61,
-            A.LENDING_CASH: 61,
-            A.LOAN_PRINCIPAL: -50,
-            A.INTEREST_INCOME: -5,
-            A.RECOVERY_INCOME: -6,
-            A.OVERPAYMENT: -9,
-        },
-    ),
     (rules.interest_accrued(8), {A.INTEREST_RECEIVABLE: 8, A.INTEREST_INCOME: -8}),
     (rules.interest_accrued(-8), {A.INTEREST_RECEIVABLE: -8, A.INTEREST_INCOME: 8}),
     (rules.interest_accrued(0), {}),
@@ -179,7 +164,6 @@ WORKED: list[tuple[list[Leg], dict[AccountKind, int]]] = [
     (rules.provision_raised(5), {A.PROVISION_EXPENSE: 5, A.LOAN_LOSS_ALLOWANCE: -5}),
     (rules.provision_released(5), {A.PROVISION_EXPENSE: -5, A.LOAN_LOSS_ALLOWANCE: 5}),
     (rules.suspense_received(5), {A.SAVINGS_CASH: 5, A.SUSPENSE: -5}),
-    (rules.suspense_applied_to_savings(3, 5), {A.SUSPENSE: 5, A.MEMBER_SAVINGS: -5}),
     (rules.suspense_returned(5), {A.SUSPENSE: 5, A.SAVINGS_CASH: -5}),
 ]
 

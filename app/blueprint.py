@@ -54,7 +54,7 @@ class Blueprint(flask_smorest.Blueprint):
                 "permission": mark_of(view, "_permission"),
                 "money_moving": mark_of(view, "_money_moving", False),
                 # A PATCH says which version it changes: see app.paging.check_etag.
-                "versioned": method.lower() == "patch",
+                "versioned": method.lower() == "patch" or mark_of(view, "_versioned", False),
             }
 
 

@@ -115,6 +115,9 @@ def _key_of_request() -> str:
 def _hash_of_request() -> str:
     # The meaning counts, not the spelling: a retry may write its JSON with other spaces.
     said = [g.get("document"), sorted(request.args.items(multi=True))]
+    if "document" not in g and request.get_data(cache=True):
+        # A file, such as a bank statement: there every byte counts.
+        said.append(hashlib.sha256(request.get_data(cache=True)).hexdigest())
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 

@@ -32,6 +32,11 @@ def accepts(*media_types: str) -> Callable[[View], View]:
     return lambda view: _mark(view, "_media_types", media_types)
 
 
+def versioned(view: View) -> View:
+    """The view changes the version that If-Match names, though it is no PATCH."""
+    return _mark(view, "_versioned", True)
+
+
 def mark_of(view: Any, name: str, default: Any = None) -> Any:
     """The value of a view's mark."""
     return getattr(view, name, default)

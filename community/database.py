@@ -1,6 +1,7 @@
 """What all tables share: the declarative base, names of constraints, column types, public ids."""
 
 import secrets
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any
@@ -55,19 +56,29 @@ class UtcTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-def choice(enum: type[StrEnum], name: str = "") -> Enum:
+def choice(enum: type[StrEnum], name: str = "", *, checked: bool = True) -> Enum:
     """A column of one of the enum's lower-case values, checked by the database.
 
-    A table with two columns of one enum has to `name` their constraints apart.
+    A table with two columns of one enum has to `name` their constraints apart. One that takes
+    very many rows states the check itself, by `one_of`, and says `checked=False`.
     """
     return Enum(
         enum,
         native_enum=False,
-        create_constraint=True,
+        create_constraint=checked,
         length=32,
         values_callable=lambda members: [member.value for member in members],
         name=name or _snake(enum.__name__),
     )
+
+
+def one_of(column: str, values: Iterable[str]) -> str:
+    """The condition that a column has one of these values, for a CHECK.
+
+    Spelled out, as SQLite fills a temporary table for an `IN` of more than two values, anew for
+    every row that it checks: that took longer than all the rest of writing an account.
+    """
+    return " OR ".join(f"{column} = '{value}'" for value in values)
 
 
 def _snake(name: str) -> str:

@@ -16,6 +16,10 @@ WRITE_LOCK = "write_lock"
 # How long statements of one transaction may take, where that differs from the engine's (ms).
 STATEMENT_TIMEOUT = "statement_timeout_ms"
 
+# Pages of an SQLite file that a connection may keep, taken as they are needed. With SQLite's own
+# 2 MiB a large write throws pages of its indexes out and reads them in again.
+PAGE_CACHE_KIB = 16 * 1024
+
 
 def make_engine(
     url: str | URL,
@@ -109,6 +113,7 @@ def _make_sqlite(
         if not in_memory:
             cursor.execute("PRAGMA journal_mode = WAL")
         cursor.execute(f"PRAGMA synchronous = {synchronous}")
+        cursor.execute(f"PRAGMA cache_size = -{PAGE_CACHE_KIB}")
         cursor.close()
 
     event.listen(engine, "begin", _begin_sqlite)

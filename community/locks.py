@@ -27,6 +27,8 @@ LOCK_RANK: dict[str, int] = {
             "memberships",
             "groups",
             "group_members",
+            "collections",
+            "bank_lines",
             "group_loans",
             "loans",
             "calls",

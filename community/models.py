@@ -11,7 +11,11 @@ import community.ledger.guards
 import community.ledger.models
 import community.loans.models
 import community.members.models
+import community.portfolio.guards
+import community.portfolio.models
 import community.products.models
+import community.receiving.guards
+import community.receiving.models
 import community.savings.models
 import community.trust.models
 from community.database import Base, MinorUnits

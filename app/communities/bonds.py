@@ -4,20 +4,28 @@ from datetime import date
 
 from sqlalchemy.orm import Session
 
-from community.communities.models import Community
+from community.communities import queries as communities
+from community.communities.models import Community, Membership
 from community.groups import queries as groups
 from community.loans import queries as loans
 from community.loans.models import LoanStatus
-from community.loans.states import FINAL
+from community.loans.states import ENDED
+from community.locks import lock_one
 from community.savings import queries as savings
 from community.trust import queries as trust
 
 # What was written off is still owed.
-_BINDING = frozenset(LoanStatus) - FINAL | {LoanStatus.WRITTEN_OFF}
+_BINDING = frozenset(LoanStatus) - ENDED | {LoanStatus.WRITTEN_OFF}
 
 
 def bonds_of(session: Session, community: Community, member_id: int, on: date) -> list[str]:
-    """A short sentence for each thing that has to end before the member can leave."""
+    """A short sentence for each thing that has to end before the member can leave.
+
+    Locks the membership first: whatever binds is written under a hold on it, so that what is
+    looked for here is there already or is refused.
+    """
+    membership = communities.get_membership(session, community_id=community.id, member_id=member_id)
+    lock_one(session, Membership, membership.id)
     place = {"community_id": community.id, "member_id": member_id}
     found = []
     if groups.find_living_group(session, **place) is not None:

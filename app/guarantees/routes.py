@@ -54,7 +54,8 @@ def record_repayment(data: dict[str, Any], loan_id: str) -> Any:
         amount=data["amount"],
         source=data["source"],
         payer_id=payer,
-        on=service.receiving_day(session, loan.id, data["received_on"], today()),
+        on=today(),
+        received_on=data["received_on"],
         now=now(),
         actor_id=caller().member_id,
     )

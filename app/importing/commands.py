@@ -1,4 +1,4 @@
-"""`flask import people|communities|ties|savings FILE`: see docs/import.md."""
+"""`flask import people|communities|ties|savings|statement FILE`: see docs/import.md."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -14,12 +14,14 @@ from app import clock
 from app.extensions import db
 from app.transaction import run_unit
 from community.bulk import collector_paused
+from community.communities.queries import find_community_by_reference, get_community
 from community.errors import CommunityError
 from community.importing.communities import import_communities, read_communities
 from community.importing.errors import ImportRefused
 from community.importing.people import import_people, read_people
 from community.importing.report import Report
 from community.importing.savings import import_savings, read_savings
+from community.importing.statements import StatementRow, import_statement, read_statement
 from community.importing.ties import import_ties, read_ties
 from community.money import CURRENCY_EXPONENTS
 
@@ -100,6 +102,32 @@ def ties(**options: Any) -> None:
 def savings(**options: Any) -> None:
     """Deposits, and savings locked as stake."""
     _import("savings", read_savings, import_savings, **options)
+
+
+@cli.command("statement")
+@click.option("--community", required=True, help="Whose account: its id or its reference.")
+@_options(takes_currency=False)
+def statement(community: str, **options: Any) -> None:
+    """A bank statement: credits go to loans or into suspense (docs/receiving.md)."""
+    debits: list[StatementRow] = []
+
+    def read(*args: Any, **facts: Any) -> list[StatementRow]:
+        rows = read_statement(*args, **facts)
+        debits[:] = [row for row in rows if row.is_debit]
+        return rows
+
+    def write(session: Any, rows: list[StatementRow], report: Report, **facts: Any) -> Report:
+        place = find_community_by_reference(session, community)
+        place = place or get_community(session, community)
+        return import_statement(session, rows, report, community_id=place.id, **facts)
+
+    _import("statement", read, write, **options)
+    for row in debits:
+        click.echo(
+            f"line {row.line}: {row.reference} of {row.booked_on} is a debit of {row.amount}: "
+            "left alone.",
+            err=True,
+        )
 
 
 def _import(kind: str, read: Read, write: Write, **options: Any) -> None:

@@ -7,7 +7,7 @@ import marshmallow as ma
 from app.fields import Day, Instant, Money, PublicId, Schema, Text, Whole
 from app.paging import PageArgs
 from app.products.schemas import ProductTermsSchema, SeasonSchema
-from community.loans.models import LoanStatus, RepaymentSource
+from community.loans.models import ChangeKind, ChargeKind, LoanStatus, RepaymentSource
 
 _INSTALMENTS = {"description": "Left out for a seasonal product: its season says how many."}
 
@@ -31,6 +31,7 @@ class ScheduleRowSchema(Schema):
     due_on = Day(required=True)
     principal = Money(minor="principal_minor", required=True)
     interest = Money(minor="interest_minor", required=True)
+    fee = Money(minor="fee_minor", required=True)
     total = Money(minor="total_minor", required=True)
 
 
@@ -43,6 +44,7 @@ class QuoteSchema(Schema):
     on = Day(required=True)
     principal = Money(minor="principal_minor", required=True)
     interest = Money(minor="interest_minor", required=True)
+    fees = Money(minor="fees_minor", required=True)
     total = Money(minor="total_minor", required=True)
     effective_yearly_rate_ppm = Whole(
         0,
@@ -130,8 +132,11 @@ class LoanPersonSchema(Schema):
 class LoanInstalmentSchema(ScheduleRowSchema):
     """One due of a loan, and what was paid of it."""
 
+    penalty = Money(minor="penalty_minor", required=True)
     paid_principal = Money(minor="paid_principal_minor", required=True)
     paid_interest = Money(minor="paid_interest_minor", required=True)
+    paid_fee = Money(minor="paid_fee_minor", required=True)
+    paid_penalty = Money(minor="paid_penalty_minor", required=True)
 
 
 class LoanStepSchema(Schema):
@@ -171,6 +176,45 @@ class LoanReceiptSchema(Schema):
     amount = Money(minor="amount_minor", required=True)
     principal = Money(minor="principal_minor", required=True)
     interest = Money(minor="interest_minor", required=True)
+    fee = Money(minor="fee_minor", required=True)
+    penalty = Money(minor="penalty_minor", required=True)
+    reversed_on = Day(required=True, allow_none=True)
+
+
+class LoanDisbursementSchema(Schema):
+    """Money that went out: one tranche."""
+
+    number = Whole(1, required=True)
+    amount = Money(minor="amount_minor", required=True)
+    paid_out_on = Day(required=True)
+
+
+class LoanChargeSchema(Schema):
+    """A fee or a penalty on a loan."""
+
+    id = ma.fields.String(required=True)
+    kind = ma.fields.Enum(ChargeKind, by_value=ma.fields.String, required=True)
+    amount = Money(minor="amount_minor", required=True)
+    due_on = Day(required=True)
+    reason = ma.fields.String(required=True)
+    waived_on = Day(required=True, allow_none=True)
+
+
+class LoanChangeSchema(Schema):
+    """A change of a loan's plan."""
+
+    id = ma.fields.String(required=True)
+    kind = ma.fields.Enum(ChangeKind, by_value=ma.fields.String, required=True)
+    effective_on = Day(required=True)
+    parameters = ma.fields.Dict(keys=ma.fields.String(), required=True)
+    reason = ma.fields.String(required=True)
+    source = ma.fields.String(required=True)
+    restructuring = ma.fields.Boolean(required=True)
+    days_overdue = Whole(
+        0, required=True, metadata={"description": "How late the loan was before."}
+    )
+    undone_on = Day(required=True, allow_none=True)
+    undone_reason = ma.fields.String(required=True, allow_none=True)
 
 
 class LoanOwedSchema(Schema):
@@ -179,6 +223,8 @@ class LoanOwedSchema(Schema):
     on = Day(required=True)
     principal = Money(minor="principal_minor", required=True)
     interest = Money(minor="interest_minor", required=True)
+    fee = Money(minor="fee_minor", required=True)
+    penalty = Money(minor="penalty_minor", required=True)
     total = Money(minor="total_minor", required=True)
     due = Money(minor="due_minor", required=True)
     overdue = Money(minor="overdue_minor", required=True)
@@ -195,7 +241,13 @@ class LoanSummarySchema(Schema):
     group_loan = ma.fields.String(required=True, allow_none=True)
     principal = Money(minor="principal_minor", required=True)
     outstanding = Money(minor="outstanding_minor", required=True)
+    disbursed = Money(minor="disbursed_minor", required=True)
     written_off = Money(minor="written_off_minor", required=True)
+    cover_short = Money(
+        minor="cover_short_minor",
+        required=True,
+        metadata={"description": "Cover that could not be held again after money was taken back."},
+    )
     status = ma.fields.Enum(LoanStatus, by_value=ma.fields.String, required=True)
     purpose = ma.fields.String(required=True)
     submitted_at = Instant(required=True, allow_none=True)
@@ -204,6 +256,7 @@ class LoanSummarySchema(Schema):
     overdue_since_on = Day(required=True, allow_none=True)
     called_on = Day(required=True, allow_none=True)
     accelerated_on = Day(required=True, allow_none=True)
+    restructured_on = Day(required=True, allow_none=True)
     ended_on = Day(required=True, allow_none=True)
 
 
@@ -236,6 +289,9 @@ class LoanSchema(LoanSummarySchema):
     steps = ma.fields.List(ma.fields.Nested(LoanStepSchema), required=True)
     endorsements = ma.fields.List(ma.fields.Nested(LoanEndorsementSchema), required=True)
     repayments = ma.fields.List(ma.fields.Nested(LoanReceiptSchema), required=True)
+    disbursements = ma.fields.List(ma.fields.Nested(LoanDisbursementSchema), required=True)
+    charges = ma.fields.List(ma.fields.Nested(LoanChargeSchema), required=True)
+    plan_changes = ma.fields.List(ma.fields.Nested(LoanChangeSchema), required=True)
 
 
 class GroupLoanSchema(Schema):

@@ -21,7 +21,9 @@ People = dict[int, dict[str, str]]
 _COLUMNS = (
     "principal_minor",
     "outstanding_minor",
+    "disbursed_minor",
     "written_off_minor",
+    "cover_short_minor",
     "status",
     "purpose",
     "submitted_at",
@@ -30,6 +32,7 @@ _COLUMNS = (
     "overdue_since_on",
     "called_on",
     "accelerated_on",
+    "restructured_on",
     "ended_on",
 )
 
@@ -46,6 +49,7 @@ def quote_view(session: Session, quote: Quote, on: Any) -> dict[str, Any]:
         "on": on,
         "principal_minor": quote.principal_minor,
         "interest_minor": quote.interest_minor,
+        "fees_minor": quote.fees_minor,
         "total_minor": quote.total_minor,
         "effective_yearly_rate_ppm": quote.effective_yearly_rate_ppm,
         "rate_cap_ppm": quote.charter.rules.yearly_rate_ppm_max,
@@ -57,9 +61,10 @@ def quote_view(session: Session, quote: Quote, on: Any) -> dict[str, Any]:
                 "due_on": row.due_on,
                 "principal_minor": row.principal_minor,
                 "interest_minor": row.interest_minor,
-                "total_minor": row.total_minor,
+                "fee_minor": fee,
+                "total_minor": row.total_minor + fee,
             }
-            for row in quote.rows
+            for row, fee in zip(quote.rows, quote.fees_by_row(), strict=True)
         ],
     }
 
@@ -91,9 +96,13 @@ def loan_view(session: Session, loan: Loan) -> dict[str, Any]:
                 "due_on": row.due_on,
                 "principal_minor": row.principal_minor,
                 "interest_minor": row.interest_minor,
-                "total_minor": row.principal_minor + row.interest_minor,
+                "fee_minor": row.fee_minor,
+                "penalty_minor": row.penalty_minor,
+                "total_minor": row.due_minor,
                 "paid_principal_minor": row.paid_principal_minor,
                 "paid_interest_minor": row.paid_interest_minor,
+                "paid_fee_minor": row.paid_fee_minor,
+                "paid_penalty_minor": row.paid_penalty_minor,
             }
             for row in file.instalments
         ],
@@ -102,6 +111,8 @@ def loan_view(session: Session, loan: Loan) -> dict[str, Any]:
             "on": on,
             "principal_minor": file.owed.principal_minor,
             "interest_minor": file.owed.interest_minor,
+            "fee_minor": file.owed.fee_minor,
+            "penalty_minor": file.owed.penalty_minor,
             "total_minor": file.owed.total_minor,
             "due_minor": file.owed.due_minor,
             "overdue_minor": file.owed.overdue_minor,
@@ -128,8 +139,47 @@ def loan_view(session: Session, loan: Loan) -> dict[str, Any]:
                 "amount_minor": row.amount_minor,
                 "principal_minor": row.principal_minor,
                 "interest_minor": row.interest_minor,
+                "fee_minor": row.fee_minor,
+                "penalty_minor": row.penalty_minor,
+                "reversed_on": row.reversed_on,
             }
             for row in file.repayments
+        ],
+        "disbursements": [
+            {
+                "currency": currency,
+                "number": row.number,
+                "amount_minor": row.amount_minor,
+                "paid_out_on": row.paid_out_on,
+            }
+            for row in file.disbursements
+        ],
+        "charges": [
+            {
+                "currency": currency,
+                "id": row.public_id,
+                "kind": row.kind,
+                "amount_minor": row.amount_minor,
+                "due_on": row.due_on,
+                "reason": row.reason,
+                "waived_on": row.waived_on,
+            }
+            for row in file.charges
+        ],
+        "plan_changes": [
+            {
+                "id": row.public_id,
+                "kind": row.kind,
+                "effective_on": row.effective_on,
+                "parameters": row.parameters,
+                "reason": row.reason,
+                "source": row.source,
+                "restructuring": row.is_restructuring,
+                "days_overdue": row.days_overdue,
+                "undone_on": row.undone_on,
+                "undone_reason": row.undone_reason,
+            }
+            for row in file.changes
         ],
     }
 

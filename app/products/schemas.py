@@ -1,5 +1,6 @@
 """Products, their terms, and seasons as they cross the wire."""
 
+from enum import StrEnum
 from typing import Any
 
 import marshmallow as ma
@@ -10,9 +11,37 @@ from community.products.terms import (
     Amortisation,
     Component,
     DayCount,
+    EarlyMoney,
+    FeeMoment,
+    FutureRule,
+    MonthEnd,
+    PenaltyBase,
     PeriodUnit,
+    Processing,
     RateMethod,
+    Recalculation,
 )
+
+
+def _about(description: str) -> dict[str, str]:
+    return {"description": description}
+
+
+def _choice(kind: type[StrEnum], default: StrEnum, description: str) -> ma.fields.Enum[Any]:
+    return ma.fields.Enum(
+        kind, by_value=ma.fields.String, load_default=default, metadata=_about(description)
+    )
+
+
+class FeeSchema(Schema):
+    """A fee: an amount, a part of principal (the loan's or the instalment's), or both."""
+
+    name = Text(80, required=True)
+    moment = ma.fields.Enum(FeeMoment, by_value=ma.fields.String, required=True)
+    amount_minor = Whole(
+        0, 10**15, load_default=0, metadata=_about("In minor units of the product's currency.")
+    )
+    share_bps = Whole(0, 10_000, load_default=0)
 
 
 class ProductTermsSchema(Schema):
@@ -37,10 +66,41 @@ class ProductTermsSchema(Schema):
     allocation_order = ma.fields.List(
         ma.fields.Enum(Component, by_value=ma.fields.String),
         required=True,
-        validate=ma.validate.Length(equal=len(Component)),
+        validate=ma.validate.Length(min=2, max=len(Component)),
+        metadata={"description": "What is not named comes first: penalty, fee."},
     )
     cover_ratio_bps = Whole(0, 100_000, required=True)
     liability_mode = ma.fields.Enum(LiabilityMode, by_value=ma.fields.String, required=True)
+    month_end = _choice(
+        MonthEnd, MonthEnd.CLAMP, "When a month lacks the day: its last, or the 1st of the next."
+    )
+    grace_principal = Whole(0, 599, load_default=0, metadata=_about("Periods without principal."))
+    grace_interest = Whole(
+        0, 599, load_default=0, metadata=_about("Periods whose interest is collected after them.")
+    )
+    principal_share_bps = Whole(
+        0, 10_000, load_default=0, metadata=_about("Balloon: what each instalment repays.")
+    )
+    processing = _choice(
+        Processing, Processing.HORIZONTAL, "One instalment after the other, or one component."
+    )
+    future_rule = _choice(
+        FutureRule, FutureRule.NEXT, "Which instalment that is not due yet takes money first."
+    )
+    recalculation = _choice(
+        Recalculation, Recalculation.NONE, "Whether the days of real payments change the interest."
+    )
+    early_money = _choice(
+        EarlyMoney, EarlyMoney.ADJUST_LAST, "What early principal shortens, under recalculation."
+    )
+    penalty_yearly_rate_ppm = Whole(
+        0, 10_000_000, load_default=0, metadata=_about("A year, on what is overdue, day by day.")
+    )
+    penalty_grace_days = Whole(0, 366, load_default=0)
+    penalty_base = _choice(PenaltyBase, PenaltyBase.PRINCIPAL, "What the penalty is on.")
+    fees = ma.fields.List(
+        ma.fields.Nested(FeeSchema), load_default=list, validate=ma.validate.Length(max=10)
+    )
 
     @ma.validates_schema
     def _one_currency(self, data: dict[str, Any], **_: Any) -> None:

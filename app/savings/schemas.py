@@ -27,11 +27,16 @@ class SavingsMovementSchema(Schema):
 
 
 class SavingsBalancesSchema(Schema):
-    """A member's money in a community: free savings, and stake, which is locked."""
+    """A member's money in a community: free savings, and stake, which is locked.
+
+    Of the free savings some may be on hold; what is available can be taken out.
+    """
 
     community = ma.fields.String(required=True)
     member = ma.fields.String(required=True)
     free = Money(minor="free_minor", required=True)
+    held = Money(minor="held_minor", required=True)
+    available = Money(minor="available_minor", required=True)
     stake = Money(minor="stake_minor", required=True)
     total = Money(minor="total_minor", required=True)
 

@@ -37,6 +37,8 @@ def balances_view(community: Community, member: Member, found: Balances) -> dict
         "community": community.public_id,
         "member": member.public_id,
         "free_minor": found.free_minor,
+        "held_minor": found.held_minor,
+        "available_minor": found.available_minor,
         "stake_minor": found.stake_minor,
         "total_minor": found.total_minor,
         "currency": found.currency,

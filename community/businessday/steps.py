@@ -8,13 +8,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from community.guarantees.failure import advance_loan, loans_to_advance
+from community.ledger.holds import expire_holds
 from community.ledger.service import close_through
 from community.loans.accrual import accrue
 from community.loans.models import Loan
+from community.portfolio.service import classify_loans, follow_classes, provide
 from community.trust.service import expire_vouches
 from community.trust.standings import expire_assessments
 
@@ -93,6 +95,67 @@ def _advance(session: Session, task: Task) -> Portion:
     return Portion(loan_id, counts)
 
 
+def _expire_holds(session: Session, task: Task) -> Portion:
+    count = expire_holds(session, community_id=task.community_id, on=task.on, now=task.now)
+    return Portion(counts={"holds expired": count})
+
+
+def _classify(session: Session, task: Task) -> Portion:
+    loan_ids = _next_loans(session, task)
+    if loan_ids is None:
+        return Portion()
+    done = classify_loans(
+        session,
+        community_id=task.community_id,
+        on=task.on,
+        now=task.now,
+        loan_ids=loan_ids,
+    )
+    stopped = follow_classes(session, community_id=task.community_id, on=task.on, loan_ids=loan_ids)
+    return Portion(
+        loan_ids[-1],
+        {
+            "loans in a better class": done.improved,
+            "loans in a worse class": done.worsened,
+            "loans whose interest counts otherwise": stopped,
+        },
+    )
+
+
+def _provide(session: Session, task: Task) -> Portion:
+    loan_ids = _next_loans(session, task)
+    if loan_ids is None:
+        return Portion()
+    done = provide(
+        session,
+        community_id=task.community_id,
+        on=task.on,
+        now=task.now,
+        loan_ids=loan_ids,
+    )
+    return Portion(
+        loan_ids[-1],
+        {
+            "loans provided for anew": done.loans,
+            "provisions raised": done.raised_minor,
+            "provisions released": done.released_minor,
+        },
+    )
+
+
+def _next_loans(session: Session, task: Task) -> range | None:
+    """The ids of the next loans of the community; None when none are left."""
+    ids = (
+        select(Loan.id)
+        .where(Loan.community_id == task.community_id, Loan.id > task.after_id)
+        .order_by(Loan.id)
+        .limit(task.limit)
+        .subquery()
+    )
+    first, last = session.execute(select(func.min(ids.c.id), func.max(ids.c.id))).one()
+    return None if first is None else range(first, last + 1)
+
+
 def _close(session: Session, task: Task) -> Portion:
     close_through(session, community_id=task.community_id, on=task.on)
     return Portion()
@@ -101,8 +164,12 @@ def _close(session: Session, task: Task) -> Portion:
 STEPS: tuple[Step, ...] = (
     Step("expire vouches", _expire_vouches),
     Step("expire assessments", _expire_assessments),
+    Step("expire holds", _expire_holds),
     # Before calls: what a failing loan owes is then in the books when it is called.
     Step("accrue", _accrue),
     Step("advance", _advance),
+    # By where every loan stands now; what is set aside follows the class.
+    Step("classify", _classify),
+    Step("provide", _provide),
     Step(CLOSE, _close),
 )

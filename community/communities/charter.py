@@ -4,9 +4,10 @@ A charter document is `{"rule_name": {"value": …, "source": "…"}, …}`. Eve
 what a community did not decide, its template decides, and the source says so.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from enum import StrEnum
+from itertools import pairwise
 from typing import Any, get_args, get_type_hints
 
 from community.errors import Invalid
@@ -19,6 +20,16 @@ class LiabilityMode(StrEnum):
     JOINT_AND_SEVERAL = "joint_and_several"
     PLEDGE_ONLY = "pledge_only"
     NONE = "none"
+
+
+class RiskClass(StrEnum):
+    """How likely a loan is to be paid back, best first: the five tiers 正常 关注 次级 可疑 损失."""
+
+    NORMAL = "normal"
+    SPECIAL_MENTION = "special_mention"
+    SUBSTANDARD = "substandard"
+    DOUBTFUL = "doubtful"
+    LOSS = "loss"
 
 
 class CharterInvalid(Invalid):
@@ -58,6 +69,20 @@ class CharterRules:
     set_off_stake: bool
     reserve_fund_stands_in: bool
     write_off_day: int  # days overdue after which what is left is written off
+    # Classes of risk and what is set aside
+    # Days overdue from which a loan is special mention, substandard, doubtful, loss.
+    class_days: tuple[int, ...]
+    # Days without arrears before a loan that did not perform is put into a better class.
+    class_watch_days: int
+    worst_loan_per_member: bool  # every loan of a member has the class of their worst one
+    # Seasons of its crop that a seasonal loan may stay unpaid before it is substandard;
+    # 0: days count, as for any loan.
+    class_crop_seasons: int
+    # Set aside of outstanding principal, class by class from normal to loss.
+    provision_bps: tuple[int, ...]
+    non_accrual_from: RiskClass  # from this class on interest is no longer counted as earned
+    par_days: tuple[int, ...]  # portfolio at risk is reported beyond so many days
+    restructures_max: int  # how often one loan's schedule may be made anew
     # Members
     member_age_min: int
 
@@ -77,8 +102,20 @@ _CHECKS: dict[str, tuple[int, int]] = {
     "call_day": (1, 3660),
     "call_deadline_days": (0, 366),
     "write_off_day": (1, 3660),
+    "class_watch_days": (0, 3660),
+    "class_crop_seasons": (0, 20),
+    "restructures_max": (0, 100),
     "member_age_min": (0, 150),
 }
+
+# Lists of whole numbers: from, to, and what an item is.
+_LISTS: dict[str, tuple[int, int, str]] = {
+    "loan_cycle_steps_minor": (1, 10**15, "Every step is a positive number of minor units."),
+    "class_days": (1, 3660, "Every item is a number of days from 1 to 3660."),
+    "provision_bps": (0, 10_000, "Every item is a share from 0 to 10000 ten-thousandths."),
+    "par_days": (1, 3660, "Every item is a number of days from 1 to 3660."),
+}
+_PAR_DAYS_MAX = 6
 
 
 def read_rules(document: Mapping[str, Any]) -> CharterRules:
@@ -122,6 +159,10 @@ def _typed(name: str, value: Any, kind: Any) -> Any:
         if not isinstance(value, str) or not value.strip():
             raise ValueError("This is a text.")
         return value
+    if kind is RiskClass:
+        if not isinstance(value, str) or value not in set(RiskClass):
+            raise ValueError(f"Choose from {', '.join(RiskClass)}.")
+        return RiskClass(value)
     if not isinstance(value, (list, tuple)) or not value:
         raise ValueError("This is a list with at least one item.")
     (item_kind, _) = get_args(kind)
@@ -129,9 +170,9 @@ def _typed(name: str, value: Any, kind: Any) -> Any:
         if not all(isinstance(item, str) and item in set(LiabilityMode) for item in value):
             raise ValueError(f"Choose from {', '.join(LiabilityMode)}.")
         return tuple(LiabilityMode(item) for item in value)
-    for item in value:
-        if type(item) is not int or not 0 < item <= 10**15:
-            raise ValueError("Every step is a positive number of minor units.")
+    low, high, what = _LISTS[name]
+    if any(type(item) is not int or not low <= item <= high for item in value):
+        raise ValueError(what)
     return tuple(value)
 
 
@@ -150,4 +191,16 @@ def _inconsistent(values: Mapping[str, Any]) -> dict[str, str]:
         errors["write_off_day"] = "Guarantors are called before anything is written off."
     if list(values["loan_cycle_steps_minor"]) != sorted(values["loan_cycle_steps_minor"]):
         errors["loan_cycle_steps_minor"] = "Steps do not fall."
+    if len(values["class_days"]) != len(RiskClass) - 1 or not _rises(values["class_days"]):
+        errors["class_days"] = "Four numbers that rise: one for each class below normal."
+    if len(values["provision_bps"]) != len(RiskClass) or list(values["provision_bps"]) != sorted(
+        values["provision_bps"]
+    ):
+        errors["provision_bps"] = "Five shares that do not fall: one for each class."
+    if len(values["par_days"]) > _PAR_DAYS_MAX or not _rises(values["par_days"]):
+        errors["par_days"] = f"At most {_PAR_DAYS_MAX} numbers that rise."
     return errors
+
+
+def _rises(numbers: Sequence[int]) -> bool:
+    return all(a < b for a, b in pairwise(numbers))

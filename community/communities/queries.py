@@ -164,9 +164,15 @@ def get_membership(session: Session, *, community_id: int, member_id: int) -> Me
     return membership
 
 
-def require_active(session: Session, *, community_id: int, member_id: int) -> None:
-    """Go on only if the member is active in the community. Raises NotAMember."""
-    missing = inactive(session, community_id=community_id, member_ids=[member_id])
+def require_active(
+    session: Session, *, community_id: int, member_id: int, hold: bool = False
+) -> None:
+    """Go on only if the member is active in the community. Raises NotAMember.
+
+    `hold` keeps the membership as it is until the unit of work ends: for whatever binds a member,
+    so that nobody leaves while it is written. Others may hold it too.
+    """
+    missing = inactive(session, community_id=community_id, member_ids=[member_id], hold=hold)
     if missing:
         status = missing[member_id]
         raise NotAMember(
@@ -176,15 +182,16 @@ def require_active(session: Session, *, community_id: int, member_id: int) -> No
 
 
 def inactive(
-    session: Session, *, community_id: int, member_ids: Iterable[int]
+    session: Session, *, community_id: int, member_ids: Iterable[int], hold: bool = False
 ) -> dict[int, MembershipStatus | None]:
     """Those of the members who are not active in the community, with the state they are in."""
     wanted = set(member_ids)
-    rows = session.execute(
-        select(Membership.member_id, Membership.status).where(
-            Membership.community_id == community_id, Membership.member_id.in_(wanted)
-        )
+    query = (
+        select(Membership.member_id, Membership.status)
+        .where(Membership.community_id == community_id, Membership.member_id.in_(wanted))
+        .order_by(Membership.id)
     )
+    rows = session.execute(query.with_for_update(read=True) if hold else query)
     found: dict[int, MembershipStatus] = {row.member_id: row.status for row in rows}
     return {
         member_id: found.get(member_id)

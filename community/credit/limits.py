@@ -41,7 +41,7 @@ class BorrowerFacts:
     owed_minor: int = 0
     # What guarantors paid for them and have not got back; a part of what is owed.
     recourse_minor: int = 0
-    # Loans repaid without calling a guarantor: the steps that lead to larger ones.
+    # Loans that they repaid themselves, nobody called: the steps that lead to larger ones.
     loans_repaid: int = 0
     overdue_since_on: date | None = None
     late_peers: int = 0

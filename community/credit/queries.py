@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session, aliased
 from community.credit.limits import BorrowerFacts, Capacity
 from community.groups.models import Group, GroupMember, GroupMemberStatus, GroupStatus
 from community.guarantees.models import Claim, ClaimGround, GuaranteePayment
-from community.loans.models import Loan, LoanStatus, Repayment
+from community.loans.models import Loan, LoanStatus, Repayment, RepaymentSource
+from community.loans.states import DISBURSED
 from community.trust.models import Standing
 from community.trust.queries import capacities_on
 
@@ -70,22 +71,32 @@ def _gather(session: Session, community_id: int, ids: list[int] | None, found: _
         (Loan.status == LoanStatus.APPROVED, Loan.principal_minor),
         else_=Loan.outstanding_minor + Loan.written_off_minor,
     )
-    # A loan repaid without calling anybody is a step up; one that was called is none.
-    repaid = case((and_(Loan.status == LoanStatus.CLOSED, Loan.called_on.is_(None)), 1), else_=0)
+    # A loan that the borrower repaid is a step up: nobody was called, and no money on it was
+    # somebody else's, which counts for nobody's record.
+    others_money = (
+        select(Repayment.id)
+        .where(
+            Repayment.loan_id == Loan.id,
+            Repayment.source != RepaymentSource.BORROWER,
+            Repayment.reversed_on.is_(None),
+            # What went beyond the debt repaid nothing.
+            Repayment.principal_minor
+            + Repayment.interest_minor
+            + Repayment.fee_minor
+            + Repayment.penalty_minor
+            > 0,
+        )
+        .exists()
+    )
+    repaid = case(
+        (and_(Loan.status == LoanStatus.CLOSED, Loan.called_on.is_(None), ~others_money), 1),
+        else_=0,
+    )
     loans = (
         select(Loan.borrower_id, func.sum(principal), func.sum(repaid))
         .where(
             Loan.community_id == community_id,
-            Loan.status.in_(
-                [
-                    LoanStatus.APPROVED,
-                    LoanStatus.CURRENT,
-                    LoanStatus.OVERDUE,
-                    LoanStatus.CALLED,
-                    LoanStatus.CLOSED,
-                    LoanStatus.WRITTEN_OFF,
-                ]
-            ),
+            Loan.status.in_([LoanStatus.APPROVED, *DISBURSED]),
         )
         .group_by(Loan.borrower_id)
     )

@@ -349,7 +349,7 @@ def _approve(
         states.check_step(share.loan.status, LoanStatus.APPROVED)
         _check_currency(community, share.terms.currency)
         communities.require_active(
-            session, community_id=community.id, member_id=share.loan.borrower_id
+            session, community_id=community.id, member_id=share.loan.borrower_id, hold=True
         )
     _check_approver(session, actor_id, [share.loan.borrower_id for share in shares])
     charter = communities.charter_on(session, community.id, on)

@@ -111,7 +111,7 @@ def form_group(
 
     Raises NotAMember, InAnotherGroup, CapTooHigh, PromiseTooLong, CurrencyMismatch.
     """
-    communities.require_active(session, community_id=community_id, member_id=founder_id)
+    communities.require_active(session, community_id=community_id, member_id=founder_id, hold=True)
     rules = communities.charter_on(session, community_id, on).rules
     _check_terms(session, community_id, rules, pair_cap, vouch_expires_on, on)
     _refuse_second_group(session, community_id, founder_id)
@@ -243,7 +243,9 @@ def accept_invitation(
     place = queries.get_place(session, group_id=group_id, member_id=member_id)
     if place.status is not GroupMemberStatus.INVITED:
         raise NotInvited(status=place.status.value)
-    communities.require_active(session, community_id=group.community_id, member_id=member_id)
+    communities.require_active(
+        session, community_id=group.community_id, member_id=member_id, hold=True
+    )
     _refuse_second_group(session, group.community_id, member_id)
     living = queries.living_members(session, group_id)
     size_max = communities.charter_on(session, group.community_id, on).rules.group_size_max
@@ -492,7 +494,9 @@ def sign(
     tries = queries.tries_so_far(session, group_member_id=place.id, agreement_hash=agreement_hash)
     if not any(tries):
         raise NotUnderstood(tries=len(tries))
-    communities.require_active(session, community_id=group.community_id, member_id=member_id)
+    communities.require_active(
+        session, community_id=group.community_id, member_id=member_id, hold=True
+    )
     place.status, place.signed_at = GroupMemberStatus.SIGNED, now
     session.flush()  # whether all have signed is read from the rows
     _note(

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import case, func, or_, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from community.guarantees.models import (
@@ -18,11 +18,12 @@ from community.guarantees.models import (
 from community.ledger.checks import Breach
 from community.ledger.models import Account, AccountKind, Book, Posting
 from community.loans.models import Loan, LoanStatus
+from community.loans.states import ON_PLAN
 from community.products.models import ProductVersion
 from community.trust.models import Standing, Vouch
 
 _HELD = CoverLine.amount_minor - CoverLine.released_minor - CoverLine.paid_minor
-_COVERED = (LoanStatus.APPROVED, LoanStatus.CURRENT, LoanStatus.OVERDUE)
+_COVERED = (LoanStatus.APPROVED, *ON_PLAN, LoanStatus.OVERDUE)
 
 
 def check_guarantees(session: Session) -> Iterator[Breach]:
@@ -76,17 +77,17 @@ def _reserved_is_the_sum_of_lines(session: Session) -> Iterator[Breach]:
 def _cover_matches_debt(session: Session) -> Iterator[Breach]:
     held = _sums(CoverLine.loan_id)
     ratio = ProductVersion.terms["cover_ratio_bps"].as_integer()
-    backed = case(
-        (Loan.status == LoanStatus.APPROVED, Loan.principal_minor), else_=Loan.outstanding_minor
-    )
+    # What is out and what was approved and is still to go out.
+    backed = Loan.outstanding_minor + Loan.principal_minor - Loan.disbursed_minor
+    # A shortage is on record: a receipt was taken back when its cover backed others already.
+    covered = func.coalesce(held.c.total, 0) + Loan.cover_short_minor
     rows = session.execute(
         select(Loan.id, Loan.status, backed, ratio, func.coalesce(held.c.total, 0))
         .join(ProductVersion, ProductVersion.id == Loan.product_version_id)
         .outerjoin(held, held.c.key == Loan.id)
         .where(
             or_(
-                Loan.status.in_(_COVERED)
-                & (func.coalesce(held.c.total, 0) * 10_000 < backed * ratio),
+                Loan.status.in_(_COVERED) & (covered * 10_000 < backed * ratio),
                 Loan.status.not_in([*_COVERED, LoanStatus.CALLED])
                 & (func.coalesce(held.c.total, 0) != 0),
             )

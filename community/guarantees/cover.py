@@ -7,7 +7,7 @@ step, so that their `reserved` stays the sum of their lines.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from community.communities.charter import LiabilityMode
@@ -26,7 +26,7 @@ from community.loans.errors import LoanNotFound
 from community.loans.models import Loan
 from community.locks import lock
 from community.money import share_bps
-from community.trust.models import Assessment, AssessmentKind, Standing, Vouch
+from community.trust.models import Assessment, AssessmentKind, Standing, Vouch, VouchStatus
 from graph.limits import CoverPath
 
 # A call in one of these states may still be paid before its deadline.
@@ -58,9 +58,8 @@ class LoanCover:
 
     @property
     def needed_minor(self) -> int:
-        """Cover that the outstanding principal needs while nobody is called."""
-        ratio: int = self.loan.terms["product"]["cover_ratio_bps"]
-        return share_bps(self.loan.outstanding_minor, ratio, up=True)
+        """Cover that the loan needs while nobody is called: what is out and what is to go out."""
+        return cover_for(self.loan, self.loan.outstanding_minor + self.loan.undisbursed_minor)
 
     def asked_by_line(self) -> dict[int, int]:
         """What calls that are still pending ask of each line."""
@@ -93,6 +92,12 @@ class LoanCover:
             ),
             None,
         )
+
+
+def cover_for(loan: Loan, principal_minor: int) -> int:
+    """The cover that so much principal of a loan needs, by the terms that it froze."""
+    ratio: int = loan.terms["product"]["cover_ratio_bps"]
+    return share_bps(principal_minor, ratio, up=True)
 
 
 def lock_cover(session: Session, loan_ids: Iterable[int]) -> dict[int, LoanCover]:
@@ -224,6 +229,37 @@ def release_line(session: Session, line: CoverLine, amount_minor: int) -> None:
     _add_reserved(session, line, -amount_minor)
 
 
+def hold_again(session: Session, cover: LoanCover, amount_minor: int) -> int:
+    """Hold cover again that was freed, the nearest paths first; returns what could be held.
+
+    Only lines of the loan itself, as far as their standing and their live promises have room: what
+    was freed may back somebody else by now, and nobody is held to more than they signed.
+    """
+    left = amount_minor
+    for line in sorted(cover.lines.values(), key=lambda line: (line.hops, line.id)):
+        room = min(left, line.released_minor, _room(cover, line))
+        if room > 0:
+            line.released_minor -= room
+            _add_reserved(session, line, room)
+            left -= room
+    session.flush()  # a row without room is refused here, inside the unit
+    return amount_minor - left
+
+
+def _room(cover: LoanCover, line: CoverLine) -> int:
+    standing = cover.standings[line.standing_id]
+    if standing.overdue_since_on is not None and standing.member_id != cover.loan.borrower_id:
+        return 0
+    rooms = [standing.stake_minor + standing.assessed_minor - standing.reserved_minor]
+    for vouch_id in (line.inner_vouch_id, line.outer_vouch_id):
+        if vouch_id is not None:
+            vouch = cover.vouches[vouch_id]
+            if vouch.status is not VouchStatus.LIVE:
+                return 0
+            rooms.append(vouch.limit_minor - vouch.reserved_minor - vouch.spent_minor)
+    return min(rooms)
+
+
 def pay_line(
     cover: LoanCover, line: CoverLine, amount_minor: int, *, payer_id: int, from_stake: bool
 ) -> None:
@@ -258,6 +294,24 @@ def pay_line(
                 paid_minor=guarantee.paid_minor,
             )
         guarantee.paid_minor += amount_minor
+
+
+def stake_for(session: Session, cover: LoanCover, standing: Standing) -> int:
+    """What of a member's stake may be set off for this loan.
+
+    Pledge-only loans rest on the stake and on nothing else: what others of them hold is theirs.
+    The standing is locked, so that no line on it can change meanwhile.
+    """
+    pledged = session.scalar(
+        select(func.sum(CoverLine.amount_minor - CoverLine.released_minor - CoverLine.paid_minor))
+        .join(Loan, Loan.id == CoverLine.loan_id)
+        .where(
+            CoverLine.standing_id == standing.id,
+            CoverLine.loan_id != cover.loan.id,
+            Loan.terms["product"]["liability_mode"].as_string() == LiabilityMode.PLEDGE_ONLY,
+        )
+    )
+    return max(standing.stake_minor - int(pledged or 0), 0)
 
 
 def _use_assessment(cover: LoanCover, standing: Standing, amount_minor: int) -> None:

@@ -13,7 +13,15 @@ from sqlalchemy.orm import Session
 
 from community.communities.charter import CharterRules, LiabilityMode, read_rules
 from community.communities.models import Charter
-from community.guarantees.cover import PENDING, LoanCover, lock_cover, pay_line, release, reserve
+from community.guarantees.cover import (
+    PENDING,
+    LoanCover,
+    lock_cover,
+    pay_line,
+    release,
+    reserve,
+    stake_for,
+)
 from community.guarantees.models import Call, CallGround, CallLine, CallStatus
 from community.guarantees.plan import (
     Demand,
@@ -31,9 +39,11 @@ from community.guarantees.service import (
 from community.ledger.events import record_event
 from community.ledger.models import AccountKind
 from community.ledger.service import balance
+from community.loans import changes, states
 from community.loans import service as loans
 from community.loans.models import Loan, LoanPosition, LoanStatus, RepaymentSource
 from community.trust.models import VouchStatus
+from community.trust.snapshot import facts_of
 from graph.limits import CoverPath
 
 
@@ -47,7 +57,8 @@ def advance_loan(session: Session, *, loan_id: int, on: date, now: datetime) -> 
     cover = lock_cover(session, [loan_id])[loan_id]
     loan = cover.loan
     charter = _charter(session, loan)
-    if loan.status in (LoanStatus.CURRENT, LoanStatus.OVERDUE):
+    changes.bring_to_day(session, loan=loan, on=on, now=now)
+    if loan.status in states.ON_PLAN or loan.status is LoanStatus.OVERDUE:
         _age(session, cover, charter, on=on, now=now)
     if loan.status is LoanStatus.CALLED:
         _lapse(session, cover, charter, on=on, now=now)
@@ -65,10 +76,10 @@ def loans_to_advance(
     """Disbursed loans of a community on which a day changes something, by id.
 
     The first `limit` of them after `after_id`. A loan that is late and waits, for its call day or
-    for a deadline, is not among them.
+    for a deadline, is not among them unless its debt grows by the day.
     """
     due = LoanPosition.oldest_due_on
-    newly_late = (Loan.status == LoanStatus.CURRENT) & (due < on)
+    newly_late = Loan.status.in_(states.ON_PLAN) & (due < on)
     to_call = (Loan.status == LoanStatus.OVERDUE) & _past_call_day(session, community_id, on)
     calls = select(Call.id).where(Call.loan_id == Loan.id)
     ripe = calls.where(Call.status == CallStatus.OPEN)
@@ -78,9 +89,15 @@ def loans_to_advance(
         | ripe.where(Call.deadline_on < on).exists()
         | (pledge_only & ripe.exists())
     )
+    # Penalties and recalculated interest grow by the day, as long as something is late.
+    product = Loan.terms["product"]
+    grows = product["penalty_yearly_rate_ppm"].as_integer().is_not(None) | product[
+        "recalculation"
+    ].as_string().is_not(None)
+    to_grow = Loan.status.in_([LoanStatus.OVERDUE, LoanStatus.CALLED]) & (due < on) & grows
     found: set[int] = set()
     # One question each, so that each has an index to go along and can stop at its first hits.
-    for condition in (newly_late, to_call, to_press):
+    for condition in (newly_late, to_call, to_press, to_grow):
         found.update(
             session.scalars(
                 select(LoanPosition.loan_id)
@@ -180,7 +197,7 @@ def _set_off_own(
     unpaid: dict[int, int] = {}
     for line_id, part in parts.items():
         line = cover.lines[line_id]
-        amount = min(part, cover.standings[line.standing_id].stake_minor)
+        amount = min(part, stake_for(session, cover, cover.standings[line.standing_id]))
         if part > amount:
             unpaid[line_id] = part - amount
         if amount:
@@ -209,7 +226,7 @@ def _set_off(session: Session, cover: LoanCover, call: Call, *, on: date, now: d
         line = cover.lines[item.cover_line_id]
         standing = cover.standings[line.standing_id]
         if standing.member_id == call.guarantor_id:
-            left = standing.stake_minor - backed
+            left = stake_for(session, cover, standing) - backed
             backed += min(item.open_minor, line.held_minor, left)
             lines.add(line.id)
     if backed:
@@ -310,14 +327,13 @@ def _call_across(
             for call in cover.calls.values()
             if call.guarantor_id == member and call.status in PENDING
         )
-        free = standing.stake_minor + standing.assessed_minor - standing.reserved_minor
-        if standing.overdue_since_on is None:
-            room[member] = min(
-                vouch.limit_minor - vouch.reserved_minor - vouch.spent_minor,
-                free,
-                guarantee.cap_minor - guarantee.paid_minor - pending,
-            )
-            promise[member] = vouch.id
+        room[member] = min(
+            vouch.limit_minor - vouch.reserved_minor - vouch.spent_minor,
+            # As for any new cover: nothing of who is overdue, nor on a grant that has run out.
+            facts_of(standing).free_on(on),
+            guarantee.cap_minor - guarantee.paid_minor - pending,
+        )
+        promise[member] = vouch.id
     shares = co_guarantor_shares(room, min(shortfall_minor, max(owed - asked, 0)))
     for member, share in shares.items():
         standing = cover.standing_of(member)

@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from community.errors import CurrencyMismatch, Invalid, WrongState
 from community.guarantees.cover import (
     PENDING,
     LoanCover,
+    hold_again,
     lock_cover,
     pay_line,
     release,
@@ -35,6 +36,7 @@ from community.guarantees.plan import near_first
 from community.ledger import rules
 from community.ledger.events import record_event
 from community.ledger.service import post
+from community.loans import repayments, states
 from community.loans import service as loans
 from community.loans.errors import DecidedTogether
 from community.loans.models import Loan, LoanStatus, Repayment, RepaymentSource
@@ -42,17 +44,18 @@ from community.money import Money, allocate
 
 __all__ = [
     "cancel_approved",
+    "check_money",
     "dispute_call",
     "lock_cover",
     "pay_call",
     "promise_call",
-    "receiving_day",
     "record_repayment",
     "reserve",
     "resolve_dispute",
+    "settle_state",
 ]
 
-_LIVE = (LoanStatus.CURRENT, LoanStatus.OVERDUE, LoanStatus.CALLED)
+_LATE_ENTRY = "money of an earlier day was entered"
 
 
 def record_repayment(
@@ -65,12 +68,15 @@ def record_repayment(
     payer_id: int | None = None,
     source: RepaymentSource = RepaymentSource.BORROWER,
     actor_id: int | None = None,
+    received_on: date | None = None,
 ) -> Repayment:
     """Take money for a loan: the lender until whole, then whoever paid for the borrower.
 
-    What is left after both is held for the payer. Frees cover down to what the remaining debt
-    needs, closes the loan when nothing is owed. Raises NothingOwed (no debt and no claim),
-    CurrencyMismatch, Invalid.
+    `on` is the business day, `received_on` the day on which the money really came, if it is entered
+    late: everything since is then as it would have been. What is left after lender and claims is
+    held for the payer. Frees cover down to what the remaining debt needs, closes the loan when
+    nothing is owed. Raises NothingOwed (no debt and no claim), CurrencyMismatch, Invalid,
+    DayNotOpen.
     """
     cover = lock_cover(session, [loan_id])[loan_id]
     return repay_locked(
@@ -82,23 +88,8 @@ def record_repayment(
         payer_id=payer_id,
         source=source,
         actor_id=actor_id,
+        received_on=received_on,
     )
-
-
-def receiving_day(session: Session, loan_id: int, given: date | None, today: date) -> date:
-    """The day that a repayment counts for: today, or a given day since the last receipt.
-
-    Raises Invalid for a day in the future or before money that was already received.
-    """
-    if given is None or given == today:
-        return today
-    last = session.scalar(
-        select(func.max(Repayment.received_on)).where(Repayment.loan_id == loan_id)
-    )
-    earliest = last or session.scalars(select(Loan.disbursed_on).where(Loan.id == loan_id)).one()
-    if given > today or (earliest is not None and given < earliest):
-        raise Invalid(f"Money is received between {earliest} and {today}.", field="received_on")
-    return given
 
 
 def repay_locked(
@@ -111,22 +102,22 @@ def repay_locked(
     payer_id: int | None,
     source: RepaymentSource,
     actor_id: int | None,
+    received_on: date | None = None,
 ) -> Repayment:
     """`record_repayment` on a loan whose cover is locked already (a whole sheet at once)."""
     loan = cover.loan
     payer = payer_id if payer_id is not None else loan.borrower_id
-    if amount.currency != loans.currency_of(loan):
-        raise CurrencyMismatch(
-            f"The loan is in {loans.currency_of(loan)}.", expected=loans.currency_of(loan)
-        )
-    if not amount.is_positive:
-        raise Invalid("A repayment is a positive amount.", field="amount")
-    owed = loans.owed(session, loan=loan, on=on).total_minor
+    day = on if received_on is None else received_on
+    check_money(loan, amount)
+    if day != on and loan.status in states.DISBURSED:
+        repayments.check_day(session, loan=loan, received_on=day, on=on)
+    to_lender = _for_lender(session, loan, amount.amount_minor, day=day, on=on)
     claimed = sum(_open_claims(cover).values())
-    if not owed and not claimed:
+    if not to_lender and not claimed:
         raise NothingOwed("Neither the lender nor a guarantor has anything to get on this loan.")
-    to_lender = min(amount.amount_minor, owed)
     to_claims = min(amount.amount_minor - to_lender, claimed)
+    if loan.status is LoanStatus.CLOSED and to_lender:
+        loans.reopen(session, loan=loan, on=on, now=now, actor_id=actor_id, reason=_LATE_ENTRY)
     repayment = loans.book_repayment(
         session,
         loan=loan,
@@ -138,6 +129,7 @@ def repay_locked(
         on=on,
         now=now,
         actor_id=actor_id,
+        received_on=day,
     )
     if to_claims:
         parts = _settle_claims(cover, to_claims)
@@ -157,28 +149,79 @@ def repay_locked(
     return repayment
 
 
+def check_money(loan: Loan, amount: Money) -> None:
+    """Money for a loan is positive and in the loan's currency."""
+    if amount.currency != loans.currency_of(loan):
+        raise CurrencyMismatch(
+            f"The loan is in {loans.currency_of(loan)}.", expected=loans.currency_of(loan)
+        )
+    if not amount.is_positive:
+        raise Invalid("A repayment is a positive amount.", field="amount")
+
+
+def _for_lender(session: Session, loan: Loan, amount_minor: int, *, day: date, on: date) -> int:
+    """What of the money the lender takes, if it came on `day`."""
+    if loan.status not in states.DISBURSED:
+        return 0
+    return repayments.split(session, loan=loan, amount_minor=amount_minor, received_on=day, on=on)
+
+
 def settle_state(
     session: Session, cover: LoanCover, *, on: date, now: datetime, actor_id: int | None
 ) -> None:
-    """After money came in: fewer calls, less cover, and the status that follows."""
+    """After a loan's history moved: calls, cover, and the status that follow.
+
+    Cover that is not needed any more is freed; cover that is needed again is held again as far as
+    there is room, and what cannot be had is noted as short. A called loan's cover only falls.
+    """
     loan = cover.loan
-    if loan.status not in _LIVE:
-        return
     owed = loans.owed(session, loan=loan, on=on)
+    if loan.status is LoanStatus.WRITTEN_OFF and owed.total_minor == 0:
+        # Given up, but repaid after all: the borrower is late with nothing any more.
+        loan.overdue_since_on = None
+        mark_overdue_standings(session, cover)
+    if loan.status not in states.LIVE:
+        return
     if loan.status is LoanStatus.CALLED:
         _lower_calls(session, cover, owed.total_minor, actor_id=actor_id, now=now)
         needed = min(cover.held_minor, owed.total_minor)
     else:
         needed = cover.needed_minor
-    if owed.total_minor == 0:
+    if owed.total_minor == 0 and not loan.undisbursed_minor:
         needed = 0
     release(session, cover, max(cover.held_minor - needed, 0))
-    closed = loans.close_if_paid(session, loan=loan, on=on, now=now, actor_id=actor_id)
+    if cover.held_minor < needed:
+        hold_again(session, cover, needed - cover.held_minor)
+    _note_shortage(session, cover, max(needed - cover.held_minor, 0), actor_id=actor_id, now=now)
+    if loan.undisbursed_minor == 0:
+        closed = loans.close_if_paid(session, loan=loan, on=on, now=now, actor_id=actor_id)
+    else:
+        closed = False
     # A called loan comes back only with the cover that a current one needs; accelerated, never,
     # and the day since when it is late stays what it was.
-    if not closed and loan.accelerated_on is None and cover.held_minor >= cover.needed_minor:
+    covered = loan.status is not LoanStatus.CALLED or cover.held_minor >= cover.needed_minor
+    if not closed and loan.accelerated_on is None and covered:
         loans.mark_current(session, loan=loan, on=on, now=now, actor_id=actor_id)
     mark_overdue_standings(session, cover)
+
+
+def _note_shortage(
+    session: Session, cover: LoanCover, short_minor: int, *, actor_id: int | None, now: datetime
+) -> None:
+    loan = cover.loan
+    if loan.status is LoanStatus.CALLED or short_minor == loan.cover_short_minor:
+        return
+    loan.cover_short_minor = short_minor
+    loan.version += 1
+    record_event(
+        session,
+        community_id=loan.community_id,
+        kind="loan.cover_short",
+        subject=loan.public_id,
+        actor_id=actor_id,
+        now=now,
+        facts={"short_minor": short_minor, "held_minor": cover.held_minor},
+    )
 
 
 def mark_overdue_standings(session: Session, cover: LoanCover) -> None:
@@ -505,10 +548,13 @@ def _lower_calls(
         items.sort(key=lambda item: (-cover.lines[item.cover_line_id].hops, -item.id))
         left = cut
         for item in items:
-            part = min(left, item.open_minor, cover.lines[item.cover_line_id].held_minor)
+            line = cover.lines[item.cover_line_id]
+            # What somebody else paid on the line meanwhile is asked in vain, and held no more.
+            in_vain = max(item.open_minor - line.held_minor, 0)
+            part = min(left, item.open_minor)
             if part:
                 item.moved_minor += part
-                release_line(session, cover.lines[item.cover_line_id], part)
+                release_line(session, line, max(part - in_vain, 0))
                 left -= part
         call.cancelled_minor += cut
         call.version += 1

@@ -4,9 +4,10 @@ Each row has a reference of its own, under which it is booked once. The books ge
 community, day and kind, with a leg a member; every row gets its receipt.
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections import Counter
+from dataclasses import dataclass, field
 from datetime import date, datetime
+from operator import itemgetter
 from typing import BinaryIO, NamedTuple
 
 from sqlalchemy import bindparam, select, update
@@ -32,10 +33,9 @@ from community.importing.places import (
 from community.importing.reading import Column, Progress, read_values
 from community.importing.report import Report
 from community.ledger import rules
-from community.ledger.books import book_ids, lock_books
 from community.ledger.events import record_event
 from community.ledger.models import Account, AccountKind, Book
-from community.ledger.service import post
+from community.ledger.service import Draft, post_all
 from community.money import format_minor, parse_minor
 from community.savings.models import SavingsMovement, SavingsMovementKind
 from community.trust.models import Standing
@@ -78,9 +78,18 @@ class _Movement(NamedTuple):
     """A row with what it names looked up."""
 
     row: SavingsRow
-    place: Place
     member_id: int
     amount_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Sheet:
+    """The movements of one kind in one community on one day, which become one entry."""
+
+    place: Place
+    moved_on: date
+    is_lock: bool
+    movements: list[_Movement] = field(default_factory=list)
 
 
 class _Booked(NamedTuple):
@@ -145,17 +154,17 @@ def import_savings(
     """
     places = find_places(session, {row.community for row in rows})
     belongings = find_belongings(session, places.values(), hold=True)
-    movements = _resolve(session, rows, places, belongings, report, currency)
-    _check_days(session, movements, report)
-    _check_funds(session, movements, report)
+    sheets = _resolve(session, rows, places, belongings, report, currency)
+    _check_days(session, sheets, report)
+    _check_funds(session, sheets, report)
     report.refuse_if_faulty()
-    _write(session, movements, report, now=now, actor_id=actor_id, progress=progress)
-    deposited: Counter[int] = Counter()
-    locked: Counter[int] = Counter()
-    for movement in movements:
-        count = deposited if movement.row.kind is DEPOSIT else locked
-        count[movement.place.id] += 1
-    for place in sorted({movement.place for movement in movements}):
+    _write(session, sheets, report, now=now, actor_id=actor_id, progress=progress)
+    deposited: Counter[Place] = Counter()
+    locked: Counter[Place] = Counter()
+    for sheet in sheets:
+        count = locked if sheet.is_lock else deposited
+        count[sheet.place] += len(sheet.movements)
+    for place in sorted({sheet.place for sheet in sheets}):
         record_event(
             session,
             community_id=place.id,
@@ -166,11 +175,11 @@ def import_savings(
             facts={
                 "file_sha256": report.digest,
                 "rows": report.rows,
-                "deposits": deposited[place.id],
-                "stake_locks": locked[place.id],
+                "deposits": deposited[place],
+                "stake_locks": locked[place],
             },
         )
-    report.new = len(movements)
+    report.new = deposited.total() + locked.total()
     report.outcome = {"deposits": deposited.total(), "stake locks": locked.total()}
     return report
 
@@ -182,8 +191,8 @@ def _resolve(
     belongings: dict[int, dict[str, Belonging]],
     report: Report,
     currency: str | None,
-) -> list[_Movement]:
-    """The rows that are new, with what they name; a row booked otherwise before is a fault."""
+) -> list[_Sheet]:
+    """The rows that are new, in the order of booking; one booked otherwise before is a fault."""
     query = select(
         SavingsMovement.reference,
         SavingsMovement.community_id,
@@ -199,7 +208,7 @@ def _resolve(
         )
     }
     amounts: dict[tuple[str, str], int] = {}
-    movements = []
+    sheets: dict[tuple[int, date, bool], _Sheet] = {}
     for row in rows:
         place = places.get(row.community)
         if place is None:
@@ -243,8 +252,13 @@ def _resolve(
                 "Only active members save: import people first, or leave the row out.",
             )
         else:
-            movements.append(_Movement(row, place, belonging.member_id, amount))
-    return movements
+            # Deposits of a day stand before its locks.
+            key = (place.id, row.moved_on, row.kind is STAKE_LOCK)
+            sheet = sheets.get(key)
+            if sheet is None:
+                sheet = sheets[key] = _Sheet(place, *key[1:])
+            sheet.movements.append(_Movement(row, belonging.member_id, amount))
+    return [sheets[key] for key in sorted(sheets)]
 
 
 def _compare(row: SavingsRow, said: _Booked, booked: _Booked, report: Report) -> None:
@@ -267,15 +281,16 @@ def _compare(row: SavingsRow, said: _Booked, booked: _Booked, report: Report) ->
     report.unchanged += 1
 
 
-def _check_days(session: Session, movements: list[_Movement], report: Report) -> None:
+def _check_days(session: Session, sheets: list[_Sheet], report: Report) -> None:
     query = select(Book.community_id, Book.closed_through).where(Book.closed_through.is_not(None))
-    wanted = {movement.place.id for movement in movements}
-    closed = dict(select_by(session, query, Book.community_id, wanted))
-    if not closed:
-        return
-    for row, place, _, _ in movements:
-        through = closed.get(place.id)
-        if through is not None and row.moved_on <= through:
+    closed = dict(
+        select_by(session, query, Book.community_id, {sheet.place.id for sheet in sheets})
+    )
+    for sheet in sheets:
+        through = closed.get(sheet.place.id)
+        if through is None or sheet.moved_on > through:
+            continue
+        for row, _, _ in sheet.movements:
             report.fault(
                 row.line,
                 "moved_on",
@@ -285,124 +300,132 @@ def _check_days(session: Session, movements: list[_Movement], report: Report) ->
             )
 
 
-def _check_funds(session: Session, movements: list[_Movement], report: Report) -> None:
+def _check_funds(session: Session, sheets: list[_Sheet], report: Report) -> None:
     """A lock needs free savings on its day, after the deposits of that day."""
-    lockers = {
-        (movement.place.id, movement.member_id)
-        for movement in movements
-        if movement.row.kind is STAKE_LOCK
-    }
-    if not lockers:
-        return
-    free: dict[tuple[int, int], int] = defaultdict(int)
-    currencies = {movement.place.id: movement.place.currency for movement in movements}
-    for community_id, member_id, currency, balance in select_by(
-        session,
-        select(Book.community_id, Account.member_id, Account.currency, Account.balance_minor)
-        .join(Account, Account.book_id == Book.id)
-        .where(
-            Account.kind == AccountKind.MEMBER_SAVINGS,
-            Book.community_id.in_({community_id for community_id, _ in lockers}),
-        ),
-        Account.member_id,
-        {member_id for _, member_id in lockers},
-    ):
-        if currency == currencies.get(community_id):
-            free[community_id, member_id] = -balance
-    for movement in _in_time(movements):
-        place = (movement.place.id, movement.member_id)
-        if place not in lockers:
+    free = _free_savings(session, [sheet for sheet in sheets if sheet.is_lock])
+    for sheet in sheets:
+        of_place = free.get(sheet.place.id)
+        if of_place is None:
             continue
-        row, currency = movement.row, movement.place.currency
-        if row.kind is DEPOSIT:
-            free[place] += movement.amount_minor
-        elif movement.amount_minor > free[place]:
+        if not sheet.is_lock:
+            for _, member_id, amount in sheet.movements:
+                if member_id in of_place:
+                    of_place[member_id] += amount
+            continue
+        for row, member_id, amount in sheet.movements:
+            if amount <= of_place[member_id]:
+                of_place[member_id] -= amount
+                continue
+            currency = sheet.place.currency
             report.fault(
                 row.line,
                 "amount",
                 row.amount,
-                f"{row.member} has {format_minor(free[place], currency)} {currency} of free "
-                f"savings on {row.moved_on}.",
+                f"{row.member} has {format_minor(of_place[member_id], currency)} {currency} of "
+                f"free savings on {row.moved_on}.",
                 "Lock no more than was saved by that day; deposits of the same day count.",
             )
-        else:
-            free[place] -= movement.amount_minor
 
 
-def _in_time(movements: Iterable[_Movement]) -> list[_Movement]:
-    return sorted(movements, key=lambda m: (m.row.moved_on, m.row.kind is STAKE_LOCK, m.row.line))
+def _free_savings(session: Session, locks: list[_Sheet]) -> dict[int, dict[int, int]]:
+    """What those who lock have free in the books now, by community and member."""
+    free: dict[int, dict[int, int]] = {}
+    currencies = {}
+    for sheet in locks:
+        of_place = free.setdefault(sheet.place.id, {})
+        of_place.update([(member_id, 0) for _, member_id, _ in sheet.movements])
+        currencies[sheet.place.id] = sheet.place.currency
+    if not free:
+        return free
+    # What is on hold is not free; credits are negative.
+    taken = Account.balance_minor + Account.held_minor
+    for community_id, member_id, currency, balance in select_by(
+        session,
+        select(Book.community_id, Account.member_id, Account.currency, taken)
+        .join(Account, Account.book_id == Book.id)
+        .where(Account.kind == AccountKind.MEMBER_SAVINGS, Book.community_id.in_(free)),
+        Account.member_id,
+        {member_id for of_place in free.values() for member_id in of_place},
+    ):
+        if currency == currencies[community_id] and member_id in free[community_id]:
+            free[community_id][member_id] = -balance
+    return free
 
 
 def _write(
     session: Session,
-    movements: list[_Movement],
+    sheets: list[_Sheet],
     report: Report,
     *,
     now: datetime,
     actor_id: int | None,
     progress: Progress | None,
 ) -> None:
-    if not movements:
+    if not sheets:
         return
-    _raise_stakes(session, movements)
-    books = book_ids(session, {movement.place.id for movement in movements})
-    lock_books(session, books.values())
-    sheets: dict[tuple[date, bool, Place], list[_Movement]] = {}
-    for movement in _in_time(movements):
-        row = movement.row
-        sheet = (row.moved_on, row.kind is STAKE_LOCK, movement.place)
-        sheets.setdefault(sheet, []).append(movement)
-    entry_ids: list[int] = []
-    in_order: list[_Movement] = []
-    for (moved_on, is_lock, place), sheet_movements in sheets.items():
+    _raise_stakes(session, sheets)
+    drafts = []
+    for sheet in sheets:
         amounts: dict[int, int] = {}
-        for movement in sheet_movements:
-            before = amounts.get(movement.member_id, 0)
-            amounts[movement.member_id] = before + movement.amount_minor
-        try:
-            entry_id = post(
-                session,
-                community_id=place.id,
-                currency=place.currency,
-                kind=f"savings.{(STAKE_LOCK if is_lock else DEPOSIT).value}",
-                legs=rules.stake_locked(amounts)
-                if is_lock
+        for _, member_id, amount in sheet.movements:
+            amounts[member_id] = amounts.get(member_id, 0) + amount
+        drafts.append(
+            Draft(
+                sheet.place.id,
+                sheet.place.currency,
+                f"savings.{_kind(sheet).value}",
+                rules.stake_locked(amounts)
+                if sheet.is_lock
                 else rules.many_savings_deposited(amounts),
-                on=moved_on,
-                now=now,
-                reference=f"import {report.digest[:32]}",
-                actor_id=actor_id,
+                sheet.moved_on,
+                f"import {report.digest[:32]}",
             )
-        except InsufficientFunds as error:
-            # Somebody withdrew between the check and the lock: checked again, it has its line.
-            raise StaleSnapshot() from error
-        entry_ids += [entry_id] * len(sheet_movements)
-        in_order += sheet_movements
-    count = len(in_order)
+        )
+    try:
+        entry_ids = post_all(session, drafts, now=now, actor_id=actor_id)
+    except InsufficientFunds as error:
+        # Somebody withdrew between the check and the lock: checked again, it has its line.
+        raise StaleSnapshot() from error
+    receipts = [
+        (member_id, amount, row.reference, sheet.moved_on, _kind(sheet), sheet.place.id, entry_id)
+        for entry_id, sheet in zip(entry_ids, sheets, strict=True)
+        for row, member_id, amount in sheet.movements
+    ]
+    # A member's receipts beside one another, in the order of time: near in the indexes too.
+    receipts.sort(key=itemgetter(0))
+    names = (
+        "member_id",
+        "amount_minor",
+        "reference",
+        "moved_on",
+        "kind",
+        "community_id",
+        "entry_id",
+    )
     insert_columns(
         session,
         SavingsMovement,
         {
-            "public_id": new_public_ids("rcp", count),
-            "community_id": [movement.place.id for movement in in_order],
-            "member_id": [movement.member_id for movement in in_order],
-            "kind": [movement.row.kind for movement in in_order],
-            "amount_minor": [movement.amount_minor for movement in in_order],
-            "moved_on": [movement.row.moved_on for movement in in_order],
-            "reference": [movement.row.reference for movement in in_order],
-            "entry_id": entry_ids,
-            "recorded_at": [now] * count,
+            "public_id": new_public_ids("rcp", len(receipts)),
+            "recorded_at": [now] * len(receipts),
+            **dict(zip(names, zip(*receipts, strict=True), strict=True)),
         },
         progress,
     )
 
 
-def _raise_stakes(session: Session, movements: list[_Movement]) -> None:
+def _kind(sheet: _Sheet) -> SavingsMovementKind:
+    return STAKE_LOCK if sheet.is_lock else DEPOSIT
+
+
+def _raise_stakes(session: Session, sheets: list[_Sheet]) -> None:
     """Standings grow by what is locked; whoever has none yet gets one."""
-    raised: Counter[tuple[int, int]] = Counter()
-    for movement in movements:
-        if movement.row.kind is STAKE_LOCK:
-            raised[movement.place.id, movement.member_id] += movement.amount_minor
+    raised: dict[tuple[int, int], int] = {}
+    for sheet in sheets:
+        if sheet.is_lock:
+            for _, member_id, amount in sheet.movements:
+                place = (sheet.place.id, member_id)
+                raised[place] = raised.get(place, 0) + amount
     if not raised:
         return
     query = select(Standing.community_id, Standing.member_id, Standing.id).where(

@@ -37,7 +37,7 @@ def entry_hash(
             actor_id,
             reference,
             reverses_id,
-            [list(leg) for leg in legs],
+            legs,
         ],
     )
 

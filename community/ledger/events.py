@@ -57,16 +57,20 @@ def _seal(session: Session) -> None:
     session.flush()
     by_community = book_ids(session, {item["community_id"] for item in pending})
     books = lock_books(session, by_community.values())
+    heads = {book.id: (book.records, book.head_hash) for book in books.values()}
     rows = []
     for item in pending:
-        book = books[by_community[item.pop("community_id")]]
-        seq = book.records + 1
-        digest = event_hash(book.head_hash, seq=seq, **item)
+        book_id = by_community[item.pop("community_id")]
+        records, head = heads[book_id]
+        digest = event_hash(head, seq=records + 1, **item)
         rows.append(
-            {**item, "book_id": book.id, "seq": seq, "prev_hash": book.head_hash, "hash": digest}
+            {**item, "book_id": book_id, "seq": records + 1, "prev_hash": head, "hash": digest}
         )
-        book.records, book.head_hash = seq, digest
+        heads[book_id] = (records + 1, digest)
     session.execute(insert(Event), rows)
+    # A head moves to a record that is there: the database asks for it.
+    for book in books.values():
+        book.records, book.head_hash = heads[book.id]
     session.flush()
 
 

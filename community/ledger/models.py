@@ -1,4 +1,4 @@
-"""Books, accounts, journal entries, postings and the chained record of events."""
+"""Books, accounts, journal entries, postings, holds and the chained record of events."""
 
 from datetime import date
 from enum import StrEnum
@@ -8,7 +8,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstra
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.types import JSON
 
-from community.database import Base, Instant, Key, Minor, choice
+from community.database import Base, Instant, Key, Minor, choice, new_public_id, one_of
 
 
 class AccountKind(StrEnum):
@@ -59,8 +59,8 @@ OWNED_KINDS = frozenset(
     {AccountKind.MEMBER_SAVINGS, AccountKind.MEMBER_STAKE, AccountKind.OVERPAYMENT}
 )
 
-_DEBIT_LIST = ", ".join(f"'{kind.value}'" for kind in sorted(DEBIT_KINDS))
-_OWNED_LIST = ", ".join(f"'{kind.value}'" for kind in sorted(OWNED_KINDS))
+_IS_DEBIT = one_of("kind", sorted(DEBIT_KINDS))
+_IS_OWNED = one_of("kind", sorted(OWNED_KINDS))
 
 
 class Book(Base):
@@ -97,22 +97,27 @@ class Account(Base):
             "currency",
             unique=True,
         ),
+        CheckConstraint(one_of("kind", AccountKind), name="account_kind"),
+        CheckConstraint(f"({_IS_OWNED}) = (member_id IS NOT NULL)", name="owner_if_owned"),
         CheckConstraint(
-            f"(kind IN ({_OWNED_LIST})) = (member_id IS NOT NULL)", name="owner_if_owned"
+            # What is on hold has to be there: it is as good as spent.
+            f"balance_minor + held_minor = 0 OR (balance_minor + held_minor > 0) = ({_IS_DEBIT})",
+            name="never_overdrawn",
         ),
         CheckConstraint(
-            f"(kind IN ({_DEBIT_LIST}) AND balance_minor >= 0)"
-            f" OR (kind NOT IN ({_DEBIT_LIST}) AND balance_minor <= 0)",
-            name="never_overdrawn",
+            "held_minor = 0 OR (held_minor > 0 AND kind = 'member_savings')",
+            name="held_on_savings",
         ),
     )
 
     id: Mapped[Key]
     book_id: Mapped[int] = mapped_column(ForeignKey("books.id"))
-    kind: Mapped[AccountKind] = mapped_column(choice(AccountKind))
+    kind: Mapped[AccountKind] = mapped_column(choice(AccountKind, checked=False))
     member_id: Mapped[int | None] = mapped_column(ForeignKey("members.id"), index=True)
     currency: Mapped[str] = mapped_column(String(3))
     balance_minor: Mapped[Minor] = mapped_column(default=0)
+    # The sum of the pending holds on it.
+    held_minor: Mapped[Minor] = mapped_column(default=0)
 
 
 class JournalEntry(Base):
@@ -122,6 +127,7 @@ class JournalEntry(Base):
     __table_args__ = (
         UniqueConstraint("book_id", "seq"),
         UniqueConstraint("reverses_id"),
+        CheckConstraint("value_on <= business_on", name="value_not_later"),
         Index("ix_journal_entries_reference", "reference"),
     )
 
@@ -150,7 +156,13 @@ class Posting(Base):
         CheckConstraint("amount_minor <> 0", name="moves_something"),
         Index("ix_postings_entry_id", "entry_id"),
         Index("ix_postings_account_id", "account_id"),
-        Index("ix_postings_loan_id", "loan_id"),
+        # Most postings are of no loan.
+        Index(
+            "ix_postings_loan_id",
+            "loan_id",
+            postgresql_where=text("loan_id IS NOT NULL"),
+            sqlite_where=text("loan_id IS NOT NULL"),
+        ),
     )
 
     id: Mapped[Key]
@@ -159,6 +171,56 @@ class Posting(Base):
     amount_minor: Mapped[Minor]
     member_id: Mapped[int | None] = mapped_column(ForeignKey("members.id"))
     loan_id: Mapped[int | None] = mapped_column(ForeignKey("loans.id"))
+
+
+class HoldState(StrEnum):
+    PENDING = "pending"
+    POSTED = "posted"
+    VOIDED = "voided"
+
+
+class Hold(Base):
+    """Money of a member's savings that is set aside for a while: it is posted, or let go.
+
+    A pending hold moves nothing in the books; it lessens what its account can give. The book is
+    the lock under which holds change.
+    """
+
+    __tablename__ = "holds"
+    __table_args__ = (
+        CheckConstraint("amount_minor > 0", name="amount_is_positive"),
+        CheckConstraint("posted_minor >= 0 AND posted_minor <= amount_minor", name="posted_within"),
+        CheckConstraint("expires_on >= placed_on", name="expires_after_placing"),
+        CheckConstraint("(state = 'pending') = (ended_on IS NULL)", name="ends_once"),
+        CheckConstraint(
+            "(state = 'posted') = (entry_id IS NOT NULL)"
+            " AND (state = 'posted') = (posted_minor > 0)",
+            name="posted_has_entry",
+        ),
+        Index("ix_holds_account_state", "account_id", "state"),
+    )
+
+    id: Mapped[Key]
+    public_id: Mapped[str] = mapped_column(
+        String(40), unique=True, default=lambda: new_public_id("hld")
+    )
+    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"))
+    amount_minor: Mapped[Minor]
+    # What of it was posted; the rest was let go with it.
+    posted_minor: Mapped[Minor] = mapped_column(default=0)
+    reason: Mapped[str] = mapped_column(String(500))
+    # The outside's name for the hold: the same paper is not held twice.
+    reference: Mapped[str | None] = mapped_column(String(80), unique=True)
+    state: Mapped[HoldState] = mapped_column(choice(HoldState))
+    placed_on: Mapped[date]
+    # The last day on which it counts.
+    expires_on: Mapped[date]
+    placed_by_id: Mapped[int | None] = mapped_column(ForeignKey("members.id"))
+    placed_at: Mapped[Instant]
+    ended_on: Mapped[date | None]
+    ended_by_id: Mapped[int | None] = mapped_column(ForeignKey("members.id"))
+    end_reason: Mapped[str] = mapped_column(String(500), default="")
+    entry_id: Mapped[int | None] = mapped_column(ForeignKey("journal_entries.id"))
 
 
 class Event(Base):

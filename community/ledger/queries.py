@@ -133,3 +133,8 @@ def balances_of(session: Session, community_id: int, currency: str) -> BookView:
             for kind, held in rows
         ),
     )
+
+
+def closed_through(session: Session, community_id: int) -> date | None:
+    """The last closed business day of a community."""
+    return session.scalar(select(Book.closed_through).where(Book.community_id == community_id))

@@ -1,18 +1,21 @@
 """The posting rules: which accounts move at which event. Pure; one function per event.
 
-Debits are positive, credits negative; the legs of every rule sum to zero for any input, which
-the tests check rule by rule. The business day books interest as it is earned; what is paid before
-it was earned is income when it is paid.
+Debits are positive, credits negative; the legs of every rule sum to zero for any input, and so do
+those of memorandum accounts by themselves, which the tests check rule by rule. `RULES` lists them
+by the kind of their journal entry.
+
+Interest is income when the day close accrues it (`interest_accrued`), and then paid out of what is
+receivable; what was never accrued is income when it is paid. A payment says how much is which.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from community.ledger.models import AccountKind as A
 
 
-@dataclass(frozen=True, slots=True)
-class Leg:
+class Leg(NamedTuple):
     """One movement. `owner_id` names whose account (owned kinds); the rest are dimensions."""
 
     kind: A
@@ -33,12 +36,12 @@ def reserve_funded(amount: int) -> list[Leg]:
 
 
 def savings_deposited(member_id: int, amount: int) -> list[Leg]:
-    """A member brings money. It goes into custody, never into the lending pool."""
-    return [Leg(A.SAVINGS_CASH, amount), _owned(A.MEMBER_SAVINGS, member_id, -amount)]
+    """One member brings money: `many_savings_deposited` of one."""
+    return many_savings_deposited({member_id: amount})
 
 
 def many_savings_deposited(amounts: Mapping[int, int]) -> list[Leg]:
-    """Several members bring money on one sheet: amounts by member id."""
+    """Members bring money, by member id; it goes into custody, never into the lending pool."""
     return [
         Leg(A.SAVINGS_CASH, sum(amounts.values())),
         *(_owned(A.MEMBER_SAVINGS, member, -amount) for member, amount in amounts.items()),
@@ -48,6 +51,16 @@ def many_savings_deposited(amounts: Mapping[int, int]) -> list[Leg]:
 def savings_withdrawn(member_id: int, amount: int) -> list[Leg]:
     """A member takes free savings out of custody."""
     return [_owned(A.MEMBER_SAVINGS, member_id, amount), Leg(A.SAVINGS_CASH, -amount)]
+
+
+def suspense_received(amount: int) -> list[Leg]:
+    """Money came in and nobody knows yet what it is for: it waits in custody."""
+    return [Leg(A.SAVINGS_CASH, amount), Leg(A.SUSPENSE, -amount)]
+
+
+def suspense_released(amount: int) -> list[Leg]:
+    """Money leaves suspense, to be booked on by the rule of what it turned out to be."""
+    return [Leg(A.SUSPENSE, amount), Leg(A.SAVINGS_CASH, -amount)]
 
 
 def stake_locked(amounts: Mapping[int, int]) -> list[Leg]:
@@ -78,35 +91,24 @@ def loan_disbursed(loan_id: int, borrower_id: int, principal: int) -> list[Leg]:
     ]
 
 
-def interest_accrued(
-    amount: int, *, member_id: int | None = None, loan_id: int | None = None
-) -> list[Leg]:
-    """Interest is earned and not paid yet; a negative amount takes back what was booked so."""
-    return [
-        Leg(A.INTEREST_RECEIVABLE, amount, member_id=member_id, loan_id=loan_id),
-        Leg(A.INTEREST_INCOME, -amount, member_id=member_id, loan_id=loan_id),
-    ]
-
-
 def loan_repaid(
     loan_id: int,
     payer_id: int,
     *,
     principal: int,
     interest: int,
-    accrued: int = 0,
+    interest_receivable: int = 0,
+    fee: int = 0,
+    penalty: int = 0,
     overpaid: int = 0,
 ) -> list[Leg]:
     """Money comes in on a loan; what exceeds the debt is held for the payer.
 
-    `accrued` of the interest was booked as receivable before; the rest is income now.
+    `interest` is income now; `interest_receivable` was accrued before. Fees and penalties were
+    charged before they are paid.
     """
-    total = principal + interest
-    legs = [
-        Leg(A.LENDING_CASH, total, member_id=payer_id, loan_id=loan_id),
-        Leg(A.LOAN_PRINCIPAL, -principal, member_id=payer_id, loan_id=loan_id),
-        *_interest_paid(interest, accrued, member_id=payer_id, loan_id=loan_id),
-    ]
+    parts = _loan_settled(loan_id, payer_id, principal, interest, interest_receivable, fee, penalty)
+    legs = [Leg(A.LENDING_CASH, -_sum(parts), member_id=payer_id, loan_id=loan_id), *parts]
     if overpaid:
         legs += [
             Leg(A.SAVINGS_CASH, overpaid, member_id=payer_id, loan_id=loan_id),
@@ -115,11 +117,46 @@ def loan_repaid(
     return _moving(legs)
 
 
+def receipt_moved(
+    loan_id: int, payer_id: int, *, principal: int, interest: int, fee: int, penalty: int
+) -> list[Leg]:
+    """What a receipt paid moves within its loan; the sum of the moves comes from overpayment.
+
+    Money of an earlier day was entered, or taken back: amounts are changes and may be negative.
+    """
+    total = principal + interest + fee + penalty
+    return loan_repaid(
+        loan_id,
+        payer_id,
+        principal=principal,
+        interest=interest,
+        fee=fee,
+        penalty=penalty,
+        overpaid=-total,
+    )
+
+
 def loan_paid_from_stake(
-    loan_id: int, guarantor_id: int, *, principal: int, interest: int, accrued: int = 0
+    loan_id: int,
+    guarantor_id: int,
+    *,
+    principal: int,
+    interest: int,
+    interest_receivable: int = 0,
+    fee: int = 0,
+    penalty: int = 0,
 ) -> list[Leg]:
     """A stake is set off against a loan: custody pays the lending pool."""
-    total = principal + interest
+    repaid = loan_repaid(
+        loan_id,
+        guarantor_id,
+        principal=principal,
+        interest=interest,
+        interest_receivable=interest_receivable,
+        fee=fee,
+        penalty=penalty,
+    )
+    total = principal + interest + interest_receivable + fee + penalty
     return _moving(
         [
             Leg(
@@ -130,24 +167,23 @@ def loan_paid_from_stake(
                 loan_id=loan_id,
             ),
             Leg(A.SAVINGS_CASH, -total, member_id=guarantor_id, loan_id=loan_id),
-            *loan_repaid(
-                loan_id, guarantor_id, principal=principal, interest=interest, accrued=accrued
-            ),
+            *repaid,
         ]
     )
 
 
 def loan_paid_from_reserve(
-    loan_id: int, *, principal: int, interest: int, accrued: int = 0
+    loan_id: int,
+    *,
+    principal: int,
+    interest: int,
+    interest_receivable: int = 0,
+    fee: int = 0,
+    penalty: int = 0,
 ) -> list[Leg]:
     """The community's reserve stands in for a loan; its money lies in the lending pool already."""
-    return _moving(
-        [
-            Leg(A.RESERVE_FUND, principal + interest, loan_id=loan_id),
-            Leg(A.LOAN_PRINCIPAL, -principal, loan_id=loan_id),
-            *_interest_paid(interest, accrued, member_id=None, loan_id=loan_id),
-        ]
-    )
+    parts = _loan_settled(loan_id, None, principal, interest, interest_receivable, fee, penalty)
+    return _moving([Leg(A.RESERVE_FUND, -_sum(parts), loan_id=loan_id), *parts])
 
 
 def loan_written_off(loan_id: int, borrower_id: int, principal: int) -> list[Leg]:
@@ -203,13 +239,139 @@ def recourse_settled(
     return _moving(legs)
 
 
-def _interest_paid(
-    interest: int, accrued: int, *, member_id: int | None, loan_id: int
+def interest_accrued(
+    amount: int, *, member_id: int | None = None, loan_id: int | None = None
 ) -> list[Leg]:
+    """Interest is earned and not paid yet: one loan's, or a whole product's in one sum.
+
+    The parts of the single loans then stand beside the books and sum to the entry.
+    """
+    return _moving(
+        [
+            Leg(A.INTEREST_RECEIVABLE, amount, member_id=member_id, loan_id=loan_id),
+            Leg(A.INTEREST_INCOME, -amount, member_id=member_id, loan_id=loan_id),
+        ]
+    )
+
+
+def interest_taken_back(
+    amount: int, *, member_id: int | None = None, loan_id: int | None = None
+) -> list[Leg]:
+    """Interest that was booked as earned is not expected any more, or was never earned."""
+    return interest_accrued(-amount, member_id=member_id, loan_id=loan_id)
+
+
+def fee_charged(loan_id: int, borrower_id: int, amount: int) -> list[Leg]:
+    """A fee falls due on a loan."""
+    return _charged(A.FEE_RECEIVABLE, A.FEE_INCOME, loan_id, borrower_id, amount)
+
+
+def fee_waived(loan_id: int, borrower_id: int, amount: int) -> list[Leg]:
+    """A fee that was charged and not paid is let go."""
+    return _charged(A.FEE_RECEIVABLE, A.FEE_INCOME, loan_id, borrower_id, -amount)
+
+
+def penalty_charged(loan_id: int, borrower_id: int, amount: int) -> list[Leg]:
+    """A penalty for lateness falls due on a loan."""
+    return _charged(A.PENALTY_RECEIVABLE, A.PENALTY_INCOME, loan_id, borrower_id, amount)
+
+
+def penalty_waived(loan_id: int, borrower_id: int, amount: int) -> list[Leg]:
+    """A penalty that was charged and not paid is let go."""
+    return _charged(A.PENALTY_RECEIVABLE, A.PENALTY_INCOME, loan_id, borrower_id, -amount)
+
+
+def provision_raised(amount: int) -> list[Leg]:
+    """More is set aside against loans that may not come back."""
+    return [Leg(A.PROVISION_EXPENSE, amount), Leg(A.LOAN_LOSS_ALLOWANCE, -amount)]
+
+
+def provision_released(amount: int) -> list[Leg]:
+    """Less needs to be set aside than before."""
+    return [Leg(A.LOAN_LOSS_ALLOWANCE, amount), Leg(A.PROVISION_EXPENSE, -amount)]
+
+
+def suspense_returned(amount: int) -> list[Leg]:
+    """Money that waited goes back to where it came from."""
+    return [Leg(A.SUSPENSE, amount), Leg(A.SAVINGS_CASH, -amount)]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A posting rule as people read of it: what the entry is called, and what makes its legs."""
+
+    legs: Callable[..., list[Leg]]
+    name_en: str
+    name_zh: str
+
+    @property
+    def sentence(self) -> str:
+        """What happens, in one sentence."""
+        return (self.legs.__doc__ or "").strip().partition("\n")[0]
+
+
+# By the kind of the journal entry.
+RULES: dict[str, Rule] = {
+    "capital.received": Rule(capital_received, "Lender's money in", "放贷资金注入"),
+    "reserve.funded": Rule(reserve_funded, "Set aside as reserve", "提取风险准备金"),
+    "savings.deposit": Rule(many_savings_deposited, "Savings deposited", "存入储蓄"),
+    "savings.withdrawal": Rule(savings_withdrawn, "Savings withdrawn", "支取储蓄"),
+    "savings.stake_lock": Rule(stake_locked, "Savings locked as stake", "储蓄转质押"),
+    "savings.stake_release": Rule(stake_released, "Stake released", "质押转储蓄"),
+    "loan.disbursed": Rule(loan_disbursed, "Loan paid out", "发放贷款"),
+    "loan.repaid": Rule(loan_repaid, "Repayment", "还款"),
+    "loan.paid_from_stake": Rule(loan_paid_from_stake, "Paid out of a stake", "质押储蓄代偿"),
+    "loan.paid_from_reserve": Rule(
+        loan_paid_from_reserve, "Paid out of the reserve", "风险准备金代偿"
+    ),
+    "loan.receipt_moved": Rule(receipt_moved, "Parts of a receipt moved", "还款分配调整"),
+    "loan.written_off": Rule(loan_written_off, "Principal written off", "本金核销"),
+    "loan.recovered": Rule(loan_recovered, "Recovered after write-off", "核销后收回"),
+    "loan.fee_charged": Rule(fee_charged, "Fee charged", "收取手续费"),
+    "loan.fee_waived": Rule(fee_waived, "Fee waived", "减免手续费"),
+    "loan.penalty_charged": Rule(penalty_charged, "Penalty charged", "计收罚息"),
+    "loan.penalty_waived": Rule(penalty_waived, "Penalty waived", "减免罚息"),
+    "recourse.arisen": Rule(recourse_arisen, "Claim of a guarantor", "产生追偿权"),
+    "recourse.settled": Rule(recourse_settled, "Claim settled", "清偿追偿权"),
+    "interest.accrued": Rule(interest_accrued, "Interest accrued", "计提利息"),
+    "interest.taken_back": Rule(interest_taken_back, "Accrued interest taken back", "冲回利息"),
+    "provision.raised": Rule(provision_raised, "Provision raised", "计提准备"),
+    "provision.released": Rule(provision_released, "Provision released", "转回准备"),
+    "suspense.received": Rule(suspense_received, "Unmatched money in", "待查款项收入"),
+    "suspense.released": Rule(suspense_released, "Suspense released", "待查款项转出"),
+    "suspense.returned": Rule(suspense_returned, "Suspense sent back", "待查款项退回"),
+}
+
+
+def _loan_settled(
+    loan_id: int,
+    payer_id: int | None,
+    principal: int,
+    interest: int,
+    interest_receivable: int,
+    fee: int,
+    penalty: int,
+) -> list[Leg]:
+    """What a payment takes off a loan, account by account; all credits."""
+    parts = (
+        (A.LOAN_PRINCIPAL, principal),
+        (A.INTEREST_INCOME, interest),
+        (A.INTEREST_RECEIVABLE, interest_receivable),
+        (A.FEE_RECEIVABLE, fee),
+        (A.PENALTY_RECEIVABLE, penalty),
+    )
+    return [Leg(kind, -amount, member_id=payer_id, loan_id=loan_id) for kind, amount in parts]
+
+
+def _charged(receivable: A, income: A, loan_id: int, borrower_id: int, amount: int) -> list[Leg]:
     return [
-        Leg(A.INTEREST_RECEIVABLE, -accrued, member_id=member_id, loan_id=loan_id),
-        Leg(A.INTEREST_INCOME, accrued - interest, member_id=member_id, loan_id=loan_id),
+        Leg(receivable, amount, member_id=borrower_id, loan_id=loan_id),
+        Leg(income, -amount, member_id=borrower_id, loan_id=loan_id),
     ]
+
+
+def _sum(legs: Iterable[Leg]) -> int:
+    return sum(leg.amount_minor for leg in legs)
 
 
 def _owned(kind: A, member_id: int, amount: int) -> Leg:

@@ -5,8 +5,8 @@ book), a handful of statements whatever the number of legs, the same on both dat
 """
 
 from collections.abc import Collection, Iterable, Sequence
-from datetime import date, datetime
-from typing import cast
+from datetime import date, datetime, timedelta
+from typing import Any, NamedTuple, cast
 
 from sqlalchemy import (
     ColumnElement,
@@ -20,11 +20,17 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
-from community.bulk import insert_columns
+from community.bulk import insert_columns, reserve_ids
 from community.errors import InsufficientFunds
 from community.ledger.books import book_ids, lock_books
 from community.ledger.chain import entry_hash
-from community.ledger.errors import AlreadyReversed, DayClosed, EntryNotFound, Unbalanced
+from community.ledger.errors import (
+    AlreadyReversed,
+    DayClosed,
+    EntryNotFound,
+    Unbalanced,
+    ValueDateLater,
+)
 from community.ledger.models import DEBIT_KINDS, Account, AccountKind, Book, JournalEntry, Posting
 from community.ledger.rules import Leg
 
@@ -37,6 +43,20 @@ _PART = 5_000
 
 # An account's place in its book: its kind, and whose it is (None: a control account).
 _Place = tuple[AccountKind, int | None]
+
+
+class Draft(NamedTuple):
+    """An entry that is to be posted. Legs come from `ledger.rules`."""
+
+    community_id: int
+    currency: str
+    kind: str
+    legs: Sequence[Leg]
+    on: date
+    reference: str
+    # When the event really was, if that is another day than `on`.
+    value_on: date | None = None
+    reverses_id: int | None = None
 
 
 def post(
@@ -55,42 +75,57 @@ def post(
 ) -> int:
     """Write one journal entry with its legs and move the balances; returns the entry's id.
 
-    Locks the community's book, so lock everything else first. Legs come from `ledger.rules`.
-    Raises Unbalanced, DayClosed, InsufficientFunds (an account would be overdrawn).
+    `on` is the business day, which has to be open; `value_on` is when the event really was, the
+    same day if it is left out. Locks the community's book, so lock everything else first. Legs
+    come from `ledger.rules`.
+    Raises Unbalanced, DayClosed, ValueDateLater, InsufficientFunds (an account would be overdrawn,
+    or what is on hold would be spent).
     Cost: a fixed number of statements, plus one row a leg.
     """
-    if not legs or sum(leg.amount_minor for leg in legs) != 0:
-        raise Unbalanced(f"The legs of {kind} do not sum to zero.")
-    book_id = book_ids(session, [community_id])[community_id]
-    book = lock_books(session, [book_id])[book_id]
-    if book.closed_through is not None and on <= book.closed_through:
-        raise DayClosed(
-            f"The books are closed through {book.closed_through}; post to a later day with "
-            "a value date.",
-            closed_through=book.closed_through.isoformat(),
-        )
-    places = _move_balances(session, book_id, currency, legs)
-    return _write_entry(
-        session,
-        book,
-        legs=[
-            (
-                places[leg.kind, leg.owner_id],
-                leg.amount_minor,
-                leg.member_id,
-                leg.loan_id,
+    draft = Draft(community_id, currency, kind, legs, on, reference, value_on, reverses_id)
+    return post_all(session, [draft], now=now, actor_id=actor_id)[0]
+
+
+def post_all(
+    session: Session, drafts: Sequence[Draft], *, now: datetime, actor_id: int | None = None
+) -> list[int]:
+    """Post entries one after another, as `post` would one by one; returns their ids.
+
+    Locks the communities' books, so lock everything else first. Raises what `post` raises; no
+    account may be overdrawn after any of the entries.
+    Cost: a few statements a book and one an entry, plus one row a leg and an account.
+    """
+    for draft in drafts:
+        if not draft.legs or sum([leg.amount_minor for leg in draft.legs]) != 0:
+            raise Unbalanced(f"The legs of {draft.kind} do not sum to zero.")
+        if draft.value_on is not None and draft.value_on > draft.on:
+            raise ValueDateLater(
+                f"The value date {draft.value_on} is later than the business day {draft.on}.",
+                value_on=draft.value_on.isoformat(),
+                business_on=draft.on.isoformat(),
+                field="value_on",
             )
-            for leg in legs
-        ],
-        kind=kind,
-        currency=currency,
-        on=on,
-        value_on=value_on or on,
-        now=now,
-        actor_id=actor_id,
-        reference=reference,
-        reverses_id=reverses_id,
-    )
+    ids = book_ids(session, {draft.community_id for draft in drafts})
+    books = lock_books(session, ids.values())
+    by_account_set: dict[tuple[int, str], list[Draft]] = {}
+    for draft in drafts:
+        book = books[ids[draft.community_id]]
+        _check_open(book, draft.on)
+        by_account_set.setdefault((book.id, draft.currency), []).append(draft)
+    accounts = {
+        account_set: _move_balances(session, *account_set, [draft.legs for draft in its_drafts])
+        for account_set, its_drafts in by_account_set.items()
+    }
+    entry_ids: list[int] = []
+    for draft in drafts:
+        book = books[ids[draft.community_id]]
+        places = accounts[book.id, draft.currency]
+        legs = [
+            (places[kind, owner_id], amount, member_id, loan_id)
+            for kind, amount, owner_id, member_id, loan_id in draft.legs
+        ]
+        entry_ids.append(_write_entry(session, book, draft, legs, now=now, actor_id=actor_id))
+    return entry_ids
 
 
 def reverse(
@@ -103,7 +138,8 @@ def reverse(
 ) -> int:
     """Undo an entry by a new one with every leg turned round; the old one stays as it is.
 
-    Raises EntryNotFound, AlreadyReversed, InsufficientFunds when the money has moved on.
+    The correction stands on the open day `on`, with the value date of what it corrects.
+    Raises EntryNotFound, AlreadyReversed, DayClosed, InsufficientFunds when the money has moved on.
     """
     entry = session.get(JournalEntry, entry_id)
     if entry is None:
@@ -137,6 +173,26 @@ def reverse(
     )
 
 
+def turned_round(legs: Iterable[Leg]) -> list[Leg]:
+    """The legs of an event that is taken back."""
+    return [leg._replace(amount_minor=-leg.amount_minor) for leg in legs]
+
+
+def available(session: Session, *, community_id: int, currency: str, member_id: int) -> int:
+    """What a member may take out of their savings: what is there, less what is on hold."""
+    found = session.execute(
+        select(Account.balance_minor, Account.held_minor)
+        .join(Book, Book.id == Account.book_id)
+        .where(
+            Book.community_id == community_id,
+            Account.kind == AccountKind.MEMBER_SAVINGS,
+            Account.currency == currency,
+            _owner_key == member_id,
+        )
+    ).one_or_none()
+    return 0 if found is None else -found.balance_minor - found.held_minor
+
+
 def balance(
     session: Session,
     *,
@@ -161,29 +217,52 @@ def balance(
 
 
 def close_through(session: Session, *, community_id: int, on: date) -> None:
-    """Close the business days up to `on`: they take no more postings."""
+    """Close the business days up to `on`: they take no more postings, and never will again."""
     book_id = book_ids(session, [community_id])[community_id]
     book = lock_books(session, [book_id])[book_id]
     if book.closed_through is None or book.closed_through < on:
         book.closed_through = on
 
 
+def _check_open(book: Book, on: date) -> None:
+    if book.closed_through is not None and on <= book.closed_through:
+        first_open_on = book.closed_through + timedelta(days=1)
+        raise DayClosed(
+            f"The books are closed through {book.closed_through}; the first open day is "
+            f"{first_open_on}. Post there, with the value date of when it was.",
+            closed_through=book.closed_through.isoformat(),
+            first_open_on=first_open_on.isoformat(),
+        )
+
+
 def _move_balances(
-    session: Session, book_id: int, currency: str, legs: Iterable[Leg]
+    session: Session, book_id: int, currency: str, entries: Sequence[Sequence[Leg]]
 ) -> dict[_Place, int]:
     """Move the account of every leg, opened if it was not there; returns account ids by place.
 
-    The book is locked: nobody else can move or open its accounts now.
+    No account may be overdrawn after any of the entries. The book is locked: nobody else can
+    move or open its accounts now.
     """
-    changes: dict[_Place, int] = {}
-    for leg in legs:
-        place = (leg.kind, leg.owner_id)
-        changes[place] = changes.get(place, 0) + leg.amount_minor
-    found = _read_accounts(session, book_id, currency, changes)
-    for place, change in changes.items():
-        _refuse_overdraft(place[0], currency, found[place][1] if place in found else 0, change)
+    steps: list[dict[_Place, int]] = []
+    for legs in entries:
+        step: dict[_Place, int] = {}
+        for kind, amount, owner_id, _, _ in legs:
+            place = (kind, owner_id)
+            step[place] = step.get(place, 0) + amount
+        steps.append(step)
+    found = _read_accounts(session, book_id, currency, {place for step in steps for place in step})
+    after = {place: balance for place, (_, balance, _) in found.items()}
+    for step in steps:
+        for place, change in step.items():
+            before = after.get(place, 0)
+            held = found[place][2] if place in found else 0
+            _refuse_overdraft(place[0], currency, before, held, change)
+            after[place] = before + change
+    ids = {place: account_id for place, (account_id, _, _) in found.items()}
     moved = sorted(
-        (found[place][0], change) for place, change in changes.items() if change and place in found
+        (account_id, after[place] - balance)
+        for place, (account_id, balance, _) in found.items()
+        if after[place] != balance
     )
     if moved:
         session.connection().execute(
@@ -192,54 +271,62 @@ def _move_balances(
             .values(balance_minor=_accounts.c.balance_minor + bindparam("change")),
             [{"account": account_id, "change": change} for account_id, change in moved],
         )
-    new = sorted(changes.keys() - found.keys(), key=lambda place: (place[0].value, place[1] or 0))
-    if new:
-        insert_columns(
-            session,
-            Account,
-            {
-                "book_id": [book_id] * len(new),
-                "kind": [kind for kind, _ in new],
-                "member_id": [owner_id for _, owner_id in new],
-                "currency": [currency] * len(new),
-                "balance_minor": [changes[place] for place in new],
-            },
-        )
-        found |= _read_accounts(session, book_id, currency, new)
-    return {place: account_id for place, (account_id, _) in found.items()}
+    new = sorted(after.keys() - found.keys(), key=lambda place: (place[0].value, place[1] or 0))
+    new_ids = reserve_ids(session, Account, len(new))
+    insert_columns(
+        session,
+        Account,
+        {
+            "id": new_ids,
+            "book_id": [book_id] * len(new),
+            "kind": [kind for kind, _ in new],
+            "member_id": [owner_id for _, owner_id in new],
+            "currency": [currency] * len(new),
+            "balance_minor": [after[place] for place in new],
+        },
+    )
+    ids.update(zip(new, new_ids, strict=True))
+    return ids
 
 
 def _read_accounts(
     session: Session, book_id: int, currency: str, wanted: Collection[_Place]
-) -> dict[_Place, tuple[int, int]]:
-    """Id and balance of the accounts that are there, by place."""
+) -> dict[_Place, tuple[int, int, int]]:
+    """Id, balance and what is on hold of the accounts that are there, by place."""
     query = select(
-        _accounts.c.kind, _accounts.c.member_id, _accounts.c.id, _accounts.c.balance_minor
+        _accounts.c.kind,
+        _accounts.c.member_id,
+        _accounts.c.id,
+        _accounts.c.balance_minor,
+        _accounts.c.held_minor,
     ).where(
         _accounts.c.book_id == book_id,
         _accounts.c.kind.in_({kind for kind, _ in wanted}),
         _accounts.c.currency == currency,
     )
     owners = sorted({owner or 0 for _, owner in wanted})
-    found: dict[_Place, tuple[int, int]] = {}
+    found: dict[_Place, tuple[int, int, int]] = {}
     for start in range(0, len(owners), _PART):
         rows = session.execute(query.where(_owner_key.in_(owners[start : start + _PART])))
         found |= {
-            (kind, owner): (account_id, held)
-            for kind, owner, account_id, held in rows
+            (kind, owner): (account_id, balance_minor, held_minor)
+            for kind, owner, account_id, balance_minor, held_minor in rows
             if (kind, owner) in wanted
         }
     return found
 
 
-def _refuse_overdraft(kind: AccountKind, currency: str, held: int, change: int) -> None:
-    after = held + change
-    if (after < 0) if kind in DEBIT_KINDS else (after > 0):
+def _refuse_overdraft(
+    kind: AccountKind, currency: str, balance_minor: int, held_minor: int, change: int
+) -> None:
+    after = balance_minor + change
+    if (after < 0) if kind in DEBIT_KINDS else (after + held_minor > 0):
+        on_hold = f", {held_minor} of them on hold" if held_minor else ""
         raise InsufficientFunds(
-            f"The account {kind.value} holds {abs(held)} minor units of {currency}, "
-            f"{abs(change)} were asked for.",
+            f"The account {kind.value} holds {abs(balance_minor)} minor units of {currency}"
+            f"{on_hold}, {abs(change)} were asked for.",
             account=kind.value,
-            available_minor=abs(held),
+            available_minor=abs(balance_minor) - held_minor,
             asked_minor=abs(change),
         )
 
@@ -247,48 +334,31 @@ def _refuse_overdraft(kind: AccountKind, currency: str, held: int, change: int) 
 def _write_entry(
     session: Session,
     book: Book,
+    draft: Draft,
+    legs: Sequence[tuple[int, int, int | None, int | None]],
     *,
-    legs: list[tuple[int, int, int | None, int | None]],
-    kind: str,
-    currency: str,
-    on: date,
-    value_on: date,
     now: datetime,
     actor_id: int | None,
-    reference: str,
-    reverses_id: int | None,
 ) -> int:
-    seq = book.records + 1
-    digest = entry_hash(
-        book.head_hash,
-        seq=seq,
-        kind=kind,
-        currency=currency,
-        business_on=on,
-        value_on=value_on,
-        recorded_at=now,
-        actor_id=actor_id,
-        reference=reference,
-        reverses_id=reverses_id,
-        legs=legs,
-    )
+    """Write and chain the entry of these legs (account, amount, member, loan).
+
+    The database seals an entry as the book's head moves on to it, so its legs come first.
+    """
+    facts: dict[str, Any] = {
+        "seq": book.records + 1,
+        "kind": draft.kind,
+        "currency": draft.currency,
+        "business_on": draft.on,
+        "value_on": draft.value_on or draft.on,
+        "recorded_at": now,
+        "actor_id": actor_id,
+        "reference": draft.reference,
+        "reverses_id": draft.reverses_id,
+    }
+    digest = entry_hash(book.head_hash, **facts, legs=legs)
     entry_id: int = session.execute(
-        insert(_entries)
-        .values(
-            book_id=book.id,
-            seq=seq,
-            kind=kind,
-            currency=currency,
-            business_on=on,
-            value_on=value_on,
-            recorded_at=now,
-            actor_id=actor_id,
-            reference=reference,
-            reverses_id=reverses_id,
-            prev_hash=book.head_hash,
-            hash=digest,
-        )
-        .returning(_entries.c.id)
+        insert(_entries).returning(_entries.c.id),
+        {"book_id": book.id, **facts, "prev_hash": book.head_hash, "hash": digest},
     ).scalar_one()
     accounts, amounts, member_ids, loan_ids = zip(*legs, strict=True)
     insert_columns(
@@ -302,6 +372,6 @@ def _write_entry(
             "loan_id": loan_ids,
         },
     )
-    book.records, book.head_hash = seq, digest
+    book.records, book.head_hash = facts["seq"], digest
     session.flush()
     return entry_id

@@ -89,7 +89,9 @@ def accrue(
                 community_id=community_id,
                 currency=row.currency,
                 kind=kind,
-                legs=rules.interest_accrued(amount),
+                legs=rules.interest_accrued(amount)
+                if kind == EARNED
+                else rules.interest_taken_back(-amount),
                 on=on,
                 now=now,
                 reference=row.public_id,

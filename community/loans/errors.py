@@ -121,3 +121,80 @@ class MoreThanOwed(AmountOutOfRange):
 
     code = "more-than-owed"
     title = "More than the loan owes"
+
+
+class DayNotOpen(Invalid):
+    """Money cannot have come on this day, or what was done since rests on what was owed then."""
+
+    code = "day-not-open"
+    title = "The day is not open for this loan"
+
+
+class NothingToSettle(WrongState):
+    """Only a running loan is settled early."""
+
+    code = "nothing-to-settle"
+    title = "There is nothing to settle early"
+
+
+class NotThePayoff(Invalid):
+    """The amount is not what settles the loan on this day."""
+
+    code = "not-the-payoff"
+    title = "This amount does not settle the loan"
+
+
+class ReceiptReversed(Conflict):
+    """The receipt was taken back already."""
+
+    code = "receipt-reversed"
+    title = "The receipt was taken back already"
+
+
+class ReceiptNotReversible(Conflict):
+    """Others have acted on this money; it cannot be taken back by itself."""
+
+    code = "receipt-not-reversible"
+    title = "This receipt cannot be taken back"
+
+
+class ChargeNotFound(NotFound):
+    """There is no such charge, or the caller may not know that there is."""
+
+    code = "charge-not-found"
+    title = "No such charge"
+
+
+class ChargeWaived(Conflict):
+    """The charge was waived already."""
+
+    code = "charge-waived"
+    title = "The charge was waived already"
+
+
+class ChangeNotFound(NotFound):
+    """There is no such change of plan that could be taken back."""
+
+    code = "change-not-found"
+    title = "No such change of plan"
+
+
+class PlanNotChanged(Conflict):
+    """The change leaves the loan's plan as it is."""
+
+    code = "plan-not-changed"
+    title = "Nothing of the plan would change"
+
+
+class RestructuredTooOften(Conflict):
+    """The loan was restructured as often as the charter allows."""
+
+    code = "restructured-too-often"
+    title = "The charter does not allow another restructuring"
+
+
+class TrancheNotDue(Conflict):
+    """The season pays out this tranche later, or nothing is left to pay out."""
+
+    code = "tranche-not-due"
+    title = "No tranche is due to be paid out"

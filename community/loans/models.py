@@ -18,7 +18,7 @@ from community.database import (
     choice,
     new_public_id,
 )
-from community.ledger.guards import guard
+from community.ledger.guards import keep_history
 
 
 class LoanStatus(StrEnum):
@@ -29,6 +29,7 @@ class LoanStatus(StrEnum):
     CURRENT = "current"  # disbursed, nothing late
     OVERDUE = "overdue"
     CALLED = "called"
+    RESTRUCTURED = "restructured"  # on a new plan, nothing late on it
     CLOSED = "closed"
     WRITTEN_OFF = "written_off"
     REJECTED = "rejected"
@@ -68,10 +69,19 @@ class Loan(Base):
         # When the loan closes, nothing is outstanding (the cover's part of law 3 is verified).
         CheckConstraint("status <> 'closed' OR outstanding_minor = 0", name="closed_is_paid"),
         CheckConstraint(
-            "status NOT IN ('current', 'overdue', 'called', 'closed', 'written_off')"
-            " OR disbursed_on IS NOT NULL",
+            "status NOT IN ('current', 'overdue', 'called', 'restructured', 'closed',"
+            " 'written_off') OR disbursed_on IS NOT NULL",
             name="live_is_disbursed",
         ),
+        CheckConstraint(
+            "disbursed_minor >= outstanding_minor AND disbursed_minor <= principal_minor",
+            name="disbursed_within_principal",
+        ),
+        CheckConstraint("restructure_count >= 0", name="restructures_count_up"),
+        CheckConstraint(
+            "(restructure_count = 0) = (restructured_on IS NULL)", name="restructured_has_its_day"
+        ),
+        CheckConstraint("cover_short_minor >= 0", name="cover_short_not_negative"),
         Index("ix_loans_borrower", "borrower_id", "community_id", "status"),
         Index("ix_loans_community_status", "community_id", "status"),
         Index("ix_loans_group_loan_id", "group_loan_id"),
@@ -90,9 +100,13 @@ class Loan(Base):
     # Terms as frozen at application: product terms, number of instalments, season's windows.
     terms: Mapped[dict[str, Any]] = mapped_column(JSON)
     principal_minor: Mapped[Minor]
+    # Paid out so far; a seasonal loan may go out in several tranches.
+    disbursed_minor: Mapped[Minor] = mapped_column(default=0)
     # Principal that the lender still has out, whoever pays it back; 0 before disbursement.
     outstanding_minor: Mapped[Minor] = mapped_column(default=0)
     written_off_minor: Mapped[Minor] = mapped_column(default=0)
+    # Cover that could not be held again after a receipt was taken back; made good or called.
+    cover_short_minor: Mapped[Minor] = mapped_column(default=0)
     purpose: Mapped[str] = mapped_column(String(500))
     status: Mapped[LoanStatus] = mapped_column(choice(LoanStatus))
     submitted_at: Mapped[datetime | None] = mapped_column(UtcTime)
@@ -103,9 +117,19 @@ class Loan(Base):
     called_on: Mapped[date | None]
     # From this day the whole debt is due, whatever the schedule says.
     accelerated_on: Mapped[date | None]
+    # The last restructuring; how often it was restructured is limited by the charter.
+    restructured_on: Mapped[date | None]
+    restructure_count: Mapped[int] = mapped_column(default=0)
+    # The day as of which its instalments were worked out last.
+    worked_out_on: Mapped[date | None]
     ended_on: Mapped[date | None]
     version: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[Instant]
+
+    @property
+    def undisbursed_minor(self) -> int:
+        """What was approved and is still to be paid out; nothing once the loan has ended."""
+        return 0 if self.ended_on is not None else self.principal_minor - self.disbursed_minor
 
 
 class LoanStep(Base):
@@ -136,29 +160,148 @@ class Endorsement(Base):
     endorsed_at: Mapped[Instant]
 
 
+class Disbursement(Base):
+    """Money that went out on a loan: one row a tranche."""
+
+    __tablename__ = "disbursements"
+    __table_args__ = (
+        UniqueConstraint("loan_id", "number"),
+        CheckConstraint("amount_minor > 0", name="amount_is_positive"),
+    )
+
+    id: Mapped[Key]
+    loan_id: Mapped[int] = mapped_column(ForeignKey("loans.id"))
+    number: Mapped[int]
+    amount_minor: Mapped[Minor]
+    paid_out_on: Mapped[date]
+    recorded_at: Mapped[Instant]
+    actor_id: Mapped[int | None] = mapped_column(ForeignKey("members.id"))
+    entry_id: Mapped[int | None] = mapped_column(ForeignKey("journal_entries.id"))
+
+
+class ChargeKind(StrEnum):
+    FEE = "fee"
+    PENALTY = "penalty"
+
+
+class Charge(Base):
+    """A fee or a penalty put on a loan; waived, it stays on record and is owed no more."""
+
+    __tablename__ = "loan_charges"
+    __table_args__ = (
+        CheckConstraint("amount_minor > 0", name="amount_is_positive"),
+        Index("ix_loan_charges_loan_id", "loan_id"),
+    )
+
+    id: Mapped[Key]
+    public_id: Mapped[str] = mapped_column(
+        String(40), unique=True, default=lambda: new_public_id("chg")
+    )
+    loan_id: Mapped[int] = mapped_column(ForeignKey("loans.id"))
+    kind: Mapped[ChargeKind] = mapped_column(choice(ChargeKind))
+    amount_minor: Mapped[Minor]
+    due_on: Mapped[date]
+    reason: Mapped[str] = mapped_column(String(500))
+    actor_id: Mapped[int | None] = mapped_column(ForeignKey("members.id"))
+    recorded_at: Mapped[Instant]
+    waived_on: Mapped[date | None]
+
+
+class ChangeKind(StrEnum):
+    """What can happen to a loan's plan. The arithmetic of each is in `arithmetic`."""
+
+    RATE = "rate"
+    PAUSE = "pause"  # interest stands still
+    RESCHEDULE = "reschedule"
+    MOVE = "move"
+    SPLIT = "split"
+    FREEZE = "freeze"
+
+
+class LoanChange(Base):
+    """A change of a loan's plan from a day on. Taken back, the plan is as if it had not been."""
+
+    __tablename__ = "loan_changes"
+    __table_args__ = (
+        CheckConstraint(
+            "(undone_on IS NULL) = (undone_reason IS NULL)", name="undone_with_its_reason"
+        ),
+        Index("ix_loan_changes_loan_id", "loan_id"),
+        Index("ix_loan_changes_source", "source"),
+    )
+
+    id: Mapped[Key]
+    public_id: Mapped[str] = mapped_column(
+        String(40), unique=True, default=lambda: new_public_id("chn")
+    )
+    loan_id: Mapped[int] = mapped_column(ForeignKey("loans.id"))
+    kind: Mapped[ChangeKind] = mapped_column(choice(ChangeKind))
+    effective_on: Mapped[date]
+    # What `loans.history` reads for the kind.
+    parameters: Mapped[dict[str, Any]] = mapped_column(JSON)
+    reason: Mapped[str] = mapped_column(String(500))
+    # What it belongs to, such as a declared event's public id; empty: decided for this loan alone.
+    source: Mapped[str] = mapped_column(String(80), default="")
+    is_restructuring: Mapped[bool] = mapped_column(default=False)
+    # How late the loan was before: a new plan does not make that undone.
+    days_overdue: Mapped[int]
+    actor_id: Mapped[int | None] = mapped_column(ForeignKey("members.id"))
+    recorded_at: Mapped[Instant]
+    undone_on: Mapped[date | None]
+    undone_reason: Mapped[str | None] = mapped_column(String(500))
+    undone_by_id: Mapped[int | None] = mapped_column(ForeignKey("members.id"))
+
+
+_COMPONENTS = ("principal", "interest", "fee", "penalty")
+
+
 class Instalment(Base):
-    """One due of a loan's schedule and what was paid of it."""
+    """One due of a loan's schedule and what was paid of it: always what its history says."""
 
     __tablename__ = "instalments"
     __table_args__ = (
         UniqueConstraint("loan_id", "number"),
-        CheckConstraint("principal_minor >= 0 AND interest_minor >= 0", name="dues_not_negative"),
         CheckConstraint(
-            "paid_principal_minor >= 0 AND paid_principal_minor <= principal_minor"
-            " AND paid_interest_minor >= 0 AND paid_interest_minor <= interest_minor",
+            " AND ".join(f"{part}_minor >= 0" for part in _COMPONENTS), name="dues_not_negative"
+        ),
+        CheckConstraint(
+            " AND ".join(
+                f"paid_{part}_minor >= 0 AND paid_{part}_minor <= {part}_minor"
+                for part in _COMPONENTS
+            ),
             name="paid_within_due",
         ),
+        CheckConstraint("from_on <= due_on", name="begins_before_it_is_due"),
         Index("ix_instalments_due_on", "due_on"),
     )
 
     id: Mapped[Key]
     loan_id: Mapped[int] = mapped_column(ForeignKey("loans.id"))
     number: Mapped[int]
+    # The period whose interest it asks for; a charge after the term has a row of its own.
+    from_on: Mapped[date]
     due_on: Mapped[date]
     principal_minor: Mapped[Minor]
     interest_minor: Mapped[Minor]
+    fee_minor: Mapped[Minor] = mapped_column(default=0)
+    penalty_minor: Mapped[Minor] = mapped_column(default=0)
     paid_principal_minor: Mapped[Minor] = mapped_column(default=0)
     paid_interest_minor: Mapped[Minor] = mapped_column(default=0)
+    paid_fee_minor: Mapped[Minor] = mapped_column(default=0)
+    paid_penalty_minor: Mapped[Minor] = mapped_column(default=0)
+
+    @property
+    def due_minor(self) -> int:
+        return self.principal_minor + self.interest_minor + self.fee_minor + self.penalty_minor
+
+    @property
+    def paid_minor(self) -> int:
+        return (
+            self.paid_principal_minor
+            + self.paid_interest_minor
+            + self.paid_fee_minor
+            + self.paid_penalty_minor
+        )
 
 
 class RepaymentSource(StrEnum):
@@ -171,23 +314,37 @@ class RepaymentSource(StrEnum):
 
 
 class Repayment(Base):
-    """Money received on a loan, with its parts and its receipt number (the public id)."""
+    """Money received on a loan, with its parts and its receipt number (the public id).
+
+    The parts are what the loan's whole history makes of the money: money that is entered later
+    with an earlier day, or taken back, may move them. Every such move is posted.
+    """
 
     __tablename__ = "repayments"
     __table_args__ = (
         CheckConstraint("amount_minor > 0", name="amount_is_positive"),
         # Every cent has its place.
         CheckConstraint(
-            "principal_minor + interest_minor + recovered_minor + recourse_minor"
-            " + overpaid_minor = amount_minor",
+            "principal_minor + interest_minor + fee_minor + penalty_minor + recovered_minor"
+            " + recourse_minor + overpaid_minor = amount_minor",
             name="parts_sum_to_amount",
         ),
         CheckConstraint(
-            "principal_minor >= 0 AND interest_minor >= 0 AND recovered_minor >= 0"
-            " AND recourse_minor >= 0 AND overpaid_minor >= 0",
+            "principal_minor >= 0 AND interest_minor >= 0 AND fee_minor >= 0"
+            " AND penalty_minor >= 0 AND recovered_minor >= 0 AND recourse_minor >= 0"
+            " AND overpaid_minor >= 0",
             name="parts_not_negative",
         ),
+        CheckConstraint(
+            "principal_minor + interest_minor + fee_minor + penalty_minor <= offered_minor"
+            " AND offered_minor + recourse_minor + recovered_minor <= amount_minor",
+            name="lender_within_offered",
+        ),
+        CheckConstraint(
+            "(reversed_on IS NULL) = (reversed_reason IS NULL)", name="reversed_with_its_reason"
+        ),
         Index("ix_repayments_loan_id", "loan_id"),
+        Index("ix_repayments_received_on", "received_on"),
     )
 
     id: Mapped[Key]
@@ -198,8 +355,14 @@ class Repayment(Base):
     payer_id: Mapped[int | None] = mapped_column(ForeignKey("members.id"))
     source: Mapped[RepaymentSource] = mapped_column(choice(RepaymentSource))
     amount_minor: Mapped[Minor]
+    # What of it was taken for the lender. Parts may move later, this does not.
+    offered_minor: Mapped[Minor] = mapped_column(default=0)
+    # It settled the loan early: interest counted up to its day only.
+    is_payoff: Mapped[bool] = mapped_column(default=False)
     principal_minor: Mapped[Minor]
     interest_minor: Mapped[Minor]
+    fee_minor: Mapped[Minor] = mapped_column(default=0)
+    penalty_minor: Mapped[Minor] = mapped_column(default=0)
     # On a written-off loan: what the lender gets back after all.
     recovered_minor: Mapped[Minor] = mapped_column(default=0)
     # Passed on to those who paid for the borrower.
@@ -209,6 +372,16 @@ class Repayment(Base):
     recorded_at: Mapped[Instant]
     actor_id: Mapped[int | None] = mapped_column(ForeignKey("members.id"))
     entry_id: Mapped[int | None] = mapped_column(ForeignKey("journal_entries.id"))
+    # Taken back (a cheque that bounced, money of somebody else): the row stays, its money does not.
+    reversed_on: Mapped[date | None]
+    reversed_reason: Mapped[str | None] = mapped_column(String(500))
+    reversed_by_id: Mapped[int | None] = mapped_column(ForeignKey("members.id"))
+    reversed_at: Mapped[datetime | None] = mapped_column(UtcTime)
+
+    @property
+    def lender_minor(self) -> int:
+        """What of it went to what the loan owes the lender."""
+        return self.principal_minor + self.interest_minor + self.fee_minor + self.penalty_minor
 
 
 class LoanPosition(Base):
@@ -261,4 +434,4 @@ class AccrualLine(Base):
     amount_minor: Mapped[Minor]
 
 
-guard(Base.metadata.tables[AccrualLine.__tablename__])
+keep_history(Base.metadata.tables[AccrualLine.__tablename__])

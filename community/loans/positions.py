@@ -135,6 +135,20 @@ def refresh(
     )
 
 
+def follow(session: Session, *, loan: Loan, on: date, receivable_change_minor: int = 0) -> None:
+    """Bring the position of one loan up to date, or open it for a loan that runs without one."""
+    session.flush()  # it is derived from rows
+    lock_book(session, loan.community_id)
+    found = rederive(
+        session,
+        _positions.c.loan_id == loan.id,
+        on=on,
+        receivable_change_minor=receivable_change_minor,
+    )
+    if not found and loan.status in LIVE:
+        open_position(session, loan=loan, on=on)
+
+
 def roll(session: Session, condition: ColumnElement[bool], *, on: date) -> int:
     """Derive the positions under `condition` whose running instalment is another one by a day.
 
@@ -205,6 +219,8 @@ def rederive(
     unpaid = (
         i.principal_minor > i.paid_principal_minor,
         and_(bears, i.interest_minor > i.paid_interest_minor),
+        i.fee_minor > i.paid_fee_minor,
+        i.penalty_minor > i.paid_penalty_minor,
     )
     derived = (
         select(

@@ -7,18 +7,24 @@ from datetime import date
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
-from community.loans.allocation import Debt
+from community.bulk import select_by
 from community.loans.errors import GroupLoanNotFound, LoanNotFound
+from community.loans.history import Debt, owed
 from community.loans.models import (
+    Charge,
+    Disbursement,
     Endorsement,
     GroupLoan,
     Instalment,
     Loan,
+    LoanChange,
     LoanStatus,
     LoanStep,
     Repayment,
+    RepaymentSource,
 )
-from community.loans.service import owed
+from community.loans.states import LIVE
+from community.savings.errors import ReceiptNotFound
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +36,9 @@ class LoanFile:
     steps: Sequence[LoanStep]
     endorsements: Sequence[Endorsement]
     repayments: Sequence[Repayment]
+    disbursements: Sequence[Disbursement]
+    charges: Sequence[Charge]
+    changes: Sequence[LoanChange]
     owed: Debt
     on: date
 
@@ -65,6 +74,17 @@ def get_loan_file(session: Session, loan: Loan, on: date) -> LoanFile:
         ).all(),
         repayments=session.scalars(
             select(Repayment).where(Repayment.loan_id == loan.id).order_by(Repayment.id)
+        ).all(),
+        disbursements=session.scalars(
+            select(Disbursement)
+            .where(Disbursement.loan_id == loan.id)
+            .order_by(Disbursement.number)
+        ).all(),
+        charges=session.scalars(
+            select(Charge).where(Charge.loan_id == loan.id).order_by(Charge.id)
+        ).all(),
+        changes=session.scalars(
+            select(LoanChange).where(LoanChange.loan_id == loan.id).order_by(LoanChange.id)
         ).all(),
         owed=owed(session, loan=loan, on=on),
         on=on,
@@ -116,6 +136,18 @@ def repayments_of(loan_id: int) -> Select[Repayment]:
     return select(Repayment).where(Repayment.loan_id == loan_id)
 
 
+def get_receipt(session: Session, public_id: str) -> Repayment:
+    """A receipt by its number. Raises ReceiptNotFound; a write-off is no receipt."""
+    receipt = session.scalar(
+        select(Repayment).where(
+            Repayment.public_id == public_id, Repayment.source != RepaymentSource.WRITE_OFF
+        )
+    )
+    if receipt is None:
+        raise ReceiptNotFound()
+    return receipt
+
+
 def endorser_ids(session: Session, loan_ids: Collection[int]) -> frozenset[int]:
     """Who has given their word for one of these loans."""
     return frozenset(
@@ -138,4 +170,81 @@ def group_loan_public_ids(session: Session, ids: Iterable[int | None]) -> dict[i
     rows = session.execute(
         select(GroupLoan.id, GroupLoan.public_id).where(GroupLoan.id.in_(wanted))
     )
+    return dict(rows.all())
+
+
+@dataclass(frozen=True, slots=True)
+class LoanDues:
+    """What a loan asks for, seen from a day. `oldest_due_on` is the first that is unpaid."""
+
+    past_due_minor: int
+    due_today_minor: int
+    oldest_due_on: date | None
+    next_due_on: date | None  # after the day
+    next_due_minor: int
+    owed_minor: int
+
+    @property
+    def due_minor(self) -> int:
+        """What is to be paid by the end of the day."""
+        return self.past_due_minor + self.due_today_minor
+
+
+def find_loans(session: Session, public_ids: Collection[str]) -> dict[str, Loan]:
+    """Loans by public id; ids that do not exist are absent. One statement a few thousand ids."""
+    rows = select_by(session, select(Loan), Loan.public_id, public_ids)
+    return {loan.public_id: loan for (loan,) in rows}
+
+
+def live_loans(
+    session: Session, *, community_id: int, borrower_ids: Collection[int]
+) -> dict[int, list[Loan]]:
+    """The loans on which borrowers owe the lender in a community, by borrower, oldest first."""
+    query = (
+        select(Loan)
+        .where(Loan.community_id == community_id, Loan.status.in_(LIVE))
+        .order_by(Loan.id)
+    )
+    found: dict[int, list[Loan]] = {}
+    for (loan,) in select_by(session, query, Loan.borrower_id, borrower_ids):
+        found.setdefault(loan.borrower_id, []).append(loan)
+    return found
+
+
+def dues_of(session: Session, loans: Collection[Loan], on: date) -> dict[int, LoanDues]:
+    """What live loans ask for, seen from a day, by loan id. Statements do not grow with loans."""
+    query = (
+        select(Instalment)
+        .order_by(Instalment.loan_id, Instalment.number)
+        .execution_options(populate_existing=True)
+    )
+    rows: dict[int, list[Instalment]] = {loan.id: [] for loan in loans}
+    for (row,) in select_by(session, query, Instalment.loan_id, rows.keys()):
+        rows[row.loan_id].append(row)
+    return {loan.id: _dues(rows[loan.id], on, loan.accelerated_on) for loan in loans}
+
+
+def _dues(rows: Sequence[Instalment], on: date, accelerated_on: date | None) -> LoanDues:
+    # Acceleration makes everything due on its day.
+    last = accelerated_on or date.max
+    unpaid = [
+        (min(row.due_on, last), row.due_minor - row.paid_minor)
+        for row in rows
+        if row.paid_minor < row.due_minor
+    ]
+    later = min((day for day, _ in unpaid if day > on), default=None)
+    return LoanDues(
+        past_due_minor=sum(minor for day, minor in unpaid if day < on),
+        due_today_minor=sum(minor for day, minor in unpaid if day == on),
+        oldest_due_on=min((day for day, _ in unpaid), default=None),
+        next_due_on=later,
+        next_due_minor=sum(minor for day, minor in unpaid if day == later),
+        owed_minor=sum(minor for _, minor in unpaid),
+    )
+
+
+def public_ids(session: Session, loan_ids: Iterable[int | None]) -> dict[int, str]:
+    """Public ids of loans by inner id; one statement."""
+    wanted = {loan_id for loan_id in loan_ids if loan_id is not None}
+    rows = session.execute(select(Loan.id, Loan.public_id).where(Loan.id.in_(wanted)))
     return dict(rows.all())

@@ -1,9 +1,12 @@
-"""The terms that a loan froze. The arithmetic on them is `products.schedule`, offered here too."""
+"""The terms that a loan froze, and what the arithmetic needs of them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
+from community.arithmetic.terms import Contract, SeasonDue
+from community.products.costs import PlannedFee, fees_by_row, fees_of
 from community.products.schedule import (
     Row,
     add_months,
@@ -11,14 +14,25 @@ from community.products.schedule import (
     effective_yearly_rate,
     schedule,
 )
-from community.products.terms import ProductTerms, SeasonCalendar, read_season, read_terms
+from community.products.terms import (
+    Amortisation,
+    ProductTerms,
+    SeasonCalendar,
+    arithmetic_of,
+    read_season,
+    read_terms,
+)
 
 __all__ = [
     "LoanTerms",
+    "PlannedFee",
     "Row",
     "add_months",
+    "contract_of",
     "due_dates",
     "effective_yearly_rate",
+    "fees_by_row",
+    "fees_of",
     "read_loan_terms",
     "schedule",
 ]
@@ -48,4 +62,18 @@ def read_loan_terms(document: Mapping[str, Any]) -> LoanTerms:
         product=read_terms(document["product"]),
         instalments=document["instalments"],
         season=read_season(season) if season is not None else None,
+    )
+
+
+def contract_of(terms: LoanTerms, start_on: date) -> Contract:
+    """A loan's terms as the arithmetic takes them, from the day of its first money."""
+    windows = terms.season.selling if terms.season is not None else ()
+    seasonal = terms.product.amortisation is Amortisation.SEASONAL
+    return Contract(
+        terms=arithmetic_of(terms.product),
+        instalments=terms.instalments,
+        start_on=start_on,
+        season=tuple(SeasonDue(window.due_on, window.weight) for window in windows)
+        if seasonal
+        else (),
     )

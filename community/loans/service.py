@@ -8,7 +8,6 @@ loan, call `mark_approved`, `book_repayment`, `mark_overdue`, `mark_called`, `wr
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -21,11 +20,8 @@ from community.errors import CurrencyMismatch, Invalid, WrongState
 from community.groups import queries as groups
 from community.groups.models import Group, GroupMemberStatus, GroupStatus
 from community.ledger import rules
-from community.ledger import service as ledger
 from community.ledger.events import record_event
-from community.ledger.rules import Leg
-from community.loans import accrual, allocation, positions, states
-from community.loans.allocation import Debt, Due, Spread
+from community.loans import history, positions, states
 from community.loans.errors import (
     AlreadyEndorsed,
     BorrowerTooYoung,
@@ -35,31 +31,36 @@ from community.loans.errors import (
     GroupNotReady,
     InstalmentsOutOfRange,
     LoanNotFound,
-    MoreThanOwed,
     NotASignedMember,
     NotTheLeader,
     PrincipalOutOfRange,
     SeasonNeeded,
     SeasonOver,
     SharesDoNotAddUp,
+    TrancheNotDue,
 )
+from community.loans.history import owed
 from community.loans.models import (
+    Charge,
+    ChargeKind,
+    Disbursement,
     Endorsement,
     GroupLoan,
-    Instalment,
     Loan,
     LoanStatus,
-    LoanStep,
-    Repayment,
-    RepaymentSource,
 )
+from community.loans.repayments import book_repayment, write_off
 from community.loans.schedule import (
     LoanTerms,
+    PlannedFee,
     Row,
     effective_yearly_rate,
+    fees_by_row,
+    fees_of,
     read_loan_terms,
     schedule,
 )
+from community.loans.steps import currency_of, move_loan, record_step
 from community.locks import lock, lock_one
 from community.members import queries as members
 from community.members.models import Member
@@ -72,6 +73,32 @@ from community.products.terms import Amortisation, ProductTerms, SeasonCalendar
 
 SHARES_MAX = 100
 
+__all__ = [
+    "Quote",
+    "apply",
+    "apply_as_group",
+    "book_repayment",
+    "close_if_paid",
+    "currency_of",
+    "disburse",
+    "disburse_group_loan",
+    "end_group_application",
+    "endorse",
+    "endorse_group_loan",
+    "mark_approved",
+    "mark_called",
+    "mark_current",
+    "mark_overdue",
+    "move_loan",
+    "owed",
+    "pay_tranche",
+    "quote",
+    "reject",
+    "reopen",
+    "withdraw",
+    "write_off",
+]
+
 
 @dataclass(frozen=True, slots=True)
 class Quote:
@@ -82,12 +109,21 @@ class Quote:
     rows: tuple[Row, ...]
     principal_minor: int
     interest_minor: int
+    fees: tuple[PlannedFee, ...]
     effective_yearly_rate_ppm: int
     charter: CharterInForce
 
     @property
+    def fees_minor(self) -> int:
+        return sum(fee.amount_minor for fee in self.fees)
+
+    @property
     def total_minor(self) -> int:
-        return self.principal_minor + self.interest_minor
+        return self.principal_minor + self.interest_minor + self.fees_minor
+
+    def fees_by_row(self) -> list[int]:
+        """What each row asks for in fees: those that fall due in its period."""
+        return fees_by_row(self.rows, self.fees)
 
 
 def quote(
@@ -119,7 +155,8 @@ def quote(
     count = _instalments_for(terms, instalments, season)
     check_liability_mode(terms, charter.rules)
     rows = schedule(terms, principal.amount_minor, count, on, season)
-    rate_ppm = effective_yearly_rate(rows, principal.amount_minor, on)
+    fees = tuple(fees_of(terms, rows, principal.amount_minor, on))
+    rate_ppm = effective_yearly_rate(rows, principal.amount_minor, on, fees_by_row(rows, fees))
     check_rate(rate_ppm, charter.rules, charter_version=charter.version)
     return Quote(
         version=version,
@@ -127,6 +164,7 @@ def quote(
         rows=rows,
         principal_minor=principal.amount_minor,
         interest_minor=sum(row.interest_minor for row in rows),
+        fees=fees,
         effective_yearly_rate_ppm=rate_ppm,
         charter=charter,
     )
@@ -384,83 +422,6 @@ def disburse_group_loan(
     return session.get_one(GroupLoan, group_loan_id)
 
 
-def book_repayment(
-    session: Session,
-    *,
-    loan: Loan,
-    amount_minor: int,
-    source: RepaymentSource,
-    payer_id: int | None,
-    on: date,
-    now: datetime,
-    actor_id: int | None,
-    recourse_minor: int = 0,
-    overpaid_minor: int = 0,
-) -> Repayment:
-    """Money for the lender is taken on a loan (locked): past due first, then due, then later.
-
-    `amount_minor` is the lender's part, at most what `owed` says, 0 if all goes elsewhere. What
-    the payer gave beyond it stands on the same receipt: `recourse_minor` is posted by the caller,
-    `overpaid_minor` is posted here and kept for the payer. On a written-off loan the lender's
-    part is a recovery. The day since when the loan is overdue follows what is still unpaid; the
-    status is left to the caller (`close_if_paid`, `mark_current`).
-    Raises MoreThanOwed, WrongState before disbursement.
-    """
-    if loan.status not in states.DISBURSED:
-        raise WrongState("Nothing was paid out on this loan.", state=loan.status.value)
-    parts = (amount_minor, recourse_minor, overpaid_minor)
-    if min(parts) < 0 or sum(parts) == 0 or source is RepaymentSource.WRITE_OFF:
-        raise Invalid("A repayment is money.", field="amount")
-    if payer_id is None and (source is not RepaymentSource.RESERVE or overpaid_minor):
-        raise Invalid("A repayment names its payer.", field="payer_id")
-    instalments = _instalments(session, loan.id)
-    debt = _debt(session, loan, instalments, on)
-    if amount_minor > debt.total_minor:
-        raise MoreThanOwed(
-            f"The loan owes {debt.total_minor} minor units, {amount_minor} were offered.",
-            owed_minor=debt.total_minor,
-            offered_minor=amount_minor,
-            field="amount",
-        )
-    written_off = loan.status is LoanStatus.WRITTEN_OFF
-    spread = Spread((), 0)
-    if not written_off:
-        spread = _take(session, loan, instalments, amount_minor, on)
-    repayment = Repayment(
-        loan_id=loan.id,
-        payer_id=payer_id,
-        source=source,
-        amount_minor=sum(parts),
-        principal_minor=spread.principal_minor,
-        interest_minor=spread.interest_minor,
-        recovered_minor=amount_minor if written_off else 0,
-        recourse_minor=recourse_minor,
-        overpaid_minor=overpaid_minor,
-        received_on=on,
-        recorded_at=now,
-        actor_id=actor_id,
-    )
-    loan.version += 1
-    session.add(repayment)
-    session.flush()  # the entry carries the receipt's number
-    accrued = positions.take_receivable(
-        session, loan=loan, interest_minor=repayment.interest_minor, on=on
-    )
-    kind, legs = _legs_of(loan, repayment, accrued)
-    if legs:
-        repayment.entry_id = _post(
-            session,
-            loan,
-            kind,
-            legs,
-            reference=repayment.public_id,
-            on=on,
-            now=now,
-            actor_id=actor_id,
-        )
-    return repayment
-
-
 def close_if_paid(
     session: Session, *, loan: Loan, on: date, now: datetime, actor_id: int | None
 ) -> bool:
@@ -469,7 +430,7 @@ def close_if_paid(
         return False
     move_loan(session, loan=loan, to=LoanStatus.CLOSED, on=on, now=now, actor_id=actor_id)
     loan.overdue_since_on = None
-    _refresh_position(session, loan, on)
+    positions.follow(session, loan=loan, on=on)
     return True
 
 
@@ -477,7 +438,7 @@ def mark_overdue(
     session: Session, *, loan: Loan, on: date, now: datetime, actor_id: int | None = None
 ) -> bool:
     """A current loan (locked) with something past due becomes overdue; tells whether it did."""
-    if loan.status is not LoanStatus.CURRENT:
+    if loan.status not in states.ON_PLAN:
         return False
     debt = owed(session, loan=loan, on=on)
     if debt.overdue_since_on is None:
@@ -498,7 +459,7 @@ def mark_overdue(
 def mark_current(
     session: Session, *, loan: Loan, on: date, now: datetime, actor_id: int | None = None
 ) -> bool:
-    """An overdue or called loan (locked) with nothing past due is current again; tells whether.
+    """An overdue or called loan (locked) with nothing past due is on its plan again; tells whether.
 
     An accelerated loan does not come back: the whole of it is due.
     """
@@ -506,9 +467,25 @@ def mark_current(
         return False
     if loan.accelerated_on is not None or owed(session, loan=loan, on=on).overdue_minor:
         return False
-    move_loan(session, loan=loan, to=LoanStatus.CURRENT, on=on, now=now, actor_id=actor_id)
+    move_loan(session, loan=loan, to=_on_plan(loan), on=on, now=now, actor_id=actor_id)
     loan.overdue_since_on = None
     return True
+
+
+def reopen(
+    session: Session, *, loan: Loan, on: date, now: datetime, actor_id: int | None, reason: str
+) -> bool:
+    """A closed loan (locked) runs on, before a receipt of it is taken back; tells whether."""
+    if loan.status is not LoanStatus.CLOSED:
+        return False
+    move_loan(
+        session, loan=loan, to=_on_plan(loan), on=on, now=now, actor_id=actor_id, reason=reason
+    )
+    return True
+
+
+def _on_plan(loan: Loan) -> LoanStatus:
+    return LoanStatus.RESTRUCTURED if loan.restructure_count else LoanStatus.CURRENT
 
 
 def mark_called(
@@ -527,110 +504,9 @@ def mark_called(
     )
     if accelerate and loan.accelerated_on is None:
         loan.accelerated_on = on
-        _refresh_position(session, loan, on)
-
-
-def write_off(
-    session: Session,
-    *,
-    loan: Loan,
-    on: date,
-    now: datetime,
-    actor_id: int | None = None,
-    reason: str = "",
-) -> Repayment | None:
-    """The lender gives up the principal that is still out; the borrower's debt of it stays.
-
-    Unpaid interest is given up for good: what of it was booked as receivable is taken back. Posts
-    the write-off. Returns its record, None if no principal was left.
-    """
-    principal = loan.outstanding_minor
-    record = None
-    if principal:
-        record = Repayment(
-            loan_id=loan.id,
-            payer_id=None,
-            source=RepaymentSource.WRITE_OFF,
-            amount_minor=principal,
-            principal_minor=principal,
-            interest_minor=0,
-            received_on=on,
-            recorded_at=now,
-            actor_id=actor_id,
-        )
-        session.add(record)
-        session.flush()  # the entry carries the record's number
-        record.entry_id = _post(
-            session,
-            loan,
-            "loan.written_off",
-            rules.loan_written_off(loan.id, loan.borrower_id, principal),
-            reference=record.public_id,
-            on=on,
-            now=now,
-            actor_id=actor_id,
-        )
-    loan.written_off_minor += principal
-    loan.outstanding_minor = 0
-    move_loan(
-        session,
-        loan=loan,
-        to=LoanStatus.WRITTEN_OFF,
-        on=on,
-        now=now,
-        actor_id=actor_id,
-        reason=reason,
-    )
-    interest = positions.receivable_minor(session, loan=loan)
-    if interest:
-        _post(
-            session,
-            loan,
-            accrual.TAKEN_BACK,
-            rules.interest_accrued(-interest, member_id=loan.borrower_id, loan_id=loan.id),
-            reference=loan.public_id,
-            on=on,
-            now=now,
-            actor_id=actor_id,
-        )
-    _refresh_position(session, loan, on, receivable_change_minor=-interest)
-    return record
-
-
-def owed(session: Session, *, loan: Loan, on: date) -> Debt:
-    """What the lender may still receive on a loan, as of a day; nothing before disbursement.
-
-    Of a written-off loan it is the principal given up, less what was recovered since.
-    """
-    return _debt(session, loan, _instalments(session, loan.id), on)
-
-
-def move_loan(
-    session: Session,
-    *,
-    loan: Loan,
-    to: LoanStatus,
-    on: date,
-    now: datetime,
-    actor_id: int | None,
-    reason: str = "",
-) -> None:
-    """Take one step of a loan's life (the loan is locked): status, dates, step row and event.
-
-    Raises StepNotAllowed when the table of states does not have the step.
-    """
-    states.check_step(loan.status, to)
-    _record_step(session, loan, loan.status, to, on=on, now=now, actor_id=actor_id, reason=reason)
-    loan.status = to
-    loan.version += 1
-    if to is LoanStatus.SUBMITTED:
-        loan.submitted_at = now
-    elif to is LoanStatus.APPROVED:
-        loan.approved_at = now
-    elif to is LoanStatus.CALLED:
-        loan.called_on = on
-    if to in states.FINAL:
-        loan.ended_on = on
+        session.flush()  # the history reads it
+        state = history.derive(session, loan=loan, on=on)
+        history.project(session, loan=loan, state=state, on=on, now=now, actor_id=actor_id)
 
 
 # Application
@@ -650,7 +526,7 @@ def _enter_application(
     season_id: int | None,
     group_loan_id: int | None,
 ) -> Loan:
-    communities.require_active(session, community_id=community_id, member_id=borrower_id)
+    communities.require_active(session, community_id=community_id, member_id=borrower_id, hold=True)
     offer = quote(
         session,
         community_id=community_id,
@@ -683,9 +559,7 @@ def _enter_application(
 
 
 def _submit(session: Session, loan: Loan, *, on: date, now: datetime, actor_id: int | None) -> None:
-    _record_step(
-        session, loan, None, LoanStatus.DRAFT, on=on, now=now, actor_id=actor_id, reason=""
-    )
+    record_step(session, loan, None, LoanStatus.DRAFT, on=on, now=now, actor_id=actor_id, reason="")
     move_loan(session, loan=loan, to=LoanStatus.SUBMITTED, on=on, now=now, actor_id=actor_id)
     _endorsed_if_enough(session, loan, on=on, now=now, actor_id=actor_id)
 
@@ -892,209 +766,124 @@ def _end_application(
 # Money
 
 
+def pay_tranche(
+    session: Session, *, loan: Loan, on: date, now: datetime, actor_id: int | None
+) -> Disbursement:
+    """Pay out the next tranche of a loan (locked); it has to be on its plan.
+
+    Raises TrancheNotDue, WrongState.
+    """
+    if loan.status not in states.ON_PLAN:
+        raise WrongState("Only a loan on its plan is paid out further.", state=loan.status.value)
+    terms = read_loan_terms(loan.terms)
+    planned = _planned_tranches(loan, terms)
+    paid = session.scalar(
+        select(func.count()).select_from(Disbursement).where(Disbursement.loan_id == loan.id)
+    )
+    if not paid or paid >= len(planned):
+        raise TrancheNotDue("All of the loan is paid out.")
+    due_on, amount_minor = planned[paid]
+    if on < due_on:
+        raise TrancheNotDue(f"The next tranche is paid out on {due_on}.", due_on=due_on.isoformat())
+    if terms.season is not None:
+        _check_before_harvest(terms.season, on)
+    return _pay_tranche(session, loan, terms, amount_minor, on=on, now=now, actor_id=actor_id)
+
+
 def _pay_out(
     session: Session, loan: Loan, *, on: date, now: datetime, actor_id: int | None
 ) -> None:
     states.check_step(loan.status, LoanStatus.CURRENT)
     terms = read_loan_terms(loan.terms)
     if terms.season is not None:
+        # Money for sowing comes before the harvest.
         _check_before_harvest(terms.season, on)
-    rows = schedule(terms.product, loan.principal_minor, terms.instalments, on, terms.season)
-    session.add_all(
-        Instalment(
-            loan_id=loan.id,
-            number=row.number,
-            due_on=row.due_on,
-            principal_minor=row.principal_minor,
-            interest_minor=row.interest_minor,
-            paid_principal_minor=0,
-            paid_interest_minor=0,
-        )
-        for row in rows
-    )
-    loan.outstanding_minor = loan.principal_minor
     loan.disbursed_on = on
+    (_, amount_minor), *_ = _planned_tranches(loan, terms)
+    _pay_tranche(session, loan, terms, amount_minor, on=on, now=now, actor_id=actor_id)
     move_loan(session, loan=loan, to=LoanStatus.CURRENT, on=on, now=now, actor_id=actor_id)
-    _post(
+    positions.follow(session, loan=loan, on=on)
+
+
+def _planned_tranches(loan: Loan, terms: LoanTerms) -> Sequence[tuple[date, int]]:
+    """The days and amounts in which a loan is paid out; the first goes out whenever it is asked."""
+    assert loan.disbursed_on is not None
+    return [(loan.disbursed_on, loan.principal_minor)]
+
+
+def _pay_tranche(
+    session: Session,
+    loan: Loan,
+    terms: LoanTerms,
+    amount_minor: int,
+    *,
+    on: date,
+    now: datetime,
+    actor_id: int | None,
+) -> Disbursement:
+    number = 1 + (
+        session.scalar(
+            select(func.count()).select_from(Disbursement).where(Disbursement.loan_id == loan.id)
+        )
+        or 0
+    )
+    tranche = Disbursement(
+        loan_id=loan.id,
+        number=number,
+        amount_minor=amount_minor,
+        paid_out_on=on,
+        recorded_at=now,
+        actor_id=actor_id,
+    )
+    session.add(tranche)
+    loan.disbursed_minor += amount_minor
+    session.flush()  # the history reads it
+    tranche.entry_id = history.post(
         session,
         loan,
         "loan.disbursed",
-        rules.loan_disbursed(loan.id, loan.borrower_id, loan.principal_minor),
+        rules.loan_disbursed(loan.id, loan.borrower_id, amount_minor),
         reference=loan.public_id,
         on=on,
         now=now,
         actor_id=actor_id,
     )
-    positions.open_position(session, loan=loan, on=on)
+    if number == 1:
+        _charge_fees(session, loan, terms, on=on, now=now, actor_id=actor_id)
+    state = history.derive(session, loan=loan, on=on)
+    history.project(session, loan=loan, state=state, on=on, now=now, actor_id=actor_id)
+    return tranche
 
 
-def _take(
-    session: Session, loan: Loan, instalments: Sequence[Instalment], amount_minor: int, on: date
-) -> Spread:
-    """Spread money over the instalments and bring the loan's figures up to date."""
-    order = read_loan_terms(loan.terms).product.allocation_order
-    spread = allocation.receive(_dues(instalments), amount_minor, on, loan.accelerated_on, order)
-    assert spread.leftover_minor == 0  # no more than the debt was taken
-    by_number = {row.number: row for row in instalments}
-    for part in spread.parts:
-        row = by_number[part.number]
-        row.paid_principal_minor += part.principal_minor
-        row.paid_interest_minor += part.interest_minor
-    loan.outstanding_minor -= spread.principal_minor
-    if loan.overdue_since_on is not None:
-        left = _debt(session, loan, instalments, on)
-        loan.overdue_since_on = left.overdue_since_on or loan.overdue_since_on
-    return spread
-
-
-def _refresh_position(
-    session: Session, loan: Loan, on: date, receivable_change_minor: int = 0
-) -> None:
-    positions.refresh(
-        session,
-        community_id=loan.community_id,
-        loan_ids=[loan.id],
-        on=on,
-        receivable_change_minor=receivable_change_minor,
-    )
-
-
-def _legs_of(loan: Loan, repayment: Repayment, accrued: int) -> tuple[str, list[Leg]]:
-    principal, interest = repayment.principal_minor, repayment.interest_minor
-    recovered, overpaid = repayment.recovered_minor, repayment.overpaid_minor
-    payer_id = repayment.payer_id
-    if repayment.source in (RepaymentSource.STAKE, RepaymentSource.RESERVE):
-        if recovered or overpaid:
-            raise WrongState("A stake or the reserve stands in for live debt only.")
-        if repayment.source is RepaymentSource.RESERVE:
-            legs = rules.loan_paid_from_reserve(
-                loan.id, principal=principal, interest=interest, accrued=accrued
-            )
-            return "loan.paid_from_reserve", legs
-        assert payer_id is not None
-        legs = rules.loan_paid_from_stake(
-            loan.id, payer_id, principal=principal, interest=interest, accrued=accrued
-        )
-        return "loan.paid_from_stake", legs
-    assert payer_id is not None
-    legs = rules.loan_repaid(
-        loan.id,
-        payer_id,
-        principal=principal,
-        interest=interest,
-        accrued=accrued,
-        overpaid=overpaid,
-    )
-    if recovered:
-        return "loan.recovered", legs + rules.loan_recovered(loan.id, payer_id, recovered)
-    return "loan.repaid", legs
-
-
-def _post(
+def _charge_fees(
     session: Session,
     loan: Loan,
-    kind: str,
-    legs: Sequence[Leg],
-    *,
-    reference: str,
-    on: date,
-    now: datetime,
-    actor_id: int | None,
-) -> int:
-    return ledger.post(
-        session,
-        community_id=loan.community_id,
-        currency=currency_of(loan),
-        kind=kind,
-        legs=legs,
-        on=on,
-        now=now,
-        reference=reference,
-        actor_id=actor_id,
-    )
-
-
-def currency_of(loan: Loan) -> str:
-    """The currency that a loan is counted in."""
-    currency: str = loan.terms["product"]["currency"]
-    return currency
-
-
-# Rows
-
-
-def _record_step(
-    session: Session,
-    loan: Loan,
-    from_status: LoanStatus | None,
-    to: LoanStatus,
+    terms: LoanTerms,
     *,
     on: date,
     now: datetime,
     actor_id: int | None,
-    reason: str,
 ) -> None:
-    session.add(
-        LoanStep(
+    """The product's fees: on the whole loan at once, and on each instalment of the plan."""
+    if not terms.product.fees:
+        return
+    rows = schedule(terms.product, loan.principal_minor, terms.instalments, on, terms.season)
+    session.add_all(
+        Charge(
             loan_id=loan.id,
-            from_status=from_status,
-            to_status=to,
-            on=on,
-            reason=reason,
+            kind=ChargeKind.FEE,
+            amount_minor=fee.amount_minor,
+            due_on=fee.due_on,
+            reason=fee.name,
             actor_id=actor_id,
             recorded_at=now,
         )
+        for fee in fees_of(terms.product, rows, loan.principal_minor, on)
     )
-    facts: dict[str, Any] = {"on": on.isoformat(), "principal_minor": loan.principal_minor}
-    record_event(
-        session,
-        community_id=loan.community_id,
-        kind=f"loan.{to.value}",
-        subject=loan.public_id,
-        actor_id=actor_id,
-        now=now,
-        facts=facts
-        | ({"from": from_status.value} if from_status else {})
-        | ({"reason": reason} if reason else {}),
-    )
+    session.flush()  # the history reads them
 
 
-def _debt(session: Session, loan: Loan, instalments: Sequence[Instalment], on: date) -> Debt:
-    if loan.status is LoanStatus.WRITTEN_OFF:
-        recovered = session.scalar(
-            select(func.coalesce(func.sum(Repayment.recovered_minor), 0)).where(
-                Repayment.loan_id == loan.id
-            )
-        )
-        left = loan.written_off_minor - int(recovered or 0)
-        since = loan.overdue_since_on
-        days = (on - since).days if since is not None and left else 0
-        return Debt(left, 0, left, left, since if left else None, days)
-    if loan.status is LoanStatus.CLOSED:
-        return Debt(0, 0, 0, 0, None, 0)
-    return allocation.debt(_dues(instalments), on, loan.accelerated_on)
-
-
-def _dues(instalments: Sequence[Instalment]) -> list[Due]:
-    return [
-        Due(
-            number=row.number,
-            due_on=row.due_on,
-            principal_minor=row.principal_minor - row.paid_principal_minor,
-            interest_minor=row.interest_minor - row.paid_interest_minor,
-        )
-        for row in instalments
-    ]
-
-
-def _instalments(session: Session, loan_id: int) -> Sequence[Instalment]:
-    return session.scalars(
-        select(Instalment)
-        .where(Instalment.loan_id == loan_id)
-        .order_by(Instalment.number)
-        # The loan's lock guards them: what the session read before it may be old.
-        .execution_options(populate_existing=True)
-    ).all()
+# Rows
 
 
 def _locked_loan(session: Session, loan_id: int) -> Loan:

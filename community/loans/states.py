@@ -9,11 +9,14 @@ ALLOWED: dict[S, frozenset[S]] = {
     S.ENDORSED: frozenset({S.APPROVED, S.REJECTED, S.WITHDRAWN, S.EXPIRED}),
     # Leaving `approved` without the money frees the cover: that is decided where cover is kept.
     S.APPROVED: frozenset({S.CURRENT, S.REJECTED, S.WITHDRAWN, S.EXPIRED}),
-    S.CURRENT: frozenset({S.OVERDUE, S.CLOSED}),
-    S.OVERDUE: frozenset({S.CURRENT, S.CALLED, S.CLOSED, S.WRITTEN_OFF}),
+    S.CURRENT: frozenset({S.OVERDUE, S.RESTRUCTURED, S.CLOSED}),
+    S.OVERDUE: frozenset({S.CURRENT, S.CALLED, S.RESTRUCTURED, S.CLOSED, S.WRITTEN_OFF}),
     # Arrears paid in full bring a called loan back, unless the whole of it became due.
-    S.CALLED: frozenset({S.CURRENT, S.CLOSED, S.WRITTEN_OFF}),
-    S.CLOSED: frozenset(),
+    S.CALLED: frozenset({S.CURRENT, S.RESTRUCTURED, S.CLOSED, S.WRITTEN_OFF}),
+    # Restructured again, it stays where it is.
+    S.RESTRUCTURED: frozenset({S.OVERDUE, S.CLOSED}),
+    # A receipt that is taken back opens the loan again.
+    S.CLOSED: frozenset({S.CURRENT, S.RESTRUCTURED}),
     # Money that still comes in is a recovery; the loan stays written off.
     S.WRITTEN_OFF: frozenset(),
     S.REJECTED: frozenset(),
@@ -24,10 +27,12 @@ ALLOWED: dict[S, frozenset[S]] = {
 # Not decided yet.
 OPEN = frozenset({S.DRAFT, S.SUBMITTED, S.ENDORSED})
 # The lender has principal out.
-LIVE = frozenset({S.CURRENT, S.OVERDUE, S.CALLED})
+LIVE = frozenset({S.CURRENT, S.RESTRUCTURED, S.OVERDUE, S.CALLED})
+# On its plan, nothing late.
+ON_PLAN = frozenset({S.CURRENT, S.RESTRUCTURED})
 # The money went out once.
 DISBURSED = LIVE | {S.CLOSED, S.WRITTEN_OFF}
-FINAL = frozenset(status for status, following in ALLOWED.items() if not following)
+ENDED = frozenset({S.CLOSED, S.WRITTEN_OFF, S.REJECTED, S.WITHDRAWN, S.EXPIRED})
 
 
 def check_step(from_status: S, to_status: S) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
+from community.bulk import select_by
 from community.locks import lock_one
 from community.members.errors import (
     HouseholdNotFound,
@@ -35,6 +36,12 @@ def get_member(session: Session, public_id: str) -> Member:
     if member is None:
         raise MemberNotFound()
     return member
+
+
+def find_members(session: Session, public_ids: Iterable[str]) -> dict[str, Member]:
+    """Members by public id; ids that do not exist are absent."""
+    rows = select_by(session, select(Member), Member.public_id, set(public_ids))
+    return {member.public_id: member for (member,) in rows}
 
 
 def get_member_for_update(session: Session, public_id: str) -> Member:

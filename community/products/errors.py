@@ -1,6 +1,9 @@
 """Refusals of the products room."""
 
+from community.arithmetic.errors import ScheduleImpossible
 from community.errors import AlreadyExists, Conflict, Invalid, NotFound
+
+__all__ = ["ScheduleImpossible"]
 
 
 class ProductNotFound(NotFound):
@@ -71,10 +74,3 @@ class ProductNotInForce(Conflict):
 
     code = "product-not-in-force"
     title = "The product is not on offer on this day"
-
-
-class ScheduleImpossible(Invalid):
-    """No schedule follows from these terms, such as a season whose selling days have passed."""
-
-    code = "schedule-impossible"
-    title = "No repayment schedule follows from these terms"

@@ -108,13 +108,19 @@ def period_factor(terms: ProductTerms, from_on: date, to_on: date) -> Decimal:
     return _factor(terms.yearly_rate_ppm, days, year)
 
 
-def effective_yearly_rate(rows: Sequence[Row], principal_minor: int, start_on: date) -> int:
+def effective_yearly_rate(
+    rows: Sequence[Row], principal_minor: int, start_on: date, fees: Sequence[int] = ()
+) -> int:
     """The yearly rate by actual cash flows, in ppm: at it, what is paid is worth what was lent.
 
     The r of `principal = Σ paid_k / (1 + r) ^ (days_k / 365)`, to the nearest ppm. It compares
-    products, whatever their method; it moves no money. Raises ScheduleImpossible beyond reason.
+    products, whatever their method; it moves no money. `fees` are what each row asks for beside
+    principal and interest. Raises ScheduleImpossible beyond reason.
     """
-    flows = [((row.due_on - start_on).days / 365, row.total_minor) for row in rows]
+    flows = [
+        ((row.due_on - start_on).days / 365, row.total_minor + fee)
+        for row, fee in zip(rows, fees or [0] * len(rows), strict=True)
+    ]
     if sum(paid for _, paid in flows) <= principal_minor:
         return 0
 
@@ -127,21 +133,6 @@ def effective_yearly_rate(rows: Sequence[Row], principal_minor: int, start_on: d
         if high > _HIGHEST_RATE:
             raise ScheduleImpossible("The yearly rate of these cash flows is beyond reason.")
     return round(float(brentq(worth, 0.0, high, xtol=1e-12, rtol=1e-14)) * 1_000_000)
-
-
-def dearest_rate(terms: ProductTerms, start_on: date) -> int:
-    """The highest effective yearly rate, in ppm, among the largest loans of each length.
-
-    Only the shortest and the longest are looked at; what lies between is checked loan by loan.
-    A seasonal product has no dates of its own: one whole year is taken, its nominal rate.
-    """
-    if terms.amortisation is Amortisation.SEASONAL:
-        return terms.yearly_rate_ppm
-    principal = terms.principal_minor_max
-    return max(
-        effective_yearly_rate(schedule(terms, principal, count, start_on), principal, start_on)
-        for count in {terms.instalments_min, terms.instalments_max}
-    )
 
 
 def _declining(

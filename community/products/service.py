@@ -12,9 +12,9 @@ from community.errors import CurrencyMismatch
 from community.ledger.events import record_event
 from community.products import queries
 from community.products.caps import check_liability_mode, check_rate
+from community.products.costs import dearest_rate
 from community.products.errors import ProductExists, SeasonExists, VersionOutOfOrder
 from community.products.models import Product, ProductVersion, Season
-from community.products.schedule import dearest_rate
 from community.products.terms import read_season, read_terms
 
 

@@ -6,54 +6,83 @@ thousandths, amounts minor units of the product's currency.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from datetime import date
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
+from community.arithmetic.terms import (
+    DEFAULT_ORDER,
+    AllocationRule,
+    Amortisation,
+    Component,
+    DayCount,
+    EarlyMoney,
+    FutureRule,
+    MonthEnd,
+    PenaltyBase,
+    PenaltyRule,
+    PeriodUnit,
+    Processing,
+    RateMethod,
+    Recalculation,
+    Terms,
+)
 from community.communities.charter import LiabilityMode
-from community.money import AMOUNT_MINOR_MAX, CURRENCY_EXPONENTS
+from community.money import AMOUNT_MINOR_MAX, CURRENCY_EXPONENTS, share_bps
 from community.products.errors import SeasonInvalid, TermsInvalid
 
-
-class RateMethod(StrEnum):
-    DECLINING_BALANCE = "declining_balance"  # on the principal that is still out
-    FLAT = "flat"  # on the whole principal over the whole term
-    NONE = "none"
-
-
-class Amortisation(StrEnum):
-    EQUAL_INSTALMENT = "equal_instalment"
-    EQUAL_PRINCIPAL = "equal_principal"
-    BULLET = "bullet"  # principal and interest in one sum at the end of the term
-    SEASONAL = "seasonal"  # when the crop is sold
-
-
-class DayCount(StrEnum):
-    """How long a period is as a part of a year."""
-
-    # A month is 30 days of 360 whatever the calendar says; weeks and days have their own length.
-    THIRTY_360 = "30/360"
-    # Calendar days of 365, also in leap years.
-    ACTUAL_365 = "actual/365"
-
-
-class PeriodUnit(StrEnum):
-    DAY = "day"
-    WEEK = "week"
-    MONTH = "month"
+__all__ = [
+    "Amortisation",
+    "Component",
+    "DayCount",
+    "EarlyMoney",
+    "Fee",
+    "FeeMoment",
+    "FutureRule",
+    "MonthEnd",
+    "PenaltyBase",
+    "PeriodUnit",
+    "Processing",
+    "ProductTerms",
+    "RateMethod",
+    "Recalculation",
+    "SeasonCalendar",
+    "SellingWindow",
+    "arithmetic_of",
+    "read_season",
+    "read_terms",
+]
 
 
-class Component(StrEnum):
-    """What a payment can be for."""
+class FeeMoment(StrEnum):
+    """When a fee falls due."""
 
-    INTEREST = "interest"
-    PRINCIPAL = "principal"
+    DISBURSEMENT = "disbursement"
+    INSTALMENT = "instalment"  # with each of them
+
+
+@dataclass(frozen=True, slots=True)
+class Fee:
+    """A fee of a product: a fixed amount and a part of principal (the loan's or the row's)."""
+
+    name: str
+    moment: FeeMoment
+    amount_minor: int = 0
+    share_bps: int = 0
+
+    def on(self, principal_minor: int) -> int:
+        """The fee on so much principal, rounded down: nobody pays a part of a unit."""
+        return self.amount_minor + share_bps(principal_minor, self.share_bps)
 
 
 @dataclass(frozen=True, slots=True)
 class ProductTerms:
-    """Everything that the arithmetic and the rules of a loan need from its product."""
+    """Everything that the arithmetic and the rules of a loan need from its product.
+
+    Terms with a default came later: a document that does not name one means its default.
+    """
 
     currency: str
     principal_minor_min: int
@@ -69,17 +98,72 @@ class ProductTerms:
     instalments_max: int
     # Instalments are whole multiples of this, the last takes the rest; 1: every minor unit.
     instalment_multiple_minor: int
+    # Components that are not named come first: penalty, fee.
     allocation_order: tuple[Component, ...]
     cover_ratio_bps: int
     liability_mode: LiabilityMode
+    month_end: MonthEnd = MonthEnd.CLAMP
+    # Periods at the start without principal; and those whose interest is collected after them.
+    grace_principal: int = 0
+    grace_interest: int = 0
+    # Balloon: the part of the principal that each instalment but the last repays.
+    principal_share_bps: int = 0
+    processing: Processing = Processing.HORIZONTAL
+    # Which instalment that is not due yet takes money first.
+    future_rule: FutureRule = FutureRule.NEXT
+    # Whether what is really paid, and when, changes the interest; and what early money shortens.
+    recalculation: Recalculation = Recalculation.NONE
+    early_money: EarlyMoney = EarlyMoney.ADJUST_LAST
+    # A yearly rate on what is overdue, for each day after the days of grace; 0: none.
+    penalty_yearly_rate_ppm: int = 0
+    penalty_grace_days: int = 0
+    penalty_base: PenaltyBase = PenaltyBase.PRINCIPAL
+    fees: tuple[Fee, ...] = ()
 
     def to_document(self) -> dict[str, Any]:
-        """The terms as they are stored."""
+        """The terms as they are stored: those that came later only where they say something."""
         return {
-            field.name: list(value) if isinstance(value, tuple) else value
+            field.name: _plain(value)
             for field in fields(self)
             for value in [getattr(self, field.name)]
+            if field.default is MISSING or value != field.default
         }
+
+    @property
+    def moves_daily(self) -> bool:
+        """Whether what is owed can grow from one day to the next without anything happening."""
+        return bool(self.penalty_yearly_rate_ppm) or self.recalculation is not Recalculation.NONE
+
+
+@lru_cache(maxsize=512)
+def arithmetic_of(terms: ProductTerms) -> Terms:
+    """What the arithmetic needs of a product's terms."""
+    named = terms.allocation_order
+    unnamed = [component for component in DEFAULT_ORDER if component not in named]
+    penalty = None
+    if terms.penalty_yearly_rate_ppm:
+        penalty = PenaltyRule(
+            terms.penalty_yearly_rate_ppm, terms.penalty_grace_days, terms.penalty_base
+        )
+    return Terms(
+        rate_method=terms.rate_method,
+        amortisation=terms.amortisation,
+        yearly_rate_ppm=terms.yearly_rate_ppm,
+        day_count=terms.day_count,
+        period_unit=terms.period_unit,
+        period_length=terms.period_length,
+        month_end=terms.month_end,
+        grace_principal=terms.grace_principal,
+        grace_interest=terms.grace_interest,
+        principal_share_bps=terms.principal_share_bps,
+        instalment_multiple_minor=terms.instalment_multiple_minor,
+        recalculation=terms.recalculation,
+        early_money=terms.early_money,
+        allocation=AllocationRule(
+            order=(*unnamed, *named), processing=terms.processing, future_default=terms.future_rule
+        ),
+        penalty=penalty,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +208,11 @@ _RANGES: dict[str, tuple[int, int]] = {
     "instalments_max": (1, 600),
     "instalment_multiple_minor": (1, AMOUNT_MINOR_MAX),
     "cover_ratio_bps": (0, 100_000),
+    "grace_principal": (0, 599),
+    "grace_interest": (0, 599),
+    "principal_share_bps": (0, 10_000),
+    "penalty_yearly_rate_ppm": (0, 10_000_000),
+    "penalty_grace_days": (0, 366),
 }
 _CHOICES: dict[str, type[StrEnum]] = {
     "rate_method": RateMethod,
@@ -131,9 +220,18 @@ _CHOICES: dict[str, type[StrEnum]] = {
     "day_count": DayCount,
     "period_unit": PeriodUnit,
     "liability_mode": LiabilityMode,
+    "month_end": MonthEnd,
+    "processing": Processing,
+    "future_rule": FutureRule,
+    "recalculation": Recalculation,
+    "early_money": EarlyMoney,
+    "penalty_base": PenaltyBase,
 }
+_FEES_MAX = 10
+_FEE_NAME_MAX = 80
 # Nobody lends for longer; it also keeps every due date inside the calendar.
 _TERM_DAYS_MAX = 40 * 366
+_WITH_GRACE = (Amortisation.EQUAL_INSTALMENT, Amortisation.EQUAL_PRINCIPAL)
 _UNIT_DAYS = {PeriodUnit.DAY: 1, PeriodUnit.WEEK: 7, PeriodUnit.MONTH: 31}
 _WINDOWS_MAX = 60
 _WEIGHT_MAX = 1_000_000
@@ -144,14 +242,17 @@ def read_terms(document: Mapping[str, Any]) -> ProductTerms:
 
     Raises TermsInvalid with one message a term under `errors`.
     """
-    names = {field.name for field in fields(ProductTerms)}
+    known = {field.name: field.default for field in fields(ProductTerms)}
     errors: dict[str, str] = {}
     values: dict[str, Any] = {}
-    for name in document.keys() - names:
+    for name in document.keys() - known.keys():
         errors[str(name)] = "There is no such term."
-    for name in names:
+    for name, default in known.items():
         if name not in document:
-            errors[name] = "This term is missing."
+            if default is MISSING:
+                errors[name] = "This term is missing."
+            else:
+                values[name] = default
             continue
         try:
             values[name] = _read(name, document[name])
@@ -208,10 +309,57 @@ def _read(name: str, value: Any) -> Any:
         if not isinstance(value, str) or value not in CURRENCY_EXPONENTS:
             raise ValueError("This is the code of a known currency.")
         return value
+    if name == "fees":
+        return _fees(value)
     assert name == "allocation_order"
-    if not isinstance(value, (list, tuple)) or sorted(map(str, value)) != sorted(Component):
-        raise ValueError("Name interest and principal, in the order in which they are paid.")
+    named = sorted(map(str, value)) if isinstance(value, (list, tuple)) else []
+    # Interest and principal at least; what is left out comes before them.
+    if len(set(named)) < len(named) or not {"interest", "principal"} <= set(named) <= set(
+        Component
+    ):
+        raise ValueError(
+            "Name interest and principal, and fee and penalty if they are not to come first, "
+            "in the order in which they are paid."
+        )
     return tuple(Component(item) for item in value)
+
+
+def _fees(value: Any) -> tuple[Fee, ...]:
+    if not isinstance(value, (list, tuple)) or len(value) > _FEES_MAX:
+        raise ValueError(f"This is a list of at most {_FEES_MAX} fees.")
+    found = []
+    for item in value:
+        if not isinstance(item, Mapping) or not item.keys() <= {
+            "name", "moment", "amount_minor", "share_bps",
+        }:  # fmt: skip
+            raise ValueError("A fee has name, moment, amount_minor and share_bps.")
+        name, moment = item.get("name"), item.get("moment")
+        if not isinstance(name, str) or not 1 <= len(name.strip()) <= _FEE_NAME_MAX:
+            raise ValueError(f"A fee has a name of at most {_FEE_NAME_MAX} letters.")
+        if not isinstance(moment, str) or moment not in set(FeeMoment):
+            raise ValueError(f"A fee's moment is one of {', '.join(FeeMoment)}.")
+        amount, share = item.get("amount_minor", 0), item.get("share_bps", 0)
+        if type(amount) is not int or not 0 <= amount <= AMOUNT_MINOR_MAX:
+            raise ValueError("A fee's amount is a whole number of minor units from 0 up.")
+        if type(share) is not int or not 0 <= share <= 10_000:
+            raise ValueError("A fee's share is from 0 to 10000 ten thousandths.")
+        if not amount and not share:
+            raise ValueError("A fee is an amount, a share or both.")
+        found.append(Fee(name.strip(), FeeMoment(moment), amount, share))
+    if len({fee.name for fee in found}) < len(found):
+        raise ValueError("Every fee has a name of its own.")
+    return tuple(found)
+
+
+def _plain(value: Any) -> Any:
+    if not isinstance(value, tuple):
+        return value
+    return [
+        {field.name: getattr(item, field.name) for field in fields(item)}
+        if isinstance(item, Fee)
+        else item
+        for item in value
+    ]
 
 
 def _contradictions(values: Mapping[str, Any]) -> dict[str, str]:
@@ -227,6 +375,28 @@ def _contradictions(values: Mapping[str, Any]) -> dict[str, str]:
             errors["rate_method"] = "Seasonal interest is on the principal that is still out."
         if values["day_count"] is not DayCount.ACTUAL_365:
             errors["day_count"] = "Seasons have calendar days: actual/365."
+    if values["grace_principal"] >= values["instalments_min"]:
+        errors["grace_principal"] = "At least one instalment repays principal."
+    if values["grace_interest"] >= values["instalments_min"]:
+        errors["grace_interest"] = "At least one instalment collects interest."
+    if values["amortisation"] not in _WITH_GRACE:
+        for name in ("grace_principal", "grace_interest"):
+            if values[name]:
+                errors[name] = f"Grace belongs to {', '.join(_WITH_GRACE)}."
+    if (values["amortisation"] is Amortisation.BALLOON) != bool(values["principal_share_bps"]):
+        errors["principal_share_bps"] = "It belongs to a balloon, and a balloon needs it."
+    elif values["principal_share_bps"] * (values["instalments_max"] - 1) > 10_000:
+        errors["principal_share_bps"] = "The longest loan would repay more than was lent."
+    if values["recalculation"] is not Recalculation.NONE and (
+        values["rate_method"] is not RateMethod.DECLINING_BALANCE
+    ):
+        errors["recalculation"] = "Only interest on a declining balance can be recalculated."
+    if values["early_money"] is not EarlyMoney.ADJUST_LAST and (
+        values["recalculation"] is Recalculation.NONE
+    ):
+        errors["early_money"] = "Early money shortens a loan only under recalculation."
+    if values["penalty_grace_days"] and not values["penalty_yearly_rate_ppm"]:
+        errors["penalty_grace_days"] = "There is no penalty to wait for."
     days = _UNIT_DAYS[values["period_unit"]] * values["period_length"] * values["instalments_max"]
     if values["amortisation"] is not Amortisation.SEASONAL and days > _TERM_DAYS_MAX:
         errors["period_length"] = "The longest term is beyond forty years."

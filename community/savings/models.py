@@ -6,7 +6,7 @@ from enum import StrEnum
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from community.database import Base, Instant, Key, Minor, choice, new_public_id
+from community.database import Base, Instant, Key, Minor, choice, new_public_id, one_of
 
 
 class SavingsMovementKind(StrEnum):
@@ -22,6 +22,7 @@ class SavingsMovement(Base):
     __tablename__ = "savings_movements"
     __table_args__ = (
         CheckConstraint("amount_minor > 0", name="amount_is_positive"),
+        CheckConstraint(one_of("kind", SavingsMovementKind), name="savings_movement_kind"),
         Index("ix_savings_movements_member", "member_id", "community_id", "id"),
     )
 
@@ -31,7 +32,7 @@ class SavingsMovement(Base):
     )
     community_id: Mapped[int] = mapped_column(ForeignKey("communities.id"))
     member_id: Mapped[int] = mapped_column(ForeignKey("members.id"))
-    kind: Mapped[SavingsMovementKind] = mapped_column(choice(SavingsMovementKind))
+    kind: Mapped[SavingsMovementKind] = mapped_column(choice(SavingsMovementKind, checked=False))
     amount_minor: Mapped[Minor]
     on: Mapped[date] = mapped_column("moved_on")
     # The outside's name for the movement: the same file imported again changes nothing.

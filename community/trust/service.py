@@ -88,7 +88,9 @@ def offer_vouch(
     _check_side(actor_id, side, voucher_id, borrower_id)
     _check_terms(session, community_id, limit, expires_on, on)
     for member_id in (voucher_id, borrower_id):
-        communities.require_active(session, community_id=community_id, member_id=member_id)
+        communities.require_active(
+            session, community_id=community_id, member_id=member_id, hold=True
+        )
     if side is VouchSide.VOUCHER:
         _check_not_overdue(session, voucher_id)
     pair = _lock_pair(session, community_id, voucher_id, borrower_id)
@@ -304,7 +306,9 @@ def _accept(
     actor_id: int | None,
 ) -> Vouch:
     for member_id in (offer.voucher_id, offer.borrower_id):
-        communities.require_active(session, community_id=offer.community_id, member_id=member_id)
+        communities.require_active(
+            session, community_id=offer.community_id, member_id=member_id, hold=True
+        )
     _check_not_overdue(session, offer.voucher_id)
     currency = _currency(session, offer.community_id)
     # The charter may have changed since the offer.

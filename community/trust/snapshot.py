@@ -160,6 +160,19 @@ def lock_rows(
     return lock_table(session, Vouch, vouch_ids)
 
 
+def facts_of(standing: Standing) -> StandingFacts:
+    """The facts of a standing that is at hand, as it is now."""
+    return StandingFacts(
+        id=standing.id,
+        member_id=standing.member_id,
+        stake_minor=standing.stake_minor,
+        assessed_minor=standing.assessed_minor,
+        assessed_until_on=standing.assessed_until_on,
+        reserved_minor=standing.reserved_minor,
+        overdue_since_on=standing.overdue_since_on,
+    )
+
+
 def read_standings(
     session: Session, community_id: int, member_ids: Collection[int] | None
 ) -> dict[int, StandingFacts]:

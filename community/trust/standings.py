@@ -72,7 +72,7 @@ def lock_stake(
 
     Locks the standing, then the book. Raises NotAMember, CurrencyMismatch, InsufficientFunds.
     """
-    communities.require_active(session, community_id=community_id, member_id=member_id)
+    communities.require_active(session, community_id=community_id, member_id=member_id, hold=True)
     _check_amount(session, community_id, amount)
     standing = _locked_standing(session, community_id, member_id)
     standing.stake_minor += amount.amount_minor

@@ -11,7 +11,18 @@ from werkzeug.test import TestResponse
 
 from tests.api.people import assert_problem
 from tests.api.world import World
-from tests.api.wrong import amounts, groups, loans, others, places, trust, web
+from tests.api.wrong import (
+    amounts,
+    groups,
+    ledger,
+    loans,
+    others,
+    places,
+    receiving,
+    servicing,
+    trust,
+    web,
+)
 from tests.api.wrong.shape import FRESH, Raw, Wrong
 
 TABLE = [
@@ -26,8 +37,12 @@ TABLE = [
     *trust.SAVINGS,
     *trust.VOUCHES,
     *groups.GROUPS,
+    *ledger.LEDGER,
     *loans.LOANS,
     *loans.CALLS,
+    *servicing.SERVICING,
+    *loans.REPORTS,
+    *receiving.RECEIVING,
     *places.COMMUNITIES,
     *places.MEMBERS,
     *places.PRODUCTS,
@@ -65,7 +80,11 @@ def send(world: World, wrong: Wrong) -> TestResponse:
         "headers": {name: value for name, value in headers.items() if value is not None}
     }
     if isinstance(wrong.body, Raw):
-        options |= {"data": wrong.body.text, "content_type": wrong.body.media_type}
+        text = wrong.body.text
+        options |= {
+            "data": world.named(text) if isinstance(text, str) else text,
+            "content_type": wrong.body.media_type,
+        }
     elif wrong.body is not None:
         options["json"] = world.named(wrong.body)
     return world.call(wrong.who, method, path, **options)

@@ -22,6 +22,7 @@ from community.savings import service as savings
 from community.trust import service as trust
 from community.trust.models import VouchSide
 from tests.api.people import Person, assert_problem
+from tests.api.village import Village, make_village
 from tests.village_life import found_village, yuan
 
 ZH, EN = {"Accept-Language": "zh-CN,zh;q=0.9"}, {"Accept-Language": "en-GB,en;q=0.8"}
@@ -224,3 +225,105 @@ def test_a_token_that_may_not_read_opens_nothing(
 def _revoke(session: Session, member_id: int) -> None:
     token = session.query(ApiToken).filter_by(member_id=member_id).one()
     revoke_token(session, token=token, now=now())
+
+
+@pytest.fixture
+def saved(app: Flask) -> tuple[Village, Person]:
+    """A member of a village with 1,234.50 in and 34.50 out."""
+    village = make_village(app)
+    person = village.settle("Li <b>Wei</b>")
+    for verb, amount in (("deposits", "1234.50"), ("withdrawals", "34.50")):
+        body = {"amount": {"amount": amount, "currency": "CNY"}}
+        paid = village.officer.post(f"{village.place(person)}/savings/{verb}", body)
+        assert paid.status_code == 201, paid.text
+    return village, person
+
+
+ALL_DAYS = {"from": "2020-01-01", "to": "2199-12-31"}
+
+
+def statement(client: FlaskClient, token: str, **changes: str) -> TestResponse:
+    form = {"token": token, "lang": "en", **ALL_DAYS, **changes}
+    return client.post("/statement", data=form)
+
+
+def test_a_member_prints_their_statement(
+    client: FlaskClient, saved: tuple[Village, Person]
+) -> None:
+    village, person = saved
+    answer = statement(client, person.token)
+    assert answer.status_code == 200
+    movements = person.get(f"{village.place(person)}/savings/movements").get_json()["items"]
+    for shown in ("Savings deposited", "1,234.50", "Savings withdrawn", "34.50", "1,200.00"):
+        assert shown in answer.text
+    for movement in movements:
+        assert movement["id"] in answer.text
+    assert "Li &lt;b&gt;Wei&lt;/b&gt;" in answer.text
+    chinese = statement(client, person.token, lang="zh-CN").text
+    for shown in ("对账单", "成员储蓄", "存入储蓄", "支取储蓄", "1,200.00"):
+        assert shown in chinese
+
+
+def test_the_statement_is_a_page_like_the_others(
+    client: FlaskClient, saved: tuple[Village, Person]
+) -> None:
+    for answer in (client.get("/statement?lang=en"), statement(client, saved[1].token)):
+        assert answer.status_code == 200
+        policy = answer.headers["Content-Security-Policy"]
+        assert "default-src 'none'" in policy
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert "Set-Cookie" not in answer.headers
+        assert saved[1].token not in answer.text
+        assert not re.search(r"https?:|url\(|@import|<script|\son[a-z]+=|\sstyle=", answer.text)
+    with client.get("/pages/style.css") as style:
+        assert "@media print" in style.text
+
+
+def test_an_officer_prints_for_a_member_in_their_care_only(
+    app: Flask, client: FlaskClient, saved: tuple[Village, Person]
+) -> None:
+    village, person = saved
+    answer = statement(client, village.officer.token, member=person.public_id)
+    assert "1,234.50" in answer.text
+    elsewhere = make_village(app, "Beihu")
+    neighbour = village.settle("Zhao")
+    for other in (elsewhere.officer, neighbour):
+        refused = statement(client, other.token, member=person.public_id)
+        assert refused.status_code == 404
+        assert "1,234.50" not in refused.text
+        assert "no such member" in refused.text
+    unknown = statement(client, village.officer.token, member="mem_0000000000000000")
+    assert unknown.status_code == 404
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"from": "2026-05-02", "to": "2026-05-01"}, {"from": ""}, {"to": "tomorrow"}, {"to": "9"}],
+)
+def test_a_period_that_is_none_shows_the_form_again(
+    client: FlaskClient, member: Person, changes: dict[str, str]
+) -> None:
+    answer = statement(client, member.token, **changes)
+    assert answer.status_code == 422
+    assert 'role="alert"' in answer.text
+    assert "the last is not before the first" in answer.text
+
+
+def test_more_than_a_print_holds_is_refused(
+    client: FlaskClient, saved: tuple[Village, Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.pages.statement.LINES_MAX", 1)
+    answer = statement(client, saved[1].token)
+    assert answer.status_code == 422
+    assert "Choose a shorter one" in answer.text
+
+
+def test_a_statement_needs_a_token_from_our_own_form(client: FlaskClient, member: Person) -> None:
+    assert statement(client, "lb_nobody").status_code == 401
+    form = {"token": member.token, **ALL_DAYS}
+    foreign = client.post("/statement", data=form, headers={"Origin": "https://elsewhere.example"})
+    assert foreign.status_code == 403
+
+
+def test_who_is_nowhere_has_no_statement(client: FlaskClient, member: Person) -> None:
+    assert "there is no statement" in statement(client, member.token).text

@@ -30,8 +30,15 @@ IDS = {
     "loan_id": "@late",
     "group_loan_id": "@group_loan",
     "call_id": "@call",
+    "charge_id": "@charge",
+    "change_id": "@moved",
+    "collection_id": "@sheet",
+    "bank_line_id": "@unmatched",
+    "receipt_id": "@receipt",
     "token_id": "@kept",
     "grant_id": "@office",
+    "hold_id": "@hold",
+    "kind": "savings_cash",
     "name": "savers-circle",
 }
 
@@ -115,18 +122,43 @@ READS = {
     "guarantees.list_my_calls": Read(ALL),
     "guarantees.list_my_claims": Read(ALL),
     "guarantees.get_call": Read(SHARED, "li", "ding"),
+    "servicing.get_payoff": Read(OWN, **ABOUT_DING),
+    "portfolio.get_par": Read(BOOKS),
+    "portfolio.get_par_table": Read(BOOKS),
+    "portfolio.get_vintages": Read(BOOKS),
+    "portfolio.get_vintages_table": Read(BOOKS),
+    "portfolio.get_roll_rates": Read(BOOKS),
+    "portfolio.get_roll_rates_table": Read(BOOKS),
+    "portfolio.get_classes": Read(BOOKS),
+    "portfolio.get_classes_table": Read(BOOKS),
+    "portfolio.get_loan_class": Read(OWN, **ABOUT_DING),
+    "receiving.get_sheet": Read(SHARED),
+    "receiving.get_sheet_csv": Read(SHARED),
+    "receiving.list_collections": Read(SHARED),
+    "receiving.get_collection": Read(SHARED),
+    "receiving.list_bank_lines": Read(BOOKS),
+    "receiving.get_bank_line": Read(BOOKS),
+    "receiving.get_suspense": Read(BOOKS),
+    "receiving.get_receipt": Read(SHARED, peer="li"),
     "credit.get_credit_limit": Read(OWN),
     "ledger.list_entries": Read(BOOKS),
     "ledger.get_balances": Read(BOOKS),
+    "ledger.get_chart": Read(BOOKS),
+    "ledger.get_trial_balance": Read(BOOKS),
+    "ledger.get_account_statement": Read(BOOKS),
+    "ledger.get_member_statement": Read(OWN),
+    "holds.list_member_holds": Read(OWN),
+    "holds.list_holds": Read(BOOKS),
+    "holds.get_hold": Read(OWN),
 }
 QUERIES = {"loans.get_quote": "?product=@plain&amount=50.00&instalments=1"}
 
 
 @dataclass(frozen=True)
 class Write:
-    """A right body, and who of those who are tried here may do it after all."""
+    """A right body (a text is a CSV file), and who of those tried here may do it after all."""
 
-    body: dict[str, Any] | None = None
+    body: dict[str, Any] | str | None = None
     may: frozenset[str] = field(default_factory=frozenset)
 
 
@@ -135,6 +167,7 @@ CNY = {"amount": "50.00", "currency": "CNY"}
 FUNDS = {**FIVE, "reference": "x"}
 WHY = {"reason": "so it was decided"}
 NEIGHBOUR = frozenset({"gao"})
+SHEET = "sheet,collected_on,kind,member,loan,amount\nx,2026-04-01,repayment,@wang,@current,5\n"
 CHARTER = {"valid_from": "2027-01-01", "source": "x", "begin_from": "present"}
 WRITES = {
     "members.register_member": Write({"name": "New", "community": "@village"}),
@@ -174,6 +207,9 @@ WRITES = {
     "groups.dissolve": Write(),
     "savings.deposit": Write(FIVE),
     "savings.withdraw": Write(FIVE),
+    "holds.place_hold": Write({**FIVE, "expires_on": "2027-01-01", "reason": "x"}),
+    "holds.post_hold": Write({}),
+    "holds.void_hold": Write(WHY),
     "trust.offer_vouch": Write(
         {"side": "voucher", "other": "@wang", "limit": CNY, "expires_on": "2027-01-01"}, NEIGHBOUR
     ),
@@ -259,6 +295,22 @@ WRITES = {
     "guarantees.promise_call": Write({"pay_on": "2026-04-15"}),
     "guarantees.dispute_call": Write(WHY),
     "guarantees.resolve_dispute": Write(WHY),
+    "servicing.settle_early": Write(FIVE),
+    "servicing.reverse_repayment": Write(WHY),
+    "servicing.add_charge": Write(FIVE | WHY | {"kind": "fee"}),
+    "servicing.waive_charge": Write(WHY),
+    "servicing.change_plan": Write(WHY | {"kind": "rate", "yearly_rate_ppm": 1}),
+    "servicing.undo_change": Write(WHY),
+    "servicing.pay_tranche": Write(),
+    "receiving.collect": Write({"lines": [{"loan": "@current", **FIVE}]}),
+    "receiving.collect_csv": Write(SHEET),
+    "receiving.enter_draft": Write({"lines": [{"loan": "@current", **FIVE}]}),
+    "receiving.change_draft": Write({"lines": [{"loan": "@current", **FIVE}]}),
+    "receiving.post_draft": Write(),
+    "receiving.take_statement": Write("reference,booked_on,amount\nx-1,2026-04-01,5.00\n"),
+    "receiving.apply_bank_line": Write({"loan": "@current"}),
+    "receiving.save_bank_line": Write({"member": "@wang"}),
+    "receiving.return_bank_line": Write(WHY),
 }
 # Two auditors, somebody of another community, its officer, and a neighbour of whom it is.
 OUTSIDERS = ("auditor", "inspector", "stranger", "foreign", "gao")
@@ -306,7 +358,9 @@ def test_outsiders_and_auditors_never_write(world: World, endpoint: str) -> None
     """401, 403 or 404, whatever they send; and not one row has changed."""
     line, (method, path) = WRITES[endpoint], address(world, endpoint, WRITING)
     options: dict[str, Any] = {"headers": {"Idempotency-Key": "a-key-of-this-request"}}
-    if line.body is not None:
+    if isinstance(line.body, str):
+        options |= {"data": world.named(line.body), "content_type": "text/csv"}
+    elif line.body is not None:
         options["json"] = world.named(line.body)
     for who in OUTSIDERS:
         if who not in line.may:

@@ -42,6 +42,8 @@ def test_money_in_money_out_and_a_statement(village: Village, saver: Person) -> 
         "community": village.public_id,
         "member": saver.public_id,
         "free": {"amount": "100.49", "currency": "CNY"},
+        "held": {"amount": "0.00", "currency": "CNY"},
+        "available": {"amount": "100.49", "currency": "CNY"},
         "stake": {"amount": "0.00", "currency": "CNY"},
         "total": {"amount": "100.49", "currency": "CNY"},
     }

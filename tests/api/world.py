@@ -31,13 +31,19 @@ from community.groups.models import Group
 from community.guarantees import service as guarantees
 from community.guarantees.models import Call
 from community.loans import service as loans
-from community.loans.models import GroupLoan, Loan
+from community.loans.models import ChangeKind, ChargeKind, GroupLoan, Loan, Repayment
 from community.members import service as members
 from community.members.models import Household, Member, MemberKind, RoleGrant
 from community.members.principal import Role
 from community.models import metadata
+from community.portfolio.service import classify_loans, provide
 from community.products import service as products
 from community.products.models import Product, Season
+from community.receiving import bank, collecting
+from community.receiving.collecting import Entry
+from community.receiving.matching import Line
+from community.receiving.models import BankLine, Collection
+from community.servicing import service as servicing
 from community.trust import service as trust
 from community.trust import standings
 from community.trust.models import Assessment, AssessmentKind, Vouch, VouchSide
@@ -165,6 +171,21 @@ def make_world(template: str, folder: Path) -> Iterator[World]:
             headers={"Idempotency-Key": "deposit-of-wang-8"},
         )
         assert paid.status_code == 201, paid.text
+        for name in ("hold", "other_hold"):
+            held = world.call(
+                "officer",
+                "POST",
+                "/communities/@village/members/@wang/holds",
+                json={
+                    "amount": {"amount": "1.00", "currency": "CNY"},
+                    "expires_on": "2027-01-01",
+                    "reason": "seed",
+                    "reference": name,
+                },
+                headers={"Idempotency-Key": f"{name}-of-wang"},
+            )
+            assert held.status_code == 201, held.text
+            world.ids[name] = held.get_json()["id"]
         listed = world.call("officer", "GET", "/communities/@village/members?limit=1")
         world.ids["cursor"] = listed.get_json()["next_cursor"]
         world.changed()
@@ -198,6 +219,8 @@ class Story:
         self._vouches()
         self._loans()
         self._group_loans()
+        self._portfolio()
+        self._money_coming_in()
         self._papers()
         self._far_away()
         self._tokens()
@@ -315,7 +338,30 @@ class Story:
         self.unfunded = self.hamlet.approve(self.endorse(self.hamlet.apply("tycoon", 50_000_00)))
         # More than wang's own stake, so that it rests on li's promise too.
         self.current = self.lend("wang", 600_00, 3)
-        self.hamlet.repay(self.current, 10_00)
+        self.receipt: Repayment = self.hamlet.repay(self.current, 10_00)
+        self.settling = self.lend("tycoon", 12_00)
+        self.charge = self.do(
+            servicing.add_charge,
+            loan_id=self.settling.id,
+            kind=ChargeKind.FEE,
+            amount=yuan(3_00),
+            due_on=self.hamlet.day,
+            reason="a visit",
+            actor_id=None,
+            **self.hamlet.when,
+        )
+        self.moved = self.do(
+            servicing.change_plan,
+            loan_id=self.settling.id,
+            kind=ChangeKind.RESCHEDULE,
+            parameters={
+                "from_due_on": self.hamlet.day.isoformat(),
+                "new_due_on": (self.hamlet.day + timedelta(days=90)).isoformat(),
+            },
+            reason="a dry well",
+            actor_id=None,
+            **self.hamlet.when,
+        )
         self.closed = self.lend("tycoon", 15_00)
         self.hamlet.repay(self.closed, 15_00)
         self.rejected = self.endorse(self.hamlet.apply("wang", 20_00))
@@ -341,6 +387,36 @@ class Story:
         self.share = self.session.scalars(
             select(Loan).where(Loan.group_loan_id == self.group_loan.id).order_by(Loan.id)
         ).first()
+
+    def _portfolio(self) -> None:
+        for work in (classify_loans, provide):
+            self.do(work, **self.place, **self.hamlet.when)
+
+    def _money_coming_in(self) -> None:
+        sheet: dict[str, Any] = {
+            "group_id": self.active.id,
+            "collected_on": self.hamlet.day,
+            "actor_id": self.id("wang"),
+            **self.hamlet.when,
+        }
+        line = Entry(self.id("wang"), yuan(1_00), loan_id=self.current.id)
+        self.draft: Collection = self.do(collecting.enter, entries=[line], **sheet)
+        saved = [Entry(self.id(name), yuan(1_00)) for name in ("zhao", "sun")]
+        self.sheet: Collection = self.do(collecting.collect, entries=saved, **sheet)
+        texts = ["?", "?", "?", "?", self.current.public_id]
+        taken = self.do(
+            bank.take_in,
+            **self.place,
+            lines=[
+                Line(f"bank-{number}", self.hamlet.day, 3_00, "CNY", text=text)
+                for number, text in enumerate(texts)
+            ],
+            statement_hash="0" * 64,
+            actor_id=self.hamlet.officer.id,
+            **self.hamlet.when,
+        )
+        self.waiting: list[BankLine] = taken.suspense
+        self.settled: BankLine = taken.applied[0]
 
     def _papers(self) -> None:
         grant: dict[str, Any] = {
@@ -433,7 +509,18 @@ class Story:
             "approved": self.approved,
             "unfunded": self.unfunded,
             "current": self.current,
+            "draft": self.draft,
+            "sheet": self.sheet,
+            "unmatched": self.waiting[0],
+            "unmatched_too": self.waiting[1],
+            "unmatched_still": self.waiting[2],
+            "unmatched_last": self.waiting[3],
+            "settled": self.settled,
             "closed": self.closed,
+            "settling": self.settling,
+            "receipt": self.receipt,
+            "charge": self.charge,
+            "moved": self.moved,
             "rejected": self.rejected,
             "late": self.failing["ding"],
             "group_loan": self.group_loan,

@@ -270,7 +270,7 @@ def test_a_step_that_fails_leaves_the_day_where_it_was(hamlet: Hamlet) -> None:
     """Nothing of the failed portion stays, and whoever comes next begins with it."""
     turn = _turn(hamlet, ONE, NOW)
     hamlet.do(close_through, community_id=hamlet.community.id, on=DAY)
-    for _ in range(2):
+    for _ in range(3):
         assert _work(hamlet, turn, ONE, NOW).step.startswith("expire")
     for _ in range(2):
         with pytest.raises(DayClosed):

@@ -1,7 +1,8 @@
 """`flask day close` and `flask ledger verify`, as an operator runs them."""
 
+import json
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,12 @@ from sqlalchemy import Engine, select, text
 from app import create_app
 from app.extensions import db
 from community.engine import session_factory
-from community.ledger.models import Book
+from community.ledger.holds import place_hold
+from community.ledger.models import Account, AccountKind, Book, Hold, HoldState
 from community.loans.models import Loan, LoanStatus
-from config.settings import Settings
+from community.money import Money
+from community.savings.service import deposit
+from config.settings import ROOT, Settings
 from tests.hamlet import Hamlet
 
 
@@ -96,3 +100,72 @@ def test_verifying_names_law_and_row_and_exits_with_1(
 def _status(engine: Engine, loan_id: int) -> LoanStatus:
     with session_factory(engine)() as session:
         return session.scalars(select(Loan.status).where(Loan.id == loan_id)).one()
+
+
+def test_verifying_one_community_looks_at_its_book_only(
+    app: Flask, engine: Engine, late_loan: tuple[int, date]
+) -> None:
+    run = app.test_cli_runner()
+    whole = run.invoke(args=["ledger", "verify", "--json", "--quiet"])
+    one = run.invoke(args=["ledger", "verify", "--community", "hamlet", "--json", "--quiet"])
+    assert (whole.exit_code, one.exit_code) == (0, 0)
+    # The hamlet is the only community, but its members belong to the platform's own book.
+    counted, here = json.loads(whole.output), json.loads(one.output)
+    assert here["holds"] is counted["holds"] is True
+    assert (here["entries"], here["postings"]) == (counted["entries"], counted["postings"])
+    assert 0 < here["events"] < counted["events"]
+    with engine.begin() as connection:
+        # Not of the books: looked at only when everything is.
+        connection.execute(text("UPDATE vouches SET reserved_minor = 79"))
+    assert run.invoke(args=["ledger", "verify", "--community", "hamlet"]).exit_code == 0
+    assert run.invoke(args=["ledger", "verify", "--quiet"]).exit_code == 1
+    unknown = run.invoke(args=["ledger", "verify", "--community", "nowhere"])
+    assert unknown.exit_code == 1
+    assert "no community 'nowhere'" in unknown.output
+
+
+def test_verifying_answers_a_program_with_every_breach(
+    app: Flask, engine: Engine, late_loan: tuple[int, date]
+) -> None:
+    with engine.begin() as connection:
+        change = "UPDATE accounts SET balance_minor = balance_minor + 1 WHERE id = 1"
+        connection.execute(text(change))
+    result = app.test_cli_runner().invoke(args=["ledger", "verify", "--json", "--quiet"])
+    assert result.exit_code == 1
+    said = json.loads(result.output)
+    assert said["holds"] is False
+    first = said["breaches"][0]
+    assert (first["law"], first["name"], first["table"], first["row"]) == (
+        1,
+        "Double entry",
+        "accounts",
+        "1",
+    )
+
+
+def test_the_handbook_is_printed(app: Flask) -> None:
+    result = app.test_cli_runner().invoke(args=["ledger", "handbook"])
+    assert result.output == (ROOT / "docs" / "ledger.md").read_text(encoding="utf-8")
+
+
+def test_closing_a_day_lets_go_of_what_is_no_longer_held(
+    app: Flask, engine: Engine, late_loan: tuple[int, date]
+) -> None:
+    with session_factory(engine)() as session:
+        hamlet_id, uma = session.execute(
+            select(Book.community_id, Account.member_id)
+            .join(Account, Account.book_id == Book.id)
+            .where(Account.kind == AccountKind.MEMBER_SAVINGS)
+        ).one()
+        day = date(2026, 3, 2)
+        moment = datetime(2026, 3, 2, 9, tzinfo=UTC)
+        when = {"on": day, "now": moment, "actor_id": None}
+        whose = {"community_id": hamlet_id, "member_id": uma, "amount": Money(50, "CNY")}
+        deposit(session, **whose, **when)
+        place_hold(session, **whose, **when, reason="x", expires_on=date(2026, 3, 5))
+        session.commit()
+    run = app.test_cli_runner()
+    for on, state in (("2026-03-05", "pending"), ("2026-03-06", "voided")):
+        assert run.invoke(args=["day", "close", "--date", on]).exit_code == 0
+        with session_factory(engine)() as session:
+            assert session.scalars(select(Hold.state)).one() == HoldState(state)

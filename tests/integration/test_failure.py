@@ -20,8 +20,9 @@ from community.guarantees.models import (
 from community.ledger.models import AccountKind
 from community.ledger.service import balance
 from community.loans.models import Loan, LoanStatus
-from community.trust.models import Vouch
-from tests.hamlet import CURRENCY, Hamlet, yuan
+from community.trust.models import AssessmentKind, Vouch
+from community.trust.standings import grant_assessment, lock_stake
+from tests.hamlet import CURRENCY, FAR, Hamlet, yuan
 
 
 def covered(hamlet: Hamlet) -> Loan:
@@ -451,3 +452,118 @@ def test_a_third_partys_money_is_told_apart(db_session: Session) -> None:
     assert receipt.source.value == "third_party"
     assert not list(db_session.scalars(select(GuaranteePayment)))
     assert yuan(receipt.amount_minor) == yuan(20)
+
+
+def test_a_guarantor_who_pays_late_in_part_leaves_the_rest_covered(db_session: Session) -> None:
+    hamlet = Hamlet(db_session)
+    hamlet.fund(1_000)
+    hamlet.person("ben")
+    hamlet.person("uma")
+    hamlet.person("wei", assessed=100)
+    hamlet.vouch("uma", "ben", 100)
+    hamlet.vouch("wei", "uma", 100)
+    loan = hamlet.lend("ben", 100)
+    hamlet.wait(42, loan)
+    uma = hamlet.calls(loan)["uma"]
+    hamlet.wait(6, loan)
+    wei = hamlet.calls(loan)["wei"]
+    assert (uma.status, wei.open_minor) == (CallStatus.LAPSED, 100)
+    hamlet.pay(uma, 40)
+    # 60 are owed; Wei is asked for them, and Wei's standing still stands for them.
+    assert (wei.open_minor, wei.status) == (60, CallStatus.OPEN)
+    assert hamlet.standing("wei").reserved_minor == 60
+    hamlet.check()
+    hamlet.pay(wei, 60)
+    assert loan.status is LoanStatus.CLOSED
+    hamlet.check()
+
+
+@pytest.mark.parametrize("of", ["ben", "uma"])
+def test_a_stake_that_a_pledge_only_loan_rests_on_is_not_set_off_for_another(
+    db_session: Session, of: str
+) -> None:
+    hamlet = Hamlet(db_session)
+    hamlet.fund(1_000)
+    hamlet.person("ben")
+    hamlet.person("cai")
+    hamlet.person("uma")
+    hamlet.person("ada", assessed=500)
+    hamlet.save(of, 70)
+    place = {"community_id": hamlet.community.id, "member_id": hamlet.people[of].id}
+    hamlet.do(lock_stake, **place, amount=yuan(70), actor_id=None, **hamlet.when)
+    plain = hamlet.product_id
+    hamlet.product_id = hamlet.product("pledge", {"liability_mode": "pledge_only"})
+    hamlet.vouch(of, "cai", 50)
+    pledged = hamlet.lend("cai", 50)
+    hamlet.product_id = plain
+    hamlet.do(
+        grant_assessment,
+        **place,
+        kind=AssessmentKind.STANDING,
+        amount=yuan(60),
+        evidence="seen",
+        expires_on=FAR,
+        actor_id=hamlet.officer.id,
+        **hamlet.when,
+    )
+    if of == "uma":
+        hamlet.vouch("uma", "ben", 80)
+    other = hamlet.lend("ben", 80)
+    hamlet.wait(42, other)
+    # 20 of the 70 are nobody's yet; the other 60 that the plain loan rests on are assessed.
+    assert account(hamlet, AccountKind.MEMBER_STAKE, of) == 50
+    assert other.outstanding_minor == 60
+    assert hamlet.calls(other)[of].open_minor == 60
+    hamlet.wait(0, pledged)
+    assert pledged.status is LoanStatus.CLOSED
+    assert account(hamlet, AccountKind.MEMBER_STAKE, of) == 0
+    hamlet.check()
+
+
+def test_across_nobody_is_asked_on_a_grant_that_ran_out(db_session: Session) -> None:
+    hamlet = Hamlet(db_session, terms={"liability_mode": "joint_and_several"})
+    hamlet.fund(1_000)
+    hamlet.person("ben")
+    hamlet.person("uma", assessed=300)
+    hamlet.person("xia")
+    place = {"community_id": hamlet.community.id, "member_id": hamlet.people["xia"].id}
+    hamlet.do(
+        grant_assessment,
+        **place,
+        kind=AssessmentKind.STANDING,
+        amount=yuan(200),
+        evidence="seen",
+        expires_on=hamlet.day + timedelta(days=40),
+        actor_id=hamlet.officer.id,
+        **hamlet.when,
+    )
+    hamlet.vouch("uma", "ben", 50)
+    hamlet.vouch("xia", "ben", 200)
+    loan = hamlet.lend("ben", 100)
+    assert hamlet.standing("xia").reserved_minor == 50
+    hamlet.wait(42, loan)
+    hamlet.pay(hamlet.calls(loan)["xia"], 50)
+    hamlet.wait(6, loan)
+    # Uma lapsed; beyond what was reserved in time, Xia's grant backs nothing any more.
+    assert hamlet.calls(loan)["uma"].status is CallStatus.LAPSED
+    assert hamlet.calls(loan)["xia"].ground is CallGround.DIRECT
+    assert hamlet.standing("xia").reserved_minor == 0
+    hamlet.check()
+
+
+def test_who_repays_what_was_written_off_is_late_no_more(db_session: Session) -> None:
+    hamlet = Hamlet(db_session, terms={"liability_mode": "none", "cover_ratio_bps": 0})
+    hamlet.fund(1_000)
+    hamlet.person("ben", stake=10)
+    loan = hamlet.lend("ben", 100)
+    due_on = hamlet.day.replace(month=4)
+    hamlet.wait(42, loan)
+    hamlet.wait(60, loan)
+    hamlet.repay(loan, 99)
+    assert (loan.status, hamlet.standing("ben").overdue_since_on) == (
+        LoanStatus.WRITTEN_OFF,
+        due_on,
+    )
+    hamlet.repay(loan, 1)
+    assert hamlet.standing("ben").overdue_since_on is None
+    hamlet.check()

@@ -31,6 +31,7 @@ from community.models import metadata
 from community.money import Money
 from community.savings.checks import check_savings
 from community.savings.models import SavingsMovement
+from community.savings.queries import list_movements
 from community.trust.models import Standing, Vouch, VouchSide, VouchStatus
 from community.trust.service import decline_vouch, revoke_vouch
 
@@ -571,6 +572,28 @@ def test_a_stake_lock_counts_savings_of_its_day_and_before(db_session: Session) 
     ).all()
     assert len(receipts) == 3
     assert len(set(receipts)) == 1
+
+
+def test_receipts_of_a_member_stand_in_the_order_of_time(db_session: Session) -> None:
+    bring_base(db_session)
+    bring(
+        db_session,
+        "savings",
+        "z,hill,wang,3,,2026-11-09,deposit",
+        "y,hill,zhao,4,,2026-11-08,deposit",
+        "w,hill,wang,5,,2026-11-07,stake_lock",
+        "x,hill,wang,5,,2026-11-07,deposit",
+        "v,hill,zhao,4,,2026-11-07,deposit",
+    )
+    db_session.commit()
+    for reference, expected in (("wang", ["x", "w", "z"]), ("zhao", ["v", "y"])):
+        receipts = list_movements(
+            community_id=community(db_session, "hill").id,
+            member_id=member(db_session, reference).id,
+        ).order_by(SavingsMovement.id)
+        found = [movement.reference for movement in db_session.scalars(receipts)]
+        assert found[-len(expected) :] == expected
+    assert_laws(db_session)
 
 
 def test_a_closed_day_takes_no_savings_but_may_be_told_again(db_session: Session) -> None:

@@ -5,16 +5,28 @@ nothing behind. Long on SQLite, short on PostgreSQL.
 """
 
 import random
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from community.engine import session_factory
-from community.errors import Conflict, Invalid
+from community.errors import Conflict, Invalid, NotFound
 from community.guarantees import service as guarantees
 from community.guarantees.models import Call, CallStatus
-from community.loans.models import Loan, LoanStatus
+from community.loans.models import (
+    ChangeKind,
+    Charge,
+    ChargeKind,
+    Loan,
+    LoanChange,
+    LoanStatus,
+    Repayment,
+)
+from community.loans.repayments import payoff
+from community.loans.states import DISBURSED, LIVE
+from community.servicing import service as servicing
 from community.trust import service as trust
 from community.trust import standings
 from community.trust.models import Vouch, VouchStatus
@@ -22,6 +34,7 @@ from community.verification import verify
 from tests.hamlet import Hamlet, yuan
 
 NAMES = ["ana", "ben", "cai", "dou", "eva", "fei", "gao"]
+FEES = [{"name": "form", "moment": "instalment", "amount_minor": 2, "share_bps": 20}]
 MODES = ["several", "joint_and_several", "pledge_only", "none"]
 
 
@@ -49,6 +62,9 @@ class Life:
                 "amortisation": "equal_instalment" if rate_ppm else "equal_principal",
                 "yearly_rate_ppm": rate_ppm,
                 "day_count": "actual/365",
+                "fees": self.dice.choice([[], FEES]),
+                **self.dice.choice([{}, {"penalty_yearly_rate_ppm": 365_000}]),
+                **self.dice.choice([{}, {"recalculation": "daily"}] if rate_ppm else [{}]),
             },
         )
         self.hamlet.fund(50_000, reserve=self.dice.choice([0, 300]))
@@ -74,6 +90,13 @@ class Life:
             self.more_stake,
             self.less_stake,
             self.cancel,
+            self.repay_late,
+            self.take_back,
+            self.settle,
+            self.charge,
+            self.waive,
+            self.change,
+            self.undo,
             self.days,
             self.days,
         ]
@@ -83,7 +106,7 @@ class Life:
         chosen = self.dice.choice(self.steps)
         try:
             chosen()
-        except (Conflict, Invalid) as refusal:
+        except (Conflict, Invalid, NotFound) as refusal:
             return f"{chosen.__name__} refused: {refusal.code}"
         return chosen.__name__
 
@@ -96,9 +119,7 @@ class Life:
         self.hamlet.lend(borrower, self.dice.randint(50, 2_500), self.dice.randint(1, 5))
 
     def repay(self) -> None:
-        loan = self.a_loan(
-            LoanStatus.CURRENT, LoanStatus.OVERDUE, LoanStatus.CALLED, LoanStatus.WRITTEN_OFF
-        )
+        loan = self.a_loan(*LIVE, LoanStatus.WRITTEN_OFF)
         by = self.dice.choice([None, None, self.dice.choice(NAMES)])
         self.hamlet.repay(loan, self.dice.choice([1, 77, 500, 4_000]), by=by)
 
@@ -164,11 +185,96 @@ class Life:
             **self.hamlet.when,
         )
 
+    def repay_late(self) -> None:
+        loan = self.a_loan(*DISBURSED)
+        self.hamlet.do(
+            guarantees.record_repayment,
+            loan_id=loan.id,
+            amount=yuan(self.dice.choice([1, 77, 500, 4_000])),
+            received_on=self.hamlet.day - timedelta(days=self.dice.randint(0, 12)),
+            actor_id=None,
+            **self.hamlet.when,
+        )
+
+    def take_back(self) -> None:
+        receipt = self.any_row(select(Repayment).where(Repayment.reversed_on.is_(None)))
+        self.hamlet.do(
+            servicing.reverse_repayment,
+            repayment_id=receipt.id,
+            reason="bounced",
+            actor_id=None,
+            **self.hamlet.when,
+        )
+
+    def settle(self) -> None:
+        loan = self.a_loan(*LIVE)
+        due = payoff(self.hamlet.session, loan=loan, on=self.hamlet.day).total_minor
+        self.hamlet.do(
+            servicing.settle_early,
+            loan_id=loan.id,
+            amount=yuan(due),
+            actor_id=None,
+            **self.hamlet.when,
+        )
+
+    def charge(self) -> None:
+        self.hamlet.do(
+            servicing.add_charge,
+            loan_id=self.a_loan(*LIVE).id,
+            kind=self.dice.choice(list(ChargeKind)),
+            amount=yuan(self.dice.randint(1, 60)),
+            due_on=self.hamlet.day + timedelta(days=self.dice.randint(0, 40)),
+            reason="a visit",
+            actor_id=None,
+            **self.hamlet.when,
+        )
+
+    def waive(self) -> None:
+        self.hamlet.do(
+            servicing.waive_charge,
+            charge_id=self.any_row(select(Charge)).id,
+            reason="let go",
+            actor_id=None,
+            **self.hamlet.when,
+        )
+
+    def change(self) -> None:
+        soon, later = (
+            (self.hamlet.day + timedelta(days=days)).isoformat()
+            for days in (self.dice.randint(-9, 9), self.dice.randint(10, 40))
+        )
+        kind, parameters = self.dice.choice(
+            [
+                (ChangeKind.RATE, {"yearly_rate_ppm": self.dice.choice([0, 50_000, 240_000])}),
+                (ChangeKind.PAUSE, {"until_on": later}),
+                (ChangeKind.MOVE, {"from_on": soon, "until_on": later, "days": 9}),
+                (ChangeKind.SPLIT, {"from_on": soon, "until_on": later, "parts": 3}),
+                (ChangeKind.FREEZE, {"from_on": soon, "until_on": later, "resume_on": later}),
+                (ChangeKind.RESCHEDULE, {"from_due_on": soon, "extra_instalments": 2}),
+            ]
+        )
+        self.hamlet.do(
+            self.dice.choice([servicing.change_plan, servicing.restructure]),
+            loan_id=self.a_loan(*LIVE).id,
+            kind=kind,
+            parameters=parameters,
+            reason="a bad year",
+            actor_id=None,
+            **self.hamlet.when,
+        )
+
+    def undo(self) -> None:
+        self.hamlet.do(
+            servicing.undo_change,
+            change_id=self.any_row(select(LoanChange)).id,
+            reason="a good year",
+            actor_id=None,
+            **self.hamlet.when,
+        )
+
     def days(self) -> None:
         live = self.hamlet.session.scalars(
-            select(Loan)
-            .where(Loan.status.in_([LoanStatus.CURRENT, LoanStatus.OVERDUE, LoanStatus.CALLED]))
-            .order_by(Loan.id)
+            select(Loan).where(Loan.status.in_(LIVE)).order_by(Loan.id)
         ).all()
         self.hamlet.wait(self.dice.choice([1, 4, 9]), *live)
 
@@ -176,9 +282,10 @@ class Life:
         return self.a_row(Loan, *status)
 
     def a_row(self, model, *status):  # type: ignore[no-untyped-def]
-        rows = self.hamlet.session.scalars(
-            select(model).where(model.status.in_(status)).order_by(model.id)
-        ).all()
+        return self.any_row(select(model).where(model.status.in_(status)).order_by(model.id))
+
+    def any_row(self, query):  # type: ignore[no-untyped-def]
+        rows = self.hamlet.session.scalars(query).all()
         if not rows:
             raise Conflict("Nobody has that yet.")
         return self.dice.choice(rows)
@@ -199,7 +306,7 @@ def live(engine: Engine, seed: int, steps: int) -> dict[str, int]:
     return seen
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("seed", [1, 2, 3, 4, 5, 6])
 def test_laws_hold_after_every_step(engine: Engine, seed: int) -> None:
     steps = 50 if engine.dialect.name == "sqlite" else 20
     seen = live(engine, seed, steps)

@@ -492,7 +492,9 @@ def test_an_accelerated_loan_owes_all_principal_and_no_later_interest(village: V
     loan = village.disbursed(village.person())
     rows = schedule(read_terms(MONTHLY), 1_000_00, 3, TODAY)
     day = rows[0].due_on + DAY
-    loan.accelerated_on = day
+    step = {"loan": loan, "on": day, "now": NOW}
+    unit(village.session, service.mark_overdue, **step)
+    unit(village.session, service.mark_called, **step, accelerate=True)
     debt = service.owed(village.session, loan=loan, on=day)
     assert (debt.principal_minor, debt.interest_minor) == (1_000_00, rows[0].interest_minor)
     assert debt.due_minor == debt.total_minor

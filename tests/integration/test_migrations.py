@@ -1,9 +1,11 @@
 """Migrations give the same schema as the models, constraint by constraint, on both databases."""
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask_migrate import downgrade, upgrade
@@ -11,10 +13,13 @@ from sqlalchemy import Connection, func, select, text
 
 from app import create_app
 from app.extensions import db
+from community.communities import templates
+from community.communities.charter import read_rules
 from community.engine import make_engine, session_factory
 from community.ledger.guards import GUARDED
 from community.loans.models import LoanPosition
 from community.models import metadata
+from community.portfolio import guards as portfolio_guards
 from community.verification import verify
 from config.settings import Settings
 from tests.hamlet import Hamlet
@@ -35,6 +40,17 @@ SELECT 'trigger', tgrelid::regclass || '.' || tgname, pg_get_triggerdef(oid)
 UNION ALL
 SELECT 'function', proname, prosrc FROM pg_proc WHERE pronamespace = 'public'::regnamespace
 """
+
+NEW_RULES = {
+    "class_days",
+    "class_watch_days",
+    "worst_loan_per_member",
+    "class_crop_seasons",
+    "provision_bps",
+    "non_accrual_from",
+    "par_days",
+    "restructures_max",
+}
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -67,7 +83,7 @@ def test_the_past_is_guarded_after_migrating(two_databases: tuple[str, str]) -> 
     _upgrade(two_databases[0])
     with _connected(two_databases[0]) as connection:
         names = {key[1].partition(".")[2] for key in _schema(connection) if key[0] == "trigger"}
-    for table in GUARDED:
+    for table in (*GUARDED, *portfolio_guards.GUARDED):
         assert any(name.startswith(f"{table}_keep") for name in names)
 
 
@@ -95,6 +111,43 @@ def test_loans_that_are_out_get_their_positions(two_databases: tuple[str, str]) 
         engine.dispose()
 
 
+def test_charters_from_before_classes_of_risk_get_the_rules_that_they_lack(
+    two_databases: tuple[str, str],
+) -> None:
+    url = two_databases[0]
+    _upgrade(url)
+    rules = templates.load("village-cooperative")["rules"]
+    mine = {"value": [1, 31, 61, 91], "source": "the assembly"}
+    document = rules | {"class_days": mine}
+    with _connected(url) as connection:
+        connection.execute(
+            text(
+                "INSERT INTO communities"
+                " (id, public_id, kind, name, reference, currency, path, version, created_at)"
+                " VALUES (1, 'com_1', 'region', 'A', 'a', 'CNY', '/1/', 1, '2026-01-01')"
+            )
+        )
+        connection.execute(
+            text(
+                "INSERT INTO charters"
+                " (id, community_id, version, valid_from, rules, source, created_at)"
+                " VALUES (1, 1, 1, '2026-01-01', :rules, 'x', '2026-01-01')"
+            ),
+            {"rules": json.dumps(document)},
+        )
+    assert _rules(url) == document
+    _migrate(url, lambda: downgrade(revision="0005"))
+    before = _rules(url)
+    assert set(rules) - set(before) == NEW_RULES
+    _upgrade(url)
+    after = _rules(url)
+    assert {name: rule["value"] for name, rule in after.items()} == {
+        name: rule["value"] for name, rule in rules.items()
+    }
+    assert {name for name, rule in after.items() if "0006" in rule["source"]} == NEW_RULES
+    assert read_rules(after)
+
+
 def test_downgrading_leaves_nothing(two_databases: tuple[str, str]) -> None:
     _upgrade(two_databases[0])
     _migrate(two_databases[0], lambda: downgrade(revision="base"))
@@ -103,8 +156,52 @@ def test_downgrading_leaves_nothing(two_databases: tuple[str, str]) -> None:
     assert left == set()
 
 
+ROWS = """
+INSERT INTO communities (id, public_id, kind, name, reference, currency, path, version, created_at)
+  VALUES (1, 'com_1', 'region', 'x', 'x', 'CNY', '/1/', 1, '2026-01-01 00:00:00');
+INSERT INTO books (id, community_id, records, head_hash) VALUES (1, 1, 1, 'h1');
+INSERT INTO accounts (id, book_id, kind, currency, balance_minor)
+  VALUES (1, 1, 'lending_cash', 'CNY', 5), (2, 1, 'lender_funds', 'CNY', -5);
+INSERT INTO journal_entries (id, book_id, seq, kind, currency, business_on, value_on, recorded_at,
+                             reference, prev_hash, hash)
+  VALUES (1, 1, 1, 'capital.received', 'CNY', '2026-01-01', '2026-01-01', '2026-01-01 00:00:00',
+          'x', 'h0', 'h1');
+INSERT INTO postings (id, entry_id, account_id, amount_minor) VALUES (1, 1, 1, 5), (2, 1, 2, -5)
+"""
+
+
+def test_books_with_rows_migrate_and_lose_none(two_databases: tuple[str, str]) -> None:
+    url = two_databases[0]
+    _migrate(url, lambda: upgrade(revision="0002"))
+    with _connected(url) as connection:
+        for statement in ROWS.split(";"):
+            connection.execute(text(statement))
+        before = _rows(connection)
+    for step in (upgrade, lambda: downgrade(revision="0002"), upgrade):
+        _migrate(url, step)
+        with _connected(url) as connection:
+            assert _rows(connection) == before
+            if connection.dialect.name == "sqlite":
+                assert connection.execute(text("PRAGMA foreign_key_check")).all() == []
+
+
+def _rows(connection: Connection) -> list[object]:
+    return [
+        *connection.execute(text("SELECT id, kind, balance_minor FROM accounts ORDER BY id")),
+        *connection.execute(text("SELECT id, hash, value_on FROM journal_entries ORDER BY id")),
+        *connection.execute(text("SELECT id, account_id, amount_minor FROM postings ORDER BY id")),
+    ]
+
+
 def _upgrade(url: str) -> None:
     _migrate(url, upgrade)
+
+
+def _rules(url: str) -> dict[str, Any]:
+    with _connected(url) as connection:
+        stored = connection.execute(text("SELECT rules FROM charters")).scalar_one()
+    rules: dict[str, Any] = json.loads(stored) if isinstance(stored, str) else stored
+    return rules
 
 
 def _migrate(url: str, step: Callable[[], None]) -> None:

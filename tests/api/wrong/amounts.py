@@ -2,7 +2,17 @@
 
 from typing import Any
 
-from tests.api.wrong.shape import DEPOSIT, VILLAGE, WANG, WITHDRAW, Wrong, money, paid
+from tests.api.wrong.shape import (
+    DEPOSIT,
+    HOLD,
+    UNTIL,
+    VILLAGE,
+    WANG,
+    WITHDRAW,
+    Wrong,
+    money,
+    paid,
+)
 
 AMOUNTS: dict[str, Any] = {
     "a number": 5,
@@ -60,6 +70,8 @@ MONEY = [
         for who, request, body in (
             ("officer", WITHDRAW, paid(amount)),
             ("wang", f"POST {WANG}/stake-locks", paid(amount)),
+            ("officer", HOLD, paid(amount, **UNTIL)),
+            ("officer", "POST /holds/@hold/posting", paid(amount)),
             ("wang", f"POST {WANG}/stake-releases", paid(amount)),
             ("operator", f"POST {VILLAGE}/lending-pool/deposits", paid(amount, reference="x")),
             ("operator", f"POST {VILLAGE}/reserve-fund/deposits", paid(amount, reference="x")),
@@ -93,6 +105,8 @@ MONEY = [
             ("officer", DEPOSIT, paid("5.00", "USD")),
             ("officer", WITHDRAW, paid("5.00", "USD")),
             ("wang", f"POST {WANG}/stake-locks", paid("5.00", "USD")),
+            ("officer", HOLD, paid("5.00", "USD", **UNTIL)),
+            ("officer", "POST /holds/@hold/posting", paid("1.00", "USD")),
             ("wang", f"POST {WANG}/stake-releases", paid("5.00", "USD")),
             (
                 "operator",

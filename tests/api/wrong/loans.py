@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.api.wrong.shape import FIVE, NOBODY, WHY, Wrong, money, paid
+from tests.api.wrong.shape import FIVE, NOBODY, VILLAGE, WHY, Wrong, money, paid
 
 
 def application(**changes: Any) -> dict[str, Any]:
@@ -411,5 +411,56 @@ CALLS = [
         "POST /calls/@call/promise",
         {"pay_on": "2027-02-30"},
         "422 validation",
+    ),
+]
+
+REPORTS = [
+    *(
+        Wrong(
+            f"{path} for {name}",
+            "officer",
+            f"GET {VILLAGE}/portfolio/{path}?{query}",
+            None,
+            problem,
+        )
+        for path in ("par", "par.csv")
+        for name, query, problem in (
+            ("a day to come", "on=2026-04-14", "422 day-to-come"),
+            ("a day that is none", "on=2026-02-30", "422 validation"),
+            ("a day before the charter", "on=2026-03-01", "409 no-charter"),
+            ("no such breakdown", "by=luck", "422 validation"),
+            ("an argument that is none", "day=2026-04-13", "422 validation"),
+        )
+    ),
+    *(
+        Wrong(
+            f"{path} of {name}", "officer", f"GET {VILLAGE}/portfolio/{path}?{query}", None, problem
+        )
+        for path in ("vintages", "vintages.csv")
+        for name, query, problem in (
+            ("a time to come", "until=2026-04-14", "422 day-to-come"),
+            ("too many months", "months=61", "422 validation"),
+            ("fewer than no months", "months=-1", "422 validation"),
+            ("half a month", "months=1.5", "422 validation"),
+        )
+    ),
+    *(
+        Wrong(
+            f"{path} of {name}", "officer", f"GET {VILLAGE}/portfolio/{path}?{query}", None, problem
+        )
+        for path in ("roll-rates", "roll-rates.csv")
+        for name, query, problem in (
+            ("a month under way", "month=2026-04", "422 bad-month"),
+            ("a thirteenth month", "month=2026-13", "422 bad-month"),
+            ("a month before time", "month=0001-01", "422 bad-month"),
+            ("a day", "month=2026-03-01", "422 validation"),
+        )
+    ),
+    Wrong(
+        "the class of no loan",
+        "officer",
+        f"GET /loans/lon_{'0' * 16}/class",
+        None,
+        "404 loan-not-found",
     ),
 ]

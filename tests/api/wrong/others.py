@@ -1,6 +1,6 @@
 """What belongs to others: not there, or not theirs to do."""
 
-from tests.api.wrong.shape import DEPOSIT, FIVE, VILLAGE, WANG, Wrong, money, paid
+from tests.api.wrong.shape import DEPOSIT, FIVE, VILLAGE, WANG, WHY, Wrong, money, paid
 
 OTHERS = [
     # What belongs to others is not there, for members and for strangers alike.
@@ -12,6 +12,9 @@ OTHERS = [
             ("wu", "/members/@wang/tokens"),
             ("wu", f"{WANG}/savings"),
             ("wu", f"{WANG}/savings/movements"),
+            ("wu", f"{WANG}/statement"),
+            ("wu", f"{WANG}/holds"),
+            ("wu", "/holds/@hold"),
             ("wu", f"{WANG}/standing"),
             ("wu", f"{WANG}/exposure"),
             ("wu", f"{WANG}/vouches"),
@@ -21,6 +24,10 @@ OTHERS = [
             ("wu", "/vouches/@live"),
             ("wei", "/loans/@current"),
             ("wei", "/loans/@current/cover"),
+            ("li", "/loans/@late/class"),
+            ("wu", f"{VILLAGE}/portfolio/par"),
+            ("wu", f"{VILLAGE}/portfolio/classes.csv"),
+            ("ding", f"{VILLAGE}/portfolio/vintages"),
             ("wei", "/calls/@call"),
             ("zhou", "/group-loans/@group_loan"),
             ("gao", "/households/@home"),
@@ -31,6 +38,13 @@ OTHERS = [
             ("foreign", f"{VILLAGE}/members"),
             ("foreign", f"{VILLAGE}/loans"),
             ("foreign", f"{VILLAGE}/balances"),
+            ("foreign", f"{VILLAGE}/trial-balance"),
+            ("foreign", f"{VILLAGE}/holds"),
+            ("foreign", f"{WANG}/statement"),
+            ("wang", f"{VILLAGE}/chart"),
+            ("wang", f"{VILLAGE}/accounts/savings_cash/statement"),
+            ("foreign", f"{VILLAGE}/portfolio/roll-rates"),
+            ("foreign", "/loans/@late/class"),
             ("foreign", "/loans/@current"),
         )
     ),
@@ -59,6 +73,14 @@ OTHERS = [
         "404 not-found",
     ),
     Wrong("an officer from elsewhere takes a deposit", "foreign", DEPOSIT, FIVE, "404 not-found"),
+    Wrong(
+        "a member pays out their own hold",
+        "wang",
+        "POST /holds/@hold/posting",
+        {},
+        "403 not-allowed",
+    ),
+    Wrong("a neighbour voids a hold", "wu", "POST /holds/@hold/void", WHY, "404 not-found"),
     Wrong("an auditor takes a deposit", "auditor", DEPOSIT, FIVE, "403 not-allowed"),
     Wrong(
         "an auditor approves", "auditor", "POST /loans/@endorsed/approval", None, "403 not-allowed"

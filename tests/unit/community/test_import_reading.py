@@ -212,6 +212,7 @@ def test_many_public_ids_look_like_single_ones_and_differ() -> None:
     pattern = re.compile(r"mem_[0-9abcdefghjkmnpqrstvwxyz]{16}")
     assert all(pattern.fullmatch(public_id) for public_id in [*ids, new_public_id("mem")])
     assert len(set(ids)) == 2_000
+    assert ids == sorted(ids)
     # All letters of the alphabet come up.
     assert len(set("".join(ids)) - set("_")) >= 32
 

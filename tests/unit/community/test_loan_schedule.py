@@ -19,8 +19,8 @@ from community.loans.schedule import (
     read_loan_terms,
     schedule,
 )
+from community.products.costs import dearest_rate
 from community.products.errors import ScheduleImpossible
-from community.products.schedule import dearest_rate
 from community.products.terms import (
     Amortisation,
     Component,

@@ -4,7 +4,7 @@ import pytest
 
 from community.loans.errors import StepNotAllowed
 from community.loans.models import LoanStatus as S
-from community.loans.states import ALLOWED, DISBURSED, FINAL, LIVE, OPEN, check_step
+from community.loans.states import ALLOWED, DISBURSED, ENDED, LIVE, OPEN, check_step
 
 
 def reachable(start: S) -> set[S]:
@@ -21,10 +21,25 @@ def test_every_status_is_in_the_table_and_can_be_reached() -> None:
     assert reachable(S.DRAFT) == set(S)
 
 
-@pytest.mark.parametrize("status", [S.CLOSED, S.WRITTEN_OFF, S.REJECTED, S.WITHDRAWN, S.EXPIRED])
+@pytest.mark.parametrize("status", [S.WRITTEN_OFF, S.REJECTED, S.WITHDRAWN, S.EXPIRED])
 def test_no_path_leads_out_of_an_end(status: S) -> None:
     assert reachable(status) == {status}
-    assert status in FINAL
+    assert status in ENDED
+
+
+def test_a_closed_loan_runs_on_only_when_a_receipt_is_taken_back() -> None:
+    assert ALLOWED[S.CLOSED] == {S.CURRENT, S.RESTRUCTURED}
+    assert S.CLOSED in ENDED
+
+
+def test_a_restructured_loan_is_never_just_current_again() -> None:
+    assert S.CURRENT not in ALLOWED[S.RESTRUCTURED]
+    assert {status for status in S if S.RESTRUCTURED in ALLOWED[status]} == {
+        S.CURRENT,
+        S.OVERDUE,
+        S.CALLED,
+        S.CLOSED,
+    }
 
 
 def test_money_goes_out_only_after_approval() -> None:
@@ -39,7 +54,7 @@ def test_approval_comes_only_after_endorsement() -> None:
 
 def test_a_loan_that_was_paid_out_ends_paid_or_given_up() -> None:
     for status in LIVE:
-        assert reachable(status) & FINAL == {S.CLOSED, S.WRITTEN_OFF}
+        assert reachable(status) & ENDED == {S.CLOSED, S.WRITTEN_OFF}
         assert reachable(status) <= DISBURSED
     assert not OPEN & DISBURSED
 

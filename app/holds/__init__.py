@@ -1,0 +1,1 @@
+"""Holds on members' savings, over the web."""

@@ -1,0 +1,1 @@
+"""Classes of risk, portfolio at risk, vintages and roll rates over HTTP."""

@@ -1,0 +1,1 @@
+"""Collection sheets, bank statements, suspense and receipts over the web."""

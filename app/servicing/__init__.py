@@ -1,0 +1,1 @@
+"""Running loans on the web: settled early, taken back, charged, changed."""

@@ -1,0 +1,185 @@
+"""Interest factors: exact integers from rates and days.
+
+A factor is the interest on one unit of principal, with 12 significant digits, rounded half-even.
+It is kept as a pair of whole numbers, so that interest is one integer product and one rounding.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import ROUND_HALF_EVEN, Context, Decimal
+from fractions import Fraction
+
+from community.arithmetic.calendar import nominal_years, period_years, span_years, step
+from community.arithmetic.terms import (
+    Amortisation,
+    Contract,
+    DayCount,
+    InstalmentBase,
+    PeriodUnit,
+    Terms,
+)
+
+# The ambient decimal context, which anybody may change, has no part in any result.
+FACTORS = Context(prec=12, rounding=ROUND_HALF_EVEN)
+_MILLION = 1_000_000
+
+Ratio = tuple[int, int]
+NOTHING: Ratio = (0, 1)
+
+
+def half_even(numerator: int, denominator: int) -> int:
+    """The nearest whole number to a fraction; exact halves go to the even neighbour."""
+    whole, rest = divmod(numerator, denominator)
+    rest *= 2
+    if rest > denominator or (rest == denominator and whole & 1):
+        return whole + 1
+    return whole
+
+
+def to_multiple(numerator: int, denominator: int, multiple: int) -> int:
+    """The nearest multiple; exact halves go to the even one."""
+    return half_even(numerator, denominator * multiple) * multiple
+
+
+def amount(numerator: int, denominator: int, multiple: int) -> int:
+    """An amount of money: half-even to minor units, or half up to a coarser multiple."""
+    if multiple == 1:
+        return half_even(numerator, denominator)
+    return (2 * numerator + denominator * multiple) // (2 * denominator * multiple) * multiple
+
+
+def twelve_digits(exact: Fraction) -> Ratio:
+    """A factor as it is used: 12 significant digits."""
+    if not exact:
+        return NOTHING
+    rounded = FACTORS.divide(Decimal(exact.numerator), Decimal(exact.denominator))
+    return rounded.as_integer_ratio()
+
+
+def annuity(factors: Sequence[Ratio]) -> Ratio:
+    """The equal instalment on one unit: Π(1 + f) / F, with F_1 = 1, F_k = 1 + F_(k-1) (1 + f_k)."""
+    growth, weight, one = Decimal(1), Decimal(0), Decimal(1)
+    for numerator, denominator in factors:
+        grown = FACTORS.add(one, FACTORS.divide(Decimal(numerator), Decimal(denominator)))
+        growth = FACTORS.multiply(growth, grown)
+        weight = FACTORS.add(one, FACTORS.multiply(weight, grown))
+    return (Fraction(growth) / Fraction(weight)).as_integer_ratio()
+
+
+@dataclass(slots=True)
+class Grid:
+    """A contract's periods: where each begins and ends, and what part of a year it is.
+
+    It goes on past the last instalment, so that interest between any two days is defined: a part
+    of a period bears its share, by days, of the whole period's factor.
+    """
+
+    terms: Terms
+    bounds: list[date]
+    # From which day, and from which bound on, further bounds are stepped off.
+    anchor_on: date
+    anchor_at: int
+    # The first bound is where interest begins to be defined; before it there is none.
+    years: list[Fraction]
+
+    def copy(self) -> "Grid":
+        return Grid(self.terms, list(self.bounds), self.anchor_on, self.anchor_at, list(self.years))
+
+    def bound(self, index: int) -> date:
+        """The end of period `index` (from 1); 0 is the start."""
+        while len(self.bounds) <= index:
+            self._extend()
+        return self.bounds[index]
+
+    def period_of(self, day: date) -> int:
+        """The period, from 1, with begin <= day < end."""
+        while self.bounds[-1] <= day:
+            self._extend()
+        low, high = 0, len(self.bounds) - 1
+        while low < high:
+            middle = (low + high) // 2
+            if self.bounds[middle] <= day:
+                low = middle + 1
+            else:
+                high = middle
+        return max(low, 1)
+
+    def rebase(self, index: int, day: date) -> None:
+        """Let period `index` end on another day, and all later ones step off from there."""
+        del self.bounds[index:]
+        del self.years[index - 1 :]
+        self.anchor_on, self.anchor_at = day, index
+        self._append(day)
+
+    def factor(self, index: int, rate_ppm: int) -> Ratio:
+        """The factor of the whole period `index` at a yearly rate."""
+        self.bound(index)
+        key = (self.years[index - 1], rate_ppm)
+        memory = self.terms.memory
+        found = memory.get(key)
+        if found is None:
+            exact = Fraction(rate_ppm) * self.years[index - 1] / _MILLION
+            # A bullet loan has one interest figure, rounded once.
+            bullet = self.terms.amortisation is Amortisation.BULLET
+            found = exact.as_integer_ratio() if bullet else twelve_digits(exact)
+            memory[key] = found
+        ratio: Ratio = found
+        return ratio
+
+    def between(self, from_on: date, to_on: date, rate_ppm: int) -> Fraction:
+        """The exact factor between any two days at one rate."""
+        total = Fraction(0)
+        if to_on <= from_on or not rate_ppm:
+            return total
+        index = self.period_of(from_on)
+        while from_on < to_on:
+            begin, end = self.bound(index - 1), self.bound(index)
+            stop = min(end, to_on)
+            whole = Fraction(*self.factor(index, rate_ppm))
+            days = (end - begin).days
+            part = (stop - max(from_on, begin)).days
+            total += whole if part == days else whole * part / days
+            from_on = stop
+            index += 1
+        return total
+
+    def _extend(self) -> None:
+        terms = self.terms
+        index = len(self.bounds)
+        if terms.amortisation is Amortisation.SEASONAL:
+            self._append(step(self.bounds[-1], PeriodUnit.MONTH, 12))
+            return
+        count = (index - self.anchor_at) * terms.period_length
+        self._append(step(self.anchor_on, terms.period_unit, count, terms.month_end))
+
+    def _append(self, day: date) -> None:
+        terms, before = self.terms, self.bounds[-1]
+        self.bounds.append(day)
+        if terms.amortisation is Amortisation.SEASONAL:
+            self.years.append(span_years(terms.day_count, before, day))
+        else:
+            self.years.append(
+                period_years(terms.day_count, terms.period_unit, terms.period_length, before, day)
+            )
+
+
+def make_grid(contract: Contract) -> Grid:
+    """The periods of a contract, at least one beyond nothing."""
+    grid = Grid(contract.terms, [contract.start_on], contract.start_on, 0, [])
+    if contract.terms.amortisation is Amortisation.SEASONAL:
+        for due in contract.season:
+            grid._append(due.due_on)
+    else:
+        grid.bound(contract.instalments)
+    return grid
+
+
+def nominal_factor(terms: Terms, rate_ppm: int) -> Ratio:
+    """The factor of any period with months of 30 days, from which instalments may be worked out."""
+    assert terms.instalment_base is InstalmentBase.THIRTY_DAY_MONTHS
+    day_count = terms.day_count
+    if day_count is DayCount.PERIOD:
+        day_count = DayCount.THIRTY_365
+    years = nominal_years(day_count, terms.period_unit, terms.period_length)
+    return twelve_digits(Fraction(rate_ppm) * years / _MILLION)

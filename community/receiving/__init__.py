@@ -1,0 +1,1 @@
+"""Money coming in: collection sheets, bank statements, what is in suspense, receipts."""

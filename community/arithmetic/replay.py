@@ -346,6 +346,7 @@ class _History:
         for money in queue:
             money.principal_left = self._principal_left()
         if self.plan.recalculates:
+            self.plan.paid_in_plan = True
             self.derived = None
 
     def _principal_left(self) -> int:
@@ -487,8 +488,8 @@ class _History:
         earned = 0
         if plan.disbursed:
             self._grow_penalties(on)
-            plan.derive(on, cut=on)
-            earned = sum(slot.interest for slot in plan.slots)
+            self._derive(on, None)
+            earned = plan.earned(on)
             self.derived = None
             self._derive(on, None)
         slots = self._kept()

@@ -644,6 +644,9 @@ class Plan:
         last = regular[-1]
         accrued_order = terms.early_order is EarlyOrder.ACCRUED
         lent = out = carry = deferred = 0
+        # What was paid ahead of its turn stays in its row: earlier rows leave room for it.
+        to_lend = sum(money for _, money in self.disbursed)
+        ahead_of = sum(slot.paid_principal for slot in self.slots)
         renewed: dict[int, Slot] = {}
         for slot in self.slots:
             if slot.charges_only:
@@ -653,10 +656,13 @@ class Plan:
                 or (slot.down and self.disbursed[lent][0] == slot.due_on)
             ):
                 out += self.disbursed[lent][1]
+                to_lend -= self.disbursed[lent][1]
                 lent += 1
+            ahead_of -= slot.paid_principal
+            room = max(out + to_lend - ahead_of, 0)
             slot.opening = out
             if slot.down:
-                slot.principal, slot.interest = min(slot.fixed or 0, out), 0
+                slot.principal, slot.interest = min(slot.fixed or 0, out, room), 0
                 out -= slot.principal
                 self._leave(slot, walk, on, late_from)
                 continue
@@ -691,7 +697,7 @@ class Plan:
             if self.interest_stop is not None and slot.due_on > self.interest_stop:
                 interest, carry = slot.paid_interest, 0
             slot.interest = interest
-            slot.principal = min(max(planned, slot.paid_principal), out)
+            slot.principal = min(max(min(planned, room), slot.paid_principal), out)
             out -= slot.principal
             if ahead and recalculates and terms.early_money is EarlyMoney.REDUCE_INSTALMENT:
                 renewed = self._renewed(regular, slot, out)

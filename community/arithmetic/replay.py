@@ -77,8 +77,8 @@ def replay(contract: Contract, events: Iterable[Event], on: date) -> State:
 
 def payoff_minor(contract: Contract, events: Iterable[Event], on: date) -> int:
     """What settles the loan on the day: all principal, what is due, and interest up to the day."""
-    history = _History(contract, events, on)
-    return history.payoff(on)
+    known = [event for event in events if event.on <= on or isinstance(event, Charge)]
+    return _History(contract, known, on).payoff(on)
 
 
 def payable(contract: Contract, events: Iterable[Event], on: date) -> tuple[Row, ...]:
@@ -143,6 +143,9 @@ class _History:
         if isinstance(event, Payoff):
             self._pay_off(event)
             return
+        if plan.settled is not None and not isinstance(event, Disbursement):
+            # A settled loan has no plan left to change, and nothing to call in.
+            return
         seen_on = min(event.on, self.on)
         self._grow_penalties(seen_on)
         if isinstance(event, Disbursement):
@@ -201,7 +204,7 @@ class _History:
         self._derive(on, None)
         most = event.amount_minor
         if event.component is Component.PRINCIPAL:
-            most = min(most, self._principal_left())
+            most = min(most, self._principal_open())
         elif not self.plan.recalculates or event.component is not Component.INTEREST:
             most = min(most, owed(slot, event.component))
         purse = Purse(money.left, lambda s, c, m: self._pay(s, c, m, on, on))
@@ -315,7 +318,7 @@ class _History:
             counts = slot.due_on
             purse.give(slot, Component.INTEREST, owed(slot, Component.INTEREST))
         paying = Purse(purse.left, lambda s, c, m: self._pay(s, c, m, on, counts))
-        paying.give(slot, Component.PRINCIPAL, self._principal_left())
+        paying.give(slot, Component.PRINCIPAL, self._principal_open())
         purse.left = paying.left
         purse.pieces += paying.pieces
         if purse.left:
@@ -351,6 +354,11 @@ class _History:
 
     def _principal_left(self) -> int:
         return sum(money for _, money in self.plan.disbursed) - self.paid_principal
+
+    def _principal_open(self) -> int:
+        """Principal that no row has been paid for, at this moment of a payment."""
+        lent = sum(money for _, money in self.plan.disbursed)
+        return lent - sum(slot.paid_principal for slot in self.plan.slots)
 
     def _pay(self, slot: Slot, component: Component, money: int, on: date, counts: date) -> None:
         if component is Component.PRINCIPAL:

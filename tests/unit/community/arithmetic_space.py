@@ -218,7 +218,7 @@ def lives(draw: st.DrawFn, *, changes: bool = True, **fixed: Any) -> Life:
 
     lent = draw(disbursements(contract))
     total = sum(money.amount_minor for money in lent)
-    events: dict[Any, Event] = {(money.on, money.key): money for money in lent}
+    events: dict[Any, Event] = {("lent", money.on): money for money in lent}
     for i, (place, permille, kind) in enumerate(draw(RECEIPTS)):
         # One a day: the order in which they are given decides nothing.
         amount = max(total * permille // 1_000, 1)

@@ -662,7 +662,8 @@ class Plan:
             room = max(out + to_lend - ahead_of, 0)
             slot.opening = out
             if slot.down:
-                slot.principal, slot.interest = min(slot.fixed or 0, out, room), 0
+                slot.principal = max(min(slot.fixed or 0, out, room), slot.paid_principal)
+                slot.interest = 0
                 out -= slot.principal
                 self._leave(slot, walk, on, late_from)
                 continue
@@ -697,7 +698,8 @@ class Plan:
             if self.interest_stop is not None and slot.due_on > self.interest_stop:
                 interest, carry = slot.paid_interest, 0
             slot.interest = interest
-            slot.principal = min(max(min(planned, room), slot.paid_principal), out)
+            # What was paid stays, even of money that was only paid out on the due date.
+            slot.principal = max(min(planned, room, out), slot.paid_principal)
             out -= slot.principal
             if ahead and recalculates and terms.early_money is EarlyMoney.REDUCE_INSTALMENT:
                 renewed = self._renewed(regular, slot, out)

@@ -169,6 +169,8 @@ class _History:
         self.derived = None
         if isinstance(event, Reschedule):
             self._place_again()
+        if not isinstance(event, Disbursement):
+            self._spend_overpaid(seen_on)
 
     def _stop(self, on: date, before: date | None) -> date:
         self.plan.interest_stop = min(self.plan.interest_stop or on, on)
@@ -176,11 +178,7 @@ class _History:
 
     def _disburse(self, event: Disbursement) -> None:
         down = self.plan.disburse(event.on, event.amount_minor)
-        self.derived = None
-        for money in self.receipts.values():
-            # What was paid too much before goes into the new money at once.
-            if money.left:
-                self._spread([money], event.on)
+        self._spend_overpaid(event.on)
         auto = self.terms.down_payment_auto
         if event.down_payment_auto is not None:
             auto = event.down_payment_auto
@@ -188,6 +186,13 @@ class _History:
             key = f"{DOWN_PAYMENT_KEY}{event.key or event.on.isoformat()}"
             receipt = self._new(key, event.on, down, ReceiptKind.DOWN_PAYMENT)
             self._spread([receipt], event.on)
+
+    def _spend_overpaid(self, on: date) -> None:
+        """What was paid too much before goes at once into what a new plan asks for."""
+        self.derived = None
+        for money in self.receipts.values():
+            if money.left:
+                self._spread([money], on)
 
     def _receive(self, events: Sequence[Receipt]) -> None:
         on = events[0].on

@@ -13,7 +13,7 @@ from datetime import date, timedelta
 from fractions import Fraction
 from itertools import pairwise
 
-from community.arithmetic.calendar import ONE_DAY, step
+from community.arithmetic.calendar import ONE_DAY, add_months, step
 from community.arithmetic.errors import HistoryImpossible, ScheduleImpossible
 from community.arithmetic.events import (
     Disbursement,
@@ -376,13 +376,17 @@ class Plan:
         frozen = self._pinned(event.on, event.from_on, event.until_on)
         if not frozen:
             return
-        since = min(slot.due_on for slot in frozen)
-        late = event.resume_on - since
-        if late <= timedelta(0):
+        since, resume_on = min(slot.due_on for slot in frozen), event.resume_on
+        if resume_on <= since:
             raise HistoryImpossible("Frozen dues resume later.", field="resume_on")
+        months = (resume_on.year - since.year) * 12 + resume_on.month - since.month
+        whole = add_months(since, months) == resume_on
         for slot in self.regular:
             if slot.due_on >= since and _unpaid(slot):
-                slot.due_on += late
+                # Whole months keep the day of the month; anything else is counted in days.
+                slot.due_on = (
+                    add_months(slot.due_on, months) if whole else slot.due_on + (resume_on - since)
+                )
         if event.interest is FrozenInterest.WAIVED:
             self.pauses.append((max(event.on, event.from_on), event.resume_on))
         self._realign()
@@ -631,7 +635,7 @@ class Plan:
         terms = self.terms
         if self.settled is not None and (cut is None or cut > self.settled):
             cut = self.settled
-        if self.plain and cut is None and self.interest_stop is None and not self.paid_in_plan:
+        if self.plain and cut is None and self.interest_stop is None and not self._lives(on):
             self._derive_plain()
             return
         recalculates = self.recalculates
@@ -708,6 +712,12 @@ class Plan:
             else:
                 walk.balance -= slot.principal
 
+    def _lives(self, on: date | None) -> bool:
+        """Whether the rows depend on what was paid, or not paid, by a day."""
+        if not self.recalculates:
+            return False
+        return self.paid_in_plan or (on is not None and on > self.slots[0].due_on)
+
     def _derive_plain(self) -> None:
         """`derive` for rows that nothing has changed; `plain_parts` for each row's own aim."""
         balance = self.disbursed[0][1]
@@ -730,7 +740,7 @@ class Plan:
     def earned(self, on: date) -> int:
         """Interest up to the close of a day."""
         stopped = self.settled is not None or self.interest_stop is not None
-        if self.plain and not stopped and not self.paid_in_plan:
+        if self.plain and not stopped and not self._lives(on):
             return self._earned_plain(on)
         self.derive(on, cut=on)
         return sum(slot.interest for slot in self.slots)

@@ -846,6 +846,7 @@ class Plan:
             return
         assert on is not None
         changes: dict[date, int] = {}
+        on = self.counts_from(on)
         self._pay_back(changes, slot.due_on, on, unpaid, late_from)
         if self.terms.compound_late_interest:
             interest = slot.interest - slot.paid_interest
@@ -853,6 +854,12 @@ class Plan:
             changes[slot.due_on] = changes.get(slot.due_on, 0) + interest
         for day, money in changes.items():
             walk.change(day, money)
+
+    def counts_from(self, on: date) -> date:
+        """From when money of a day counts: that day, or the end of its period."""
+        if self.terms.recalculation is Recalculation.PERIOD:
+            return min((slot.due_on for slot in self.regular if slot.due_on >= on), default=on)
+        return on
 
     def _running_from(self, on: date) -> date:
         """The last due date before a day."""

@@ -295,32 +295,31 @@ class _History:
         """Pay the rows with receipts of one kind and day, as one sum."""
         plan, rule, kind = self.plan, self.terms.allocation, monies[0].kind
         early = plan.recalculates and plan.settled is None
+        counts = plan.counts_from(on) if early else on
         purse = Purse(
-            sum(money.left for money in monies), lambda s, c, m: self._pay(s, c, m, on, on)
+            sum(money.left for money in monies), lambda s, c, m: self._pay(s, c, m, on, counts)
         )
         if early and self.terms.early_order is EarlyOrder.PRINCIPAL:
             self._derive(on, None)
             spread(purse, plan.slots, on, kind, rule, self._falls_due, future=False)
             if purse.left:
-                self._early_principal(purse, on)
+                self._early_principal(purse, on, counts)
         else:
             self._derive(on, on if early else None)
             spread(purse, plan.slots, on, kind, rule, self._falls_due)
         self._share(monies, purse)
 
-    def _early_principal(self, purse: Purse, on: date) -> None:
+    def _early_principal(self, purse: Purse, on: date, counts: date) -> None:
         """Money that nothing due is left for: it pays principal of the running row."""
         plan = self.plan
         slot = next((s for s in plan.regular if s.due_on >= on), None)
         if slot is None or self.accelerated_on is not None:
             return
-        counts = on
         for due_on, money, is_penalty in slot.charges:
             if due_on <= on:
                 component = Component.PENALTY if is_penalty else Component.FEE
                 purse.give(slot, component, min(money, owed(slot, component)))
         if self.terms.recalculation is Recalculation.PERIOD:
-            counts = slot.due_on
             purse.give(slot, Component.INTEREST, owed(slot, Component.INTEREST))
         paying = Purse(purse.left, lambda s, c, m: self._pay(s, c, m, on, counts))
         paying.give(slot, Component.PRINCIPAL, self._principal_open())

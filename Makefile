@@ -36,7 +36,7 @@ test: dev-env ## run every test, on a PostgreSQL and a Redis of their own
 	@$(VENV_PYTHON) -m pytest tests -n auto --dist worksteal
 
 properties: dev-env ## run the properties of loan arithmetic on 10,000 loans each
-	@ARITHMETIC_PROFILE=many $(VENV_PYTHON) -m pytest tests/unit/community/test_arithmetic_properties.py -n 2
+	@ARITHMETIC_EXAMPLES=10000 $(VENV_PYTHON) -m pytest tests/unit/community/test_arithmetic_properties.py -n 2
 
 check: dev-env ## format, lint, types and imports, without changing a file
 	@$(VENV_PYTHON) -m ruff format --check --quiet $(CHECKED) || { echo 'run: make format' >&2; exit 1; }

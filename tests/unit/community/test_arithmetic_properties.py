@@ -22,7 +22,7 @@ from community.arithmetic.events import (
     RateChange,
     Receipt,
 )
-from community.arithmetic.plan import schedule
+from community.arithmetic.plan import Plan, schedule
 from community.arithmetic.replay import payoff_minor, replay
 from community.arithmetic.state import Amounts, State
 from community.arithmetic.terms import (
@@ -72,6 +72,22 @@ def test_principal_sums_to_what_was_lent_and_nothing_is_negative(data: st.DataOb
     assert regular == sorted(set(regular))
     if not contract.terms.bears_interest:
         assert not any(row.interest_minor for row in rows)
+
+
+@PROFILE
+@given(st.data())
+def test_the_quick_way_to_plain_rows_gives_what_the_long_one_gives(data: st.DataObject) -> None:
+    contract = data.draw(contracts(down_payment_bps=0, grace_interest=0, amount_multiple_minor=1))
+    money = Disbursement(contract.start_on, data.draw(AMOUNTS))
+    quick = schedule(contract, [money])
+    plan = Plan(contract)
+    plan.plain = False
+    plan.disburse(money.on, money.amount_minor)
+    plan.derive()
+    assert plan.rows() == quick
+    seen = replay(contract, [money], contract.start_on)
+    rows = [(r.from_on, r.due_on, r.due.principal_minor, r.due.interest_minor) for r in seen.rows]
+    assert rows == [(r.from_on, r.due_on, r.principal_minor, r.interest_minor) for r in quick]
 
 
 def years_of(contract: Contract, from_on: date, to_on: date) -> Fraction:

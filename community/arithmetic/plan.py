@@ -829,7 +829,6 @@ class Plan:
             changes[due_on] = changes.get(due_on, 0) - money
             if rule is LateInterest.NEVER or late_from is None or day <= late_from:
                 return
-            late_from = max(late_from, due_on)
             changes[late_from] = changes.get(late_from, 0) + money
         changes[day] = changes.get(day, 0) - money
 

@@ -152,6 +152,28 @@ def test_a_split_due_keeps_what_was_paid_in_its_first_part() -> None:
     assert rows[0].paid.principal_minor == 100_00
 
 
+def test_splitting_a_flat_due_splits_its_interest_too() -> None:
+    flat = replace(LOAN, terms=replace(LOAN.terms, rate_method=RateMethod.FLAT))
+    rows = replay(flat, [LENT, SplitDues(START, MARCH, MARCH, 2)], START).rows
+    assert [row.due[:2] for row in rows] == [
+        (333_33, 10_00),
+        (166_67, 5_00),
+        (333_34, 10_00),
+        (166_66, 5_00),
+    ]
+
+
+def test_money_paid_on_the_last_row_leaves_room_for_it_in_a_new_plan() -> None:
+    rule = AllocationRule(future_default=FutureRule.LAST)
+    loan = replace(LOAN, terms=Terms(allocation=rule))
+    # 900.00 pays April and March whole and most of February; a new plan asks for no row twice.
+    events = [LENT, Receipt(START, 900_00, "r"), Reschedule(START, MARCH, extra_instalments=2)]
+    state = replay(loan, events, START)
+    assert sum(row.due.principal_minor for row in state.rows) == 1_000_00
+    assert state.outstanding.total_minor == 100_00
+    assert all(row.unpaid.principal_minor >= 0 for row in state.rows)
+
+
 def test_kinds_of_money_may_look_at_the_future_from_either_end() -> None:
     rule = AllocationRule(future=((ReceiptKind.GOODWILL_CREDIT, FutureRule.LAST),))
     loan = replace(LOAN, terms=Terms(allocation=rule))

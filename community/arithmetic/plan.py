@@ -267,8 +267,11 @@ class Plan:
 
     # What changes the plan
 
-    def disburse(self, on: date, amount_minor: int) -> int:
-        """Money goes out; the rows that end later are planned anew. The down payment, if any."""
+    def disburse(self, on: date, amount_minor: int, seen_on: date | None = None) -> int:
+        """Money goes out; the rows that end later are planned anew. The down payment, if any.
+
+        `seen_on` is the day from which what is unpaid counts as late; without it nothing does.
+        """
         if amount_minor <= 0:
             raise ScheduleImpossible("Money that is paid out is more than nothing.")
         if on < self.contract.start_on:
@@ -294,7 +297,7 @@ class Plan:
         if self.terms.rate_method is RateMethod.FLAT:
             self.flat_principal += amount_minor
             self._add_flat(regular[first:], on, amount_minor)
-        self._retarget(first, on)
+        self._retarget(first, seen_on)
         return down
 
     def change_rate(self, event: RateChange, seen_on: date) -> None:
@@ -453,7 +456,7 @@ class Plan:
 
     # What the amortisation wants
 
-    def _retarget(self, first: int, on: date) -> None:
+    def _retarget(self, first: int, on: date | None) -> None:
         """Plan the regular rows from `first` on anew, on their scheduled opening balance."""
         regular = self.regular
         if first == 0 and len(self.disbursed) == 1 and not self.terms.down_payment_bps:
@@ -522,7 +525,7 @@ class Plan:
             return self.grid.factor(slot.period, self._rate_on(slot.from_on))
         return twelve_digits(self._factor(slot.from_on, slot.due_on, ()))
 
-    def _even_out(self, rows: list[Slot], on: date) -> None:
+    def _even_out(self, rows: list[Slot], on: date | None) -> None:
         """Try once to bring the last instalment closer to the others."""
         paying = [slot for slot in rows if not slot.holds_principal] or rows[-1:]
         count, last = len(paying), rows[-1]

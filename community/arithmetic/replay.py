@@ -177,7 +177,7 @@ class _History:
         return before or on
 
     def _disburse(self, event: Disbursement) -> None:
-        down = self.plan.disburse(event.on, event.amount_minor)
+        down = self.plan.disburse(event.on, event.amount_minor, event.on)
         self._spend_overpaid(event.on)
         auto = self.terms.down_payment_auto
         if event.down_payment_auto is not None:
@@ -190,9 +190,12 @@ class _History:
     def _spend_overpaid(self, on: date) -> None:
         """What was paid too much before goes at once into what a new plan asks for."""
         self.derived = None
-        for money in self.receipts.values():
-            if money.left:
-                self._spread([money], on)
+        left = [money for money in self.receipts.values() if money.left]
+        pooled = self.terms.allocation.pool_same_day
+        for _, group in groupby(
+            left, key=lambda money: (money.on, money.kind) if pooled else money.key
+        ):
+            self._spread(list(group), on)
 
     def _receive(self, events: Sequence[Receipt]) -> None:
         on = events[0].on
@@ -303,35 +306,36 @@ class _History:
             self._derive(on, None)
             spread(purse, plan.slots, on, kind, rule, self._falls_due, future=False)
             if purse.left:
-                self._early_principal(purse, on, counts)
+                self._early_principal(purse, on)
         else:
             self._derive(on, on if early else None)
             spread(purse, plan.slots, on, kind, rule, self._falls_due)
         self._share(monies, purse)
 
-    def _early_principal(self, purse: Purse, on: date, counts: date) -> None:
-        """Money that nothing due is left for: it pays principal of the running row."""
+    def _early_principal(self, purse: Purse, on: date) -> None:
+        """Money that nothing due is left for: it pays principal of the running row.
+
+        What is left when all principal is paid goes to interest so far, and to charges to come.
+        """
         plan = self.plan
         slot = next((s for s in plan.regular if s.due_on >= on), None)
-        if slot is None or self.accelerated_on is not None:
+        if slot is not None and self.accelerated_on is None:
+            for due_on, money, is_penalty in slot.charges:
+                if due_on <= on:
+                    component = Component.PENALTY if is_penalty else Component.FEE
+                    purse.give(slot, component, min(money, owed(slot, component)))
+            if self.terms.recalculation is Recalculation.PERIOD:
+                purse.give(slot, Component.INTEREST, owed(slot, Component.INTEREST))
+            purse.give(slot, Component.PRINCIPAL, self._principal_open())
+        if not purse.left:
             return
-        for due_on, money, is_penalty in slot.charges:
-            if due_on <= on:
-                component = Component.PENALTY if is_penalty else Component.FEE
-                purse.give(slot, component, min(money, owed(slot, component)))
-        if self.terms.recalculation is Recalculation.PERIOD:
-            purse.give(slot, Component.INTEREST, owed(slot, Component.INTEREST))
-        paying = Purse(purse.left, lambda s, c, m: self._pay(s, c, m, on, counts))
-        paying.give(slot, Component.PRINCIPAL, self._principal_open())
-        purse.left = paying.left
-        purse.pieces += paying.pieces
-        if purse.left:
-            self.derived = None
-            self._derive(on, on)
-            for row in plan.slots:
-                for component in self.terms.allocation.order:
-                    if component is not Component.PRINCIPAL:
-                        purse.give(row, component, owed(row, component))
+        self.derived = None
+        plan.paid_in_plan = True
+        self._derive(on, on)
+        for row in plan.slots:
+            for component in self.terms.allocation.order:
+                if component is not Component.PRINCIPAL:
+                    purse.give(row, component, owed(row, component))
 
     def _share(self, monies: Sequence[_Money], purse: Purse) -> None:
         """Give the pieces of a sum to the receipts that made it up, in their order."""

@@ -31,6 +31,7 @@ from community.arithmetic.terms import (
     Component,
     Contract,
     DayCount,
+    EarlyOrder,
     FutureRule,
     PenaltyBase,
     PenaltyRule,
@@ -172,6 +173,24 @@ def test_money_paid_on_the_last_row_leaves_room_for_it_in_a_new_plan() -> None:
     assert sum(row.due.principal_minor for row in state.rows) == 1_000_00
     assert state.outstanding.total_minor == 100_00
     assert all(row.unpaid.principal_minor >= 0 for row in state.rows)
+
+
+def test_a_tranche_is_planned_as_if_all_were_paid_on_time() -> None:
+    terms = Terms(yearly_rate_ppm=120_000, recalculation=Recalculation.DAILY)
+    later = Disbursement(date(2027, 4, 1), 500_00, "more")
+    plain = Contract(Terms(yearly_rate_ppm=120_000), 6, START)
+    daily = Contract(terms, 6, START)
+    assert schedule(daily, [LENT, later]) == schedule(plain, [LENT, later])
+
+
+def test_money_beyond_the_last_row_pays_a_charge_to_come() -> None:
+    terms = replace(LOAN.terms, recalculation=Recalculation.DAILY, early_order=EarlyOrder.PRINCIPAL)
+    loan = replace(LOAN, terms=terms)
+    fee = Charge(date(2027, 5, 10), 5_00, "fee")
+    payment = Receipt(APRIL, 1_100_00, "r")
+    state = replay(loan, [LENT, fee, payment], date(2027, 5, 20))
+    assert state.outstanding.total_minor == 0
+    assert state.receipts["r"].amounts.fee_minor == 5_00
 
 
 def test_kinds_of_money_may_look_at_the_future_from_either_end() -> None:

@@ -9,10 +9,10 @@ FLASK := $(VENV_PYTHON) -m flask --app wsgi
 CHECKED := app community config graph tests tools wsgi.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test check format bench migrate oracles villages lock clean main-env dev-env
+.PHONY: help setup demo run test properties check format bench migrate oracles villages lock clean main-env dev-env
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 demo: main-env ## see a village borrow on its own trust: SQLite, sample people, a running server
 	@$(VENV_PYTHON) tools/demo.py
@@ -34,6 +34,9 @@ setup: dev-env ## make .venv for building and testing
 
 test: dev-env ## run every test, on a PostgreSQL and a Redis of their own
 	@$(VENV_PYTHON) -m pytest tests -n auto --dist worksteal
+
+properties: dev-env ## run the properties of loan arithmetic on 10,000 loans each
+	@ARITHMETIC_EXAMPLES=10000 $(VENV_PYTHON) -m pytest tests/unit/community/test_arithmetic_properties.py -n 2
 
 check: dev-env ## format, lint, types and imports, without changing a file
 	@$(VENV_PYTHON) -m ruff format --check --quiet $(CHECKED) || { echo 'run: make format' >&2; exit 1; }

@@ -111,7 +111,7 @@ def _evenly(
     stages = [order] if processing is Processing.HORIZONTAL else [(one,) for one in order]
     for stage in stages:
         while purse.left:
-            rows = [slot for slot in slots if any(owed(slot, one) for one in stage)]
+            rows = [slot for slot in slots if any(owed(slot, one) > 0 for one in stage)]
             if not rows:
                 break
             whole, count = purse.left, len(rows)

@@ -145,7 +145,7 @@ class SplitDues:
 @dataclass(frozen=True, slots=True)
 class FreezeDues:
     """Time stands still: the first unpaid due from `from_on` to `until_on` falls on `resume_on`,
-    and every later one of the loan comes as many days later.
+    and every later one of the loan comes as many months later, or days if the months are not whole.
 
     `waived`: no interest from the later of `on` and `from_on` until `resume_on`.
     """

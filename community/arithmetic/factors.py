@@ -23,6 +23,8 @@ from community.arithmetic.terms import (
 # The ambient decimal context, which anybody may change, has no part in any result.
 FACTORS = Context(prec=12, rounding=ROUND_HALF_EVEN)
 _MILLION = 1_000_000
+# How many answers the terms of one product keep.
+_MEMORY = 4096
 
 Ratio = tuple[int, int]
 NOTHING: Ratio = (0, 1)
@@ -110,7 +112,7 @@ class Grid:
         del self.bounds[index:]
         del self.years[index - 1 :]
         self.anchor_on, self.anchor_at = day, index
-        self._append(day)
+        self.append(day)
 
     def factor(self, index: int, rate_ppm: int) -> Ratio:
         """The factor of the whole period `index` at a yearly rate."""
@@ -148,12 +150,13 @@ class Grid:
         terms = self.terms
         index = len(self.bounds)
         if terms.amortisation is Amortisation.SEASONAL:
-            self._append(step(self.bounds[-1], PeriodUnit.MONTH, 12))
+            self.append(step(self.bounds[-1], PeriodUnit.MONTH, 12))
             return
         count = (index - self.anchor_at) * terms.period_length
-        self._append(step(self.anchor_on, terms.period_unit, count, terms.month_end))
+        self.append(step(self.anchor_on, terms.period_unit, count, terms.month_end))
 
-    def _append(self, day: date) -> None:
+    def append(self, day: date) -> None:
+        """One more period, up to a day."""
         terms, before = self.terms, self.bounds[-1]
         self.bounds.append(day)
         if terms.amortisation is Amortisation.SEASONAL:
@@ -164,15 +167,46 @@ class Grid:
             )
 
 
-def make_grid(contract: Contract) -> Grid:
-    """The periods of a contract, at least one beyond nothing."""
-    grid = Grid(contract.terms, [contract.start_on], contract.start_on, 0, [])
-    if contract.terms.amortisation is Amortisation.SEASONAL:
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What all loans of the same terms, length and first day share. Nobody changes it."""
+
+    grid: Grid
+    bounds: tuple[date, ...]
+    # Of every period at the terms' own rate.
+    factors: tuple[Ratio, ...]
+    # The equal instalment on one unit, over the periods with principal.
+    instalment: Ratio
+
+
+def frame_of(contract: Contract) -> Frame:
+    """The frame of a contract, worked out once."""
+    terms = contract.terms
+    key = (contract.instalments, contract.start_on, contract.season)
+    memory = terms.memory
+    found = memory.get(key)
+    if found is None:
+        if len(memory) > _MEMORY:
+            memory.clear()
+        found = memory[key] = _new_frame(contract)
+    frame: Frame = found
+    return frame
+
+
+def _new_frame(contract: Contract) -> Frame:
+    terms = contract.terms
+    grid = Grid(terms, [contract.start_on], contract.start_on, 0, [])
+    if terms.amortisation is Amortisation.SEASONAL:
         for due in contract.season:
-            grid._append(due.due_on)
+            grid.append(due.due_on)
     else:
         grid.bound(contract.instalments)
-    return grid
+    rate = terms.yearly_rate_ppm if terms.bears_interest else 0
+    factors = tuple(grid.factor(index, rate) for index in range(1, len(grid.bounds)))
+    paying = factors[terms.grace_principal :] or factors[-1:]
+    if terms.instalment_base is InstalmentBase.THIRTY_DAY_MONTHS:
+        paying = (nominal_factor(terms, rate),) * len(paying)
+    return Frame(grid, tuple(grid.bounds), factors, annuity(paying))
 
 
 def nominal_factor(terms: Terms, rate_ppm: int) -> Ratio:

@@ -13,7 +13,7 @@ from datetime import date, timedelta
 from fractions import Fraction
 from itertools import pairwise
 
-from community.arithmetic.calendar import ONE_DAY, step
+from community.arithmetic.calendar import ONE_DAY, add_months, step
 from community.arithmetic.errors import HistoryImpossible, ScheduleImpossible
 from community.arithmetic.events import (
     Disbursement,
@@ -29,7 +29,8 @@ from community.arithmetic.factors import (
     Ratio,
     amount,
     annuity,
-    make_grid,
+    frame_of,
+    half_even,
     nominal_factor,
     to_multiple,
     twelve_digits,
@@ -104,6 +105,10 @@ def schedule(contract: Contract, disbursements: Sequence[Disbursement]) -> tuple
     A down payment's row carries `down_payment`; rows in which nothing is due are left out at the
     end. Raises ScheduleImpossible.
     """
+    if len(disbursements) == 1:
+        rows = _plain_schedule(contract, disbursements[0])
+        if rows is not None:
+            return rows
     plan = Plan(contract)
     for money in sorted(disbursements, key=lambda money: money.on):
         plan.disburse(money.on, money.amount_minor)
@@ -113,6 +118,85 @@ def schedule(contract: Contract, disbursements: Sequence[Disbursement]) -> tuple
     return plan.rows()
 
 
+_PLAIN = frozenset(
+    (Amortisation.EQUAL_INSTALMENT, Amortisation.EQUAL_PRINCIPAL, Amortisation.INTEREST_ONLY)
+)
+
+
+def _plain_schedule(contract: Contract, money: Disbursement) -> tuple[Row, ...] | None:
+    """The rows of a loan paid out in one sum on its first day; None if its terms need a `Plan`."""
+    terms = contract.terms
+    if (
+        terms.amortisation not in _PLAIN
+        or terms.rate_method is RateMethod.FLAT
+        or money.on != contract.start_on
+        or terms.down_payment_bps
+        or terms.grace_interest
+        or terms.amount_multiple_minor != 1
+        or money.amount_minor <= 0
+    ):
+        return None
+    frame = frame_of(contract)
+    lent, held, bears = money.amount_minor, terms.grace_principal, terms.bears_interest
+    count = len(frame.factors)
+    if terms.amortisation is Amortisation.INTEREST_ONLY:
+        parts = plain_parts(lent, frame.factors, held, None, 0)
+    elif bears and terms.amortisation is Amortisation.EQUAL_INSTALMENT:
+        numerator, denominator = frame.instalment
+        target = to_multiple(lent * numerator, denominator, terms.instalment_multiple_minor)
+        parts = plain_parts(lent, frame.factors, held, target, 0)
+        paying = max(count - held, 1)
+        if terms.even_out_last and paying > 1:
+            gap = sum(parts[-1]) - target
+            if abs(gap) > paying // 2:
+                other = target + half_even(gap, paying)
+                tried = plain_parts(lent, frame.factors, held, other, 0)
+                if abs(sum(tried[-1]) - other) < abs(gap):
+                    parts = tried
+    else:
+        fixed = to_multiple(lent, max(count - held, 1), terms.instalment_multiple_minor)
+        parts = plain_parts(lent, frame.factors, held, None, fixed)
+    while len(parts) > 1 and parts[-1] == (0, 0):
+        parts.pop()
+    bounds = frame.bounds
+    return tuple(
+        [
+            Row(k + 1, bounds[k], bounds[k + 1], principal, interest)
+            for k, (principal, interest) in enumerate(parts)
+        ]
+    )
+
+
+def plain_parts(
+    balance: int, factors: Sequence[Ratio], held: int, target: int | None, fixed: int
+) -> list[tuple[int, int]]:
+    """Principal and interest of rows whose balance changes on due dates alone.
+
+    The first `held` rows repay no principal, the last one all that is left; between them a row
+    pays what is left of `target` after its interest, or `fixed`.
+    """
+    parts = []
+    last = len(factors) - 1
+    for k, (numerator, denominator) in enumerate(factors):
+        interest, rest = divmod(balance * numerator, denominator)
+        rest += rest
+        if rest > denominator or (rest == denominator and interest & 1):
+            interest += 1
+        if k == last:
+            principal = balance
+        elif k < held:
+            principal = 0
+        else:
+            principal = fixed if target is None else target - interest
+            if principal < 0:
+                principal = 0
+            elif principal > balance:
+                principal = balance
+        parts.append((principal, interest))
+        balance -= principal
+    return parts
+
+
 class Plan:
     """The rows of a loan, and everything that decides what is due in them."""
 
@@ -120,7 +204,16 @@ class Plan:
         terms = contract.terms
         self.contract = contract
         self.terms = terms
-        self.grid = make_grid(contract)
+        self.frame = frame_of(contract)
+        self.grid = self.frame.grid.copy()
+        # Nothing but one disbursement on the first day has made the rows what they are.
+        self.plain = (
+            terms.amortisation is not Amortisation.BULLET
+            and not terms.down_payment_bps
+            and not terms.grace_interest
+            and terms.amount_multiple_minor == 1
+            and terms.rate_method is not RateMethod.FLAT
+        )
         self.disbursed: list[tuple[date, int]] = []
         self.rates: list[tuple[date, int]] = []
         self.pauses: list[tuple[date, date]] = []
@@ -128,6 +221,8 @@ class Plan:
         self.interest_stop: date | None = None
         self.settled: date | None = None
         self.flat_principal = 0
+        # Under recalculation: money has come in, and the rows depend on it.
+        self.paid_in_plan = False
         self.recalculates = (
             terms.recalculation is not Recalculation.NONE
             and terms.bears_interest
@@ -172,8 +267,11 @@ class Plan:
 
     # What changes the plan
 
-    def disburse(self, on: date, amount_minor: int) -> int:
-        """Money goes out; the rows that end later are planned anew. The down payment, if any."""
+    def disburse(self, on: date, amount_minor: int, seen_on: date | None = None) -> int:
+        """Money goes out; the rows that end later are planned anew. The down payment, if any.
+
+        `seen_on` is the day from which what is unpaid counts as late; without it nothing does.
+        """
         if amount_minor <= 0:
             raise ScheduleImpossible("Money that is paid out is more than nothing.")
         if on < self.contract.start_on:
@@ -184,6 +282,8 @@ class Plan:
         first = next((i for i, slot in enumerate(regular) if slot.due_on > on), None)
         if first is None:
             raise ScheduleImpossible("Money was paid out after the last due date.")
+        if self.disbursed or on != self.contract.start_on:
+            self.plain = False
         insort(self.disbursed, (on, amount_minor), key=lambda money: money[0])
         down = 0
         if self.terms.down_payment_bps:
@@ -197,11 +297,12 @@ class Plan:
         if self.terms.rate_method is RateMethod.FLAT:
             self.flat_principal += amount_minor
             self._add_flat(regular[first:], on, amount_minor)
-        self._retarget(first, on)
+        self._retarget(first, seen_on)
         return down
 
     def change_rate(self, event: RateChange, seen_on: date) -> None:
         """A new rate from the evening before `event.on`; rows from then on are planned anew."""
+        self.plain = False
         since = event.on - ONE_DAY
         self.rates.append((since, event.yearly_rate_ppm))
         self.rates.sort(key=lambda rate: rate[0])
@@ -217,6 +318,7 @@ class Plan:
         """The days from `on` to `until_on` bear no interest; instalments stay."""
         if event.until_on < event.on:
             raise HistoryImpossible("A pause ends after it began.", field="until_on")
+        self.plain = False
         self.pauses.append((event.on - ONE_DAY, event.until_on))
 
     def reschedule(self, event: Reschedule) -> None:
@@ -229,6 +331,7 @@ class Plan:
         one_sum = (Amortisation.BULLET, Amortisation.SEASONAL)
         if extra and self.terms.amortisation in one_sum:
             raise ScheduleImpossible("These loans have no further instalments to add.")
+        self.plain = False
         begin = regular[first].from_on
         if event.new_due_on is not None and event.new_due_on <= begin:
             raise HistoryImpossible("A due date stays after the one before.", field="new_due_on")
@@ -276,13 +379,17 @@ class Plan:
         frozen = self._pinned(event.on, event.from_on, event.until_on)
         if not frozen:
             return
-        since = min(slot.due_on for slot in frozen)
-        late = event.resume_on - since
-        if late <= timedelta(0):
+        since, resume_on = min(slot.due_on for slot in frozen), event.resume_on
+        if resume_on <= since:
             raise HistoryImpossible("Frozen dues resume later.", field="resume_on")
+        months = (resume_on.year - since.year) * 12 + resume_on.month - since.month
+        whole = add_months(since, months) == resume_on
         for slot in self.regular:
             if slot.due_on >= since and _unpaid(slot):
-                slot.due_on += late
+                # Whole months keep the day of the month; anything else is counted in days.
+                slot.due_on = (
+                    add_months(slot.due_on, months) if whole else slot.due_on + (resume_on - since)
+                )
         if event.interest is FrozenInterest.WAIVED:
             self.pauses.append((max(event.on, event.from_on), event.resume_on))
         self._realign()
@@ -293,6 +400,7 @@ class Plan:
         From here on the interest follows from the days on which principal is due.
         """
         self.derive(on)
+        self.plain = False
         found = []
         for slot in self.slots:
             if not slot.regular:
@@ -348,7 +456,7 @@ class Plan:
 
     # What the amortisation wants
 
-    def _retarget(self, first: int, on: date) -> None:
+    def _retarget(self, first: int, on: date | None) -> None:
         """Plan the regular rows from `first` on anew, on their scheduled opening balance."""
         regular = self.regular
         if first == 0 and len(self.disbursed) == 1 and not self.terms.down_payment_bps:
@@ -402,6 +510,10 @@ class Plan:
         )
 
     def _equal_instalment(self, paying: list[Slot], balance: int) -> int:
+        if self.plain and len(paying) == max(
+            len(self.frame.factors) - self.terms.grace_principal, 1
+        ):
+            return self._multiple(balance * self.frame.instalment[0], self.frame.instalment[1])
         numerator, denominator = annuity([self._whole_factor(slot) for slot in paying])
         return self._multiple(balance * numerator, denominator)
 
@@ -413,7 +525,7 @@ class Plan:
             return self.grid.factor(slot.period, self._rate_on(slot.from_on))
         return twelve_digits(self._factor(slot.from_on, slot.due_on, ()))
 
-    def _even_out(self, rows: list[Slot], on: date) -> None:
+    def _even_out(self, rows: list[Slot], on: date | None) -> None:
         """Try once to bring the last instalment closer to the others."""
         paying = [slot for slot in rows if not slot.holds_principal] or rows[-1:]
         count, last = len(paying), rows[-1]
@@ -526,6 +638,9 @@ class Plan:
         terms = self.terms
         if self.settled is not None and (cut is None or cut > self.settled):
             cut = self.settled
+        if self.plain and cut is None and self.interest_stop is None and not self._lives(on):
+            self._derive_plain()
+            return
         recalculates = self.recalculates
         changes = self._balance_changes(on) if recalculates else {}
         for day, money in self.disbursed:
@@ -536,6 +651,9 @@ class Plan:
         last = regular[-1]
         accrued_order = terms.early_order is EarlyOrder.ACCRUED
         lent = out = carry = deferred = 0
+        # What was paid ahead of its turn stays in its row: earlier rows leave room for it.
+        to_lend = sum(money for _, money in self.disbursed)
+        ahead_of = sum(slot.paid_principal for slot in self.slots)
         renewed: dict[int, Slot] = {}
         for slot in self.slots:
             if slot.charges_only:
@@ -545,10 +663,14 @@ class Plan:
                 or (slot.down and self.disbursed[lent][0] == slot.due_on)
             ):
                 out += self.disbursed[lent][1]
+                to_lend -= self.disbursed[lent][1]
                 lent += 1
+            ahead_of -= slot.paid_principal
+            room = max(out + to_lend - ahead_of, 0)
             slot.opening = out
             if slot.down:
-                slot.principal, slot.interest = min(slot.fixed or 0, out), 0
+                slot.principal = max(min(slot.fixed or 0, out, room), slot.paid_principal)
+                slot.interest = 0
                 out -= slot.principal
                 self._leave(slot, walk, on, late_from)
                 continue
@@ -583,7 +705,8 @@ class Plan:
             if self.interest_stop is not None and slot.due_on > self.interest_stop:
                 interest, carry = slot.paid_interest, 0
             slot.interest = interest
-            slot.principal = min(max(planned, slot.paid_principal), out)
+            # What was paid stays, even of money that was only paid out on the due date.
+            slot.principal = max(min(planned, room, out), slot.paid_principal)
             out -= slot.principal
             if ahead and recalculates and terms.early_money is EarlyMoney.REDUCE_INSTALMENT:
                 renewed = self._renewed(regular, slot, out)
@@ -591,6 +714,50 @@ class Plan:
                 self._leave(slot, walk, on, late_from)
             else:
                 walk.balance -= slot.principal
+
+    def _lives(self, on: date | None) -> bool:
+        """Whether the rows depend on what was paid, or not paid, by a day."""
+        if not self.recalculates:
+            return False
+        return self.paid_in_plan or (on is not None and on > self.slots[0].due_on)
+
+    def _derive_plain(self) -> None:
+        """`derive` for rows that nothing has changed; `plain_parts` for each row's own aim."""
+        balance = self.disbursed[0][1]
+        factors = self.frame.factors
+        last = self.slots[len(factors) - 1]
+        for slot, (numerator, denominator) in zip(self.slots, factors, strict=False):
+            slot.opening = balance
+            interest = half_even(balance * numerator, denominator)
+            if slot is last:
+                principal = balance
+            elif slot.holds_principal:
+                principal = 0
+            elif slot.fixed is not None:
+                principal = min(slot.fixed, balance)
+            else:
+                principal = min(max((slot.target or 0) - interest, 0), balance)
+            slot.principal, slot.interest = principal, interest
+            balance -= principal
+
+    def earned(self, on: date) -> int:
+        """Interest up to the close of a day."""
+        stopped = self.settled is not None or self.interest_stop is not None
+        if self.plain and not stopped and not self._lives(on):
+            return self._earned_plain(on)
+        self.derive(on, cut=on)
+        return sum(slot.interest for slot in self.slots)
+
+    def _earned_plain(self, on: date) -> int:
+        total = 0
+        for slot, (numerator, denominator) in zip(self.slots, self.frame.factors, strict=False):
+            if slot.due_on <= on:
+                total += slot.interest
+                continue
+            days = max((on - slot.from_on).days, 0)
+            whole = (slot.due_on - slot.from_on).days
+            return total + half_even(slot.opening * numerator * days, denominator * whole)
+        return total
 
     def _renewed(self, regular: list[Slot], slot: Slot, out: int) -> dict[int, Slot]:
         """What the rows after one aim for, when more was paid in it than was due."""
@@ -665,7 +832,6 @@ class Plan:
             changes[due_on] = changes.get(due_on, 0) - money
             if rule is LateInterest.NEVER or late_from is None or day <= late_from:
                 return
-            late_from = max(late_from, due_on)
             changes[late_from] = changes.get(late_from, 0) + money
         changes[day] = changes.get(day, 0) - money
 
@@ -682,6 +848,7 @@ class Plan:
             return
         assert on is not None
         changes: dict[date, int] = {}
+        on = self.counts_from(on)
         self._pay_back(changes, slot.due_on, on, unpaid, late_from)
         if self.terms.compound_late_interest:
             interest = slot.interest - slot.paid_interest
@@ -689,6 +856,12 @@ class Plan:
             changes[slot.due_on] = changes.get(slot.due_on, 0) + interest
         for day, money in changes.items():
             walk.change(day, money)
+
+    def counts_from(self, on: date) -> date:
+        """From when money of a day counts: that day, or the end of its period."""
+        if self.terms.recalculation is Recalculation.PERIOD:
+            return min((slot.due_on for slot in self.regular if slot.due_on >= on), default=on)
+        return on
 
     def _running_from(self, on: date) -> date:
         """The last due date before a day."""

@@ -77,8 +77,8 @@ def replay(contract: Contract, events: Iterable[Event], on: date) -> State:
 
 def payoff_minor(contract: Contract, events: Iterable[Event], on: date) -> int:
     """What settles the loan on the day: all principal, what is due, and interest up to the day."""
-    history = _History(contract, events, on)
-    return history.payoff(on)
+    known = [event for event in events if event.on <= on or isinstance(event, Charge)]
+    return _History(contract, known, on).payoff(on)
 
 
 def payable(contract: Contract, events: Iterable[Event], on: date) -> tuple[Row, ...]:
@@ -143,6 +143,9 @@ class _History:
         if isinstance(event, Payoff):
             self._pay_off(event)
             return
+        if plan.settled is not None and not isinstance(event, Disbursement):
+            # A settled loan has no plan left to change, and nothing to call in.
+            return
         seen_on = min(event.on, self.on)
         self._grow_penalties(seen_on)
         if isinstance(event, Disbursement):
@@ -166,18 +169,16 @@ class _History:
         self.derived = None
         if isinstance(event, Reschedule):
             self._place_again()
+        if not isinstance(event, Disbursement):
+            self._spend_overpaid(seen_on)
 
     def _stop(self, on: date, before: date | None) -> date:
         self.plan.interest_stop = min(self.plan.interest_stop or on, on)
         return before or on
 
     def _disburse(self, event: Disbursement) -> None:
-        down = self.plan.disburse(event.on, event.amount_minor)
-        self.derived = None
-        for money in self.receipts.values():
-            # What was paid too much before goes into the new money at once.
-            if money.left:
-                self._spread([money], event.on)
+        down = self.plan.disburse(event.on, event.amount_minor, event.on)
+        self._spend_overpaid(event.on)
         auto = self.terms.down_payment_auto
         if event.down_payment_auto is not None:
             auto = event.down_payment_auto
@@ -185,6 +186,16 @@ class _History:
             key = f"{DOWN_PAYMENT_KEY}{event.key or event.on.isoformat()}"
             receipt = self._new(key, event.on, down, ReceiptKind.DOWN_PAYMENT)
             self._spread([receipt], event.on)
+
+    def _spend_overpaid(self, on: date) -> None:
+        """What was paid too much before goes at once into what a new plan asks for."""
+        self.derived = None
+        left = [money for money in self.receipts.values() if money.left]
+        pooled = self.terms.allocation.pool_same_day
+        for _, group in groupby(
+            left, key=lambda money: (money.on, money.kind) if pooled else money.key
+        ):
+            self._spread(list(group), on)
 
     def _receive(self, events: Sequence[Receipt]) -> None:
         on = events[0].on
@@ -201,7 +212,7 @@ class _History:
         self._derive(on, None)
         most = event.amount_minor
         if event.component is Component.PRINCIPAL:
-            most = min(most, self._principal_left())
+            most = min(most, self._principal_open())
         elif not self.plan.recalculates or event.component is not Component.INTEREST:
             most = min(most, owed(slot, event.component))
         purse = Purse(money.left, lambda s, c, m: self._pay(s, c, m, on, on))
@@ -287,8 +298,9 @@ class _History:
         """Pay the rows with receipts of one kind and day, as one sum."""
         plan, rule, kind = self.plan, self.terms.allocation, monies[0].kind
         early = plan.recalculates and plan.settled is None
+        counts = plan.counts_from(on) if early else on
         purse = Purse(
-            sum(money.left for money in monies), lambda s, c, m: self._pay(s, c, m, on, on)
+            sum(money.left for money in monies), lambda s, c, m: self._pay(s, c, m, on, counts)
         )
         if early and self.terms.early_order is EarlyOrder.PRINCIPAL:
             self._derive(on, None)
@@ -301,30 +313,29 @@ class _History:
         self._share(monies, purse)
 
     def _early_principal(self, purse: Purse, on: date) -> None:
-        """Money that nothing due is left for: it pays principal of the running row."""
+        """Money that nothing due is left for: it pays principal of the running row.
+
+        What is left when all principal is paid goes to interest so far, and to charges to come.
+        """
         plan = self.plan
         slot = next((s for s in plan.regular if s.due_on >= on), None)
-        if slot is None or self.accelerated_on is not None:
+        if slot is not None and self.accelerated_on is None:
+            for due_on, money, is_penalty in slot.charges:
+                if due_on <= on:
+                    component = Component.PENALTY if is_penalty else Component.FEE
+                    purse.give(slot, component, min(money, owed(slot, component)))
+            if self.terms.recalculation is Recalculation.PERIOD:
+                purse.give(slot, Component.INTEREST, owed(slot, Component.INTEREST))
+            purse.give(slot, Component.PRINCIPAL, self._principal_open())
+        if not purse.left:
             return
-        counts = on
-        for due_on, money, is_penalty in slot.charges:
-            if due_on <= on:
-                component = Component.PENALTY if is_penalty else Component.FEE
-                purse.give(slot, component, min(money, owed(slot, component)))
-        if self.terms.recalculation is Recalculation.PERIOD:
-            counts = slot.due_on
-            purse.give(slot, Component.INTEREST, owed(slot, Component.INTEREST))
-        paying = Purse(purse.left, lambda s, c, m: self._pay(s, c, m, on, counts))
-        paying.give(slot, Component.PRINCIPAL, self._principal_left())
-        purse.left = paying.left
-        purse.pieces += paying.pieces
-        if purse.left:
-            self.derived = None
-            self._derive(on, on)
-            for row in plan.slots:
-                for component in self.terms.allocation.order:
-                    if component is not Component.PRINCIPAL:
-                        purse.give(row, component, owed(row, component))
+        self.derived = None
+        plan.paid_in_plan = True
+        self._derive(on, on)
+        for row in plan.slots:
+            for component in self.terms.allocation.order:
+                if component is not Component.PRINCIPAL:
+                    purse.give(row, component, owed(row, component))
 
     def _share(self, monies: Sequence[_Money], purse: Purse) -> None:
         """Give the pieces of a sum to the receipts that made it up, in their order."""
@@ -346,10 +357,16 @@ class _History:
         for money in queue:
             money.principal_left = self._principal_left()
         if self.plan.recalculates:
+            self.plan.paid_in_plan = True
             self.derived = None
 
     def _principal_left(self) -> int:
         return sum(money for _, money in self.plan.disbursed) - self.paid_principal
+
+    def _principal_open(self) -> int:
+        """Principal that no row has been paid for, at this moment of a payment."""
+        lent = sum(money for _, money in self.plan.disbursed)
+        return lent - sum(slot.paid_principal for slot in self.plan.slots)
 
     def _pay(self, slot: Slot, component: Component, money: int, on: date, counts: date) -> None:
         if component is Component.PRINCIPAL:
@@ -487,8 +504,8 @@ class _History:
         earned = 0
         if plan.disbursed:
             self._grow_penalties(on)
-            plan.derive(on, cut=on)
-            earned = sum(slot.interest for slot in plan.slots)
+            self._derive(on, None)
+            earned = plan.earned(on)
             self.derived = None
             self._derive(on, None)
         slots = self._kept()

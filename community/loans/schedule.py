@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from community.arithmetic.terms import Contract, SeasonDue
+from community.arithmetic.terms import Contract
+from community.products import schedule as products
 from community.products.costs import PlannedFee, fees_by_row, fees_of
 from community.products.schedule import (
     Row,
@@ -15,10 +16,8 @@ from community.products.schedule import (
     schedule,
 )
 from community.products.terms import (
-    Amortisation,
     ProductTerms,
     SeasonCalendar,
-    arithmetic_of,
     read_season,
     read_terms,
 )
@@ -67,13 +66,4 @@ def read_loan_terms(document: Mapping[str, Any]) -> LoanTerms:
 
 def contract_of(terms: LoanTerms, start_on: date) -> Contract:
     """A loan's terms as the arithmetic takes them, from the day of its first money."""
-    windows = terms.season.selling if terms.season is not None else ()
-    seasonal = terms.product.amortisation is Amortisation.SEASONAL
-    return Contract(
-        terms=arithmetic_of(terms.product),
-        instalments=terms.instalments,
-        start_on=start_on,
-        season=tuple(SeasonDue(window.due_on, window.weight) for window in windows)
-        if seasonal
-        else (),
-    )
+    return products.contract_of(terms.product, terms.instalments, start_on, terms.season)

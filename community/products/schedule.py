@@ -1,45 +1,21 @@
-"""Repayment schedules: terms and an amount in, dated rows out. Pure and exact.
+"""A product's repayment schedules: its terms put into the words of `community.arithmetic`.
 
-Conventions. A month's due date keeps the day of the start; in a shorter month it is that month's
-last day, and the next step counts from the start again. The factor of a period is the yearly rate
-times the period's part of a year (see `DayCount`), with 12 significant digits, rounded half-even.
-A row's interest is the balance times its factor, rounded half-even to the minor unit. The equal
-instalment is
-
-    balance × Π(1 + f_k) / F,   F_1 = 1, F_k = 1 + F_(k-1) × (1 + f_k),
-
-rounded half-even to the product's multiple. The last row takes the difference, so that principal
-always sums to the loan. Rows in which nothing would be due are left out at the end.
+The conventions are those of docs/arithmetic.md in their defaults: a month without the day takes
+its last one; factors of 12 digits, half-even; one rounding a row; the last row takes the
+difference.
 """
 
-from calendar import monthrange
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
-from decimal import ROUND_HALF_EVEN, Context, Decimal
-from fractions import Fraction
+from datetime import date
 
-from scipy.optimize import brentq
-
-from community.money import allocate
+from community.arithmetic import plan, rate
+from community.arithmetic.calendar import add_months as add_months
+from community.arithmetic.calendar import step
+from community.arithmetic.events import Disbursement
+from community.arithmetic.terms import Contract, SeasonDue
 from community.products.errors import ScheduleImpossible
-from community.products.terms import (
-    Amortisation,
-    DayCount,
-    PeriodUnit,
-    ProductTerms,
-    RateMethod,
-    SeasonCalendar,
-)
-
-# Factors carry 12 significant digits; amounts are rounded once, from products kept exactly. The
-# ambient decimal context, which anybody may change, has no part in it.
-FACTORS = Context(prec=12, rounding=ROUND_HALF_EVEN)
-EXACT = Context(prec=60, rounding=ROUND_HALF_EVEN)
-
-_MILLION = Decimal(1_000_000)
-_NOMINAL_DAYS = {PeriodUnit.DAY: 1, PeriodUnit.WEEK: 7, PeriodUnit.MONTH: 30}
-_HIGHEST_RATE = 1e9
+from community.products.terms import Amortisation, ProductTerms, SeasonCalendar, arithmetic_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,41 +47,37 @@ def schedule(
     """
     if principal_minor <= 0 or instalments <= 0:
         raise ScheduleImpossible("A schedule needs an amount and at least one instalment.")
+    contract = contract_of(terms, instalments, start_on, season)
+    rows = plan.schedule(contract, [Disbursement(start_on, principal_minor)])
+    return tuple(
+        [Row(row.number, row.due_on, row.principal_minor, row.interest_minor) for row in rows]
+    )
+
+
+def contract_of(
+    terms: ProductTerms, instalments: int, start_on: date, season: SeasonCalendar | None = None
+) -> Contract:
+    """The contract of a loan of this product, as the arithmetic takes it.
+
+    Raises ScheduleImpossible as `schedule` does.
+    """
+    dues: tuple[SeasonDue, ...] = ()
     if terms.amortisation is Amortisation.SEASONAL:
-        return _seasonal(terms, principal_minor, start_on, season)
-    days = due_dates(terms, instalments, start_on)
-    if terms.amortisation is Amortisation.BULLET:
-        return (Row(1, days[-1], principal_minor, _simple(terms, principal_minor, days, start_on)),)
-    if terms.rate_method is RateMethod.FLAT:
-        return _flat(terms, principal_minor, days, start_on)
-    return _declining(terms, principal_minor, days, start_on)
+        if season is None:
+            raise ScheduleImpossible("A seasonal schedule needs its season.", field="season")
+        if start_on >= season.harvest_from:
+            raise ScheduleImpossible(
+                f"The harvest begins on {season.harvest_from}; money for sowing comes before.",
+                field="season",
+            )
+        dues = tuple(SeasonDue(window.due_on, window.weight) for window in season.selling)
+    return Contract(arithmetic_of(terms), instalments, start_on, dues)
 
 
 def due_dates(terms: ProductTerms, instalments: int, start_on: date) -> list[date]:
     """The due date of each period: whole steps from the start, short months on their last day."""
-    steps = [terms.period_length * k for k in range(1, instalments + 1)]
-    try:
-        if terms.period_unit is PeriodUnit.MONTH:
-            return [add_months(start_on, step) for step in steps]
-        unit = _NOMINAL_DAYS[terms.period_unit]
-        return [start_on + timedelta(days=unit * step) for step in steps]
-    except (OverflowError, ValueError):
-        raise ScheduleImpossible("The term runs out of the calendar.") from None
-
-
-def add_months(day: date, months: int) -> date:
-    """The same day of a later month, or the last day of that month if it is shorter."""
-    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
-    return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))
-
-
-def period_factor(terms: ProductTerms, from_on: date, to_on: date) -> Decimal:
-    """Interest per unit of principal over one period, 12 significant digits."""
-    if terms.day_count is DayCount.THIRTY_360:
-        days, year = _NOMINAL_DAYS[terms.period_unit] * terms.period_length, 360
-    else:
-        days, year = (to_on - from_on).days, 365
-    return _factor(terms.yearly_rate_ppm, days, year)
+    unit, length, end = terms.period_unit, terms.period_length, terms.month_end
+    return [step(start_on, unit, length * k, end) for k in range(1, instalments + 1)]
 
 
 def effective_yearly_rate(
@@ -113,132 +85,10 @@ def effective_yearly_rate(
 ) -> int:
     """The yearly rate by actual cash flows, in ppm: at it, what is paid is worth what was lent.
 
-    The r of `principal = Σ paid_k / (1 + r) ^ (days_k / 365)`, to the nearest ppm. It compares
-    products, whatever their method; it moves no money. `fees` are what each row asks for beside
-    principal and interest. Raises ScheduleImpossible beyond reason.
+    `fees` are what each row asks for beside principal and interest.
     """
-    flows = [
-        ((row.due_on - start_on).days / 365, row.total_minor + fee)
+    paid = [
+        rate.Flow(row.due_on, -(row.total_minor + fee))
         for row, fee in zip(rows, fees or [0] * len(rows), strict=True)
     ]
-    if sum(paid for _, paid in flows) <= principal_minor:
-        return 0
-
-    def worth(rate: float) -> float:
-        return float(sum(paid / (1 + rate) ** years for years, paid in flows) - principal_minor)
-
-    high = 1.0
-    while worth(high) > 0:
-        high *= 10
-        if high > _HIGHEST_RATE:
-            raise ScheduleImpossible("The yearly rate of these cash flows is beyond reason.")
-    return round(float(brentq(worth, 0.0, high, xtol=1e-12, rtol=1e-14)) * 1_000_000)
-
-
-def _declining(
-    terms: ProductTerms, principal_minor: int, days: Sequence[date], start_on: date
-) -> tuple[Row, ...]:
-    factors = [
-        period_factor(terms, before, day)
-        for before, day in zip([start_on, *days], days, strict=False)
-    ]
-    multiple = terms.instalment_multiple_minor
-    equal_principal = terms.amortisation is Amortisation.EQUAL_PRINCIPAL
-    target = (
-        _to_multiple(Fraction(principal_minor, len(days)), multiple)
-        if equal_principal
-        else _equal_instalment(principal_minor, factors, multiple)
-    )
-    rows = []
-    balance = principal_minor
-    for number, (day, factor) in enumerate(zip(days, factors, strict=True), start=1):
-        interest = _times(balance, factor)
-        wanted = target if equal_principal else target - interest
-        # A coarse multiple may ask for less than the interest, or for more than is left.
-        principal = balance if number == len(days) else min(max(wanted, 0), balance)
-        rows.append(Row(number, day, principal, interest))
-        balance -= principal
-    return _without_empty_tail(rows)
-
-
-def _equal_instalment(balance: int, factors: Sequence[Decimal], multiple: int) -> int:
-    growth, weight = Decimal(1), Decimal(0)
-    for factor in factors:
-        grown = FACTORS.add(Decimal(1), factor)
-        growth = FACTORS.multiply(growth, grown)
-        weight = FACTORS.add(Decimal(1), FACTORS.multiply(weight, grown))
-    # One division, rounded once, by exact fractions.
-    return _to_multiple(Fraction(balance) * Fraction(growth) / Fraction(weight), multiple)
-
-
-def _flat(
-    terms: ProductTerms, principal_minor: int, days: Sequence[date], start_on: date
-) -> tuple[Row, ...]:
-    count, multiple = len(days), terms.instalment_multiple_minor
-    balance, interest_left = principal_minor, _simple(terms, principal_minor, days, start_on)
-    interest_each = round(Fraction(interest_left, count))
-    # The instalment as a whole is a multiple; its interest stays exact.
-    instalment = _to_multiple(Fraction(principal_minor, count), multiple) + _to_multiple(
-        Fraction(interest_each), multiple
-    )
-    rows = []
-    for number, day in enumerate(days, start=1):
-        last = number == count
-        interest = interest_left if last else min(interest_each, interest_left)
-        principal = balance if last else min(max(instalment - interest, 0), balance)
-        rows.append(Row(number, day, principal, interest))
-        balance -= principal
-        interest_left -= interest
-    return _without_empty_tail(rows)
-
-
-def _seasonal(
-    terms: ProductTerms, principal_minor: int, start_on: date, season: SeasonCalendar | None
-) -> tuple[Row, ...]:
-    if season is None:
-        raise ScheduleImpossible("A seasonal schedule needs its season.", field="season")
-    if start_on >= season.harvest_from:
-        raise ScheduleImpossible(
-            f"The harvest begins on {season.harvest_from}; money for sowing comes before.",
-            field="season",
-        )
-    shares = allocate(principal_minor, [window.weight for window in season.selling])
-    rows = []
-    balance, before = principal_minor, start_on
-    for number, (window, share) in enumerate(zip(season.selling, shares, strict=True), start=1):
-        factor = _factor(terms.yearly_rate_ppm, (window.due_on - before).days, 365)
-        rows.append(Row(number, window.due_on, share, _times(balance, factor)))
-        balance -= share
-        before = window.due_on
-    return tuple(rows)
-
-
-def _simple(terms: ProductTerms, principal_minor: int, days: Sequence[date], start_on: date) -> int:
-    """Simple interest on the whole principal over the whole term, rounded once."""
-    if terms.day_count is DayCount.THIRTY_360:
-        nominal = _NOMINAL_DAYS[terms.period_unit] * terms.period_length * len(days)
-        years = Fraction(nominal, 360)
-    else:
-        years = Fraction((days[-1] - start_on).days, 365)
-    return round(principal_minor * Fraction(terms.yearly_rate_ppm, 1_000_000) * years)
-
-
-def _factor(yearly_rate_ppm: int, days: int, year_days: int) -> Decimal:
-    rate = EXACT.divide(Decimal(yearly_rate_ppm), _MILLION)
-    return FACTORS.divide(EXACT.multiply(rate, Decimal(days)), Decimal(year_days))
-
-
-def _times(balance_minor: int, factor: Decimal) -> int:
-    # 60 digits hold every product of a 64-bit amount and a 12-digit factor exactly.
-    product = EXACT.multiply(Decimal(balance_minor), factor)
-    return int(product.to_integral_value(rounding=ROUND_HALF_EVEN, context=EXACT))
-
-
-def _to_multiple(amount: Fraction, multiple: int) -> int:
-    return round(amount / multiple) * multiple
-
-
-def _without_empty_tail(rows: list[Row]) -> tuple[Row, ...]:
-    while len(rows) > 1 and rows[-1].total_minor == 0:
-        rows.pop()
-    return tuple(rows)
+    return rate.effective_yearly_rate([rate.Flow(start_on, principal_minor), *paid])

@@ -212,7 +212,7 @@ class _Loan:
 
     def _day_count(self, progressive: bool, daily: bool) -> DayCount:
         raw = self.raw_terms
-        if not daily:
+        if not daily or raw.get("interest_method") == "flat":
             return DayCount.PERIOD
         year = str(raw.get("days_in_year", "365"))
         year = "365" if year == "n/a" else year
@@ -268,16 +268,19 @@ class _Loan:
         if name == "past_due_due_in_advance":
             future = raw.get("future") or {}
             if isinstance(future, str):
-                future = {"repay": future}
+                future = {"default": future}
             rules = tuple(
                 (_choice(KINDS, kind, "future"), _choice(FUTURE, rule, "future"))
                 for kind, rule in future.items()
+                if kind != "default"
             )
+            default = _choice(FUTURE, future.get("default", "next_instalment"), "future")
             return AllocationRule(
                 order=_order(
                     raw.get("component_order") or ["penalty", "fee", "principal", "interest"]
                 ),
                 processing=Processing(raw.get("processing", "horizontal")),
+                future_default=default,
                 future=rules,
                 pool_same_day=False,
             )
@@ -374,7 +377,7 @@ class _Loan:
         if kind == "interest_pause":
             return InterestPause(_day(_need(event, "start")), _day(_need(event, "end")))
         if kind == "reschedule":
-            return self._reschedule(event)
+            return self._reschedule(number, event)
         raise Malformed(f"event {number}: {kind!r} is not known here")
 
     def _charge_rule(self, number: int, event: Mapping[str, Any]) -> ShareCharge:
@@ -392,23 +395,24 @@ class _Loan:
             overdue_only="overdue" in words,
         )
 
-    def _reschedule(self, event: Mapping[str, Any]) -> Reschedule:
+    def _reschedule(self, number: int, event: Mapping[str, Any]) -> Reschedule:
+        from_due = _day(_need(event, "from_due"))
         names: dict[str, Any] = {}
         for key, value in event.items():
-            if key in ("type", "date", "submitted_on", "from_due"):
+            if key in ("type", "date", "submitted_on", "from_due") or value is None:
                 continue
-            name = _RESCHEDULE.get(key)
-            if name is None:
-                raise Malformed(f"reschedule: {key!r} is not known here")
+            name = _reschedule_term(key, value)
+            if name == "new_due_on":
+                value = _day(value)
+            elif name == "yearly_rate_ppm":
+                value = _rate(value)
             names[name] = value
-        if "new_due_on" in names:
-            names["new_due_on"] = _day(names["new_due_on"])
-        if "yearly_rate_ppm" in names:
-            names["yearly_rate_ppm"] = _rate(names["yearly_rate_ppm"])
         on = event.get("date") or event.get("submitted_on")
-        return Reschedule(
-            _day(on) if on else self.contract.start_on, _day(_need(event, "from_due")), **names
-        )
+        if on is None:
+            # No day is given: when all that came before it had happened.
+            before = [e["date"] for e in self.events[: number - 1] if "date" in e]
+            on = min([max(before, default=event["from_due"]), event["from_due"]])
+        return Reschedule(_day(on), from_due, **names)
 
     # Checks
 
@@ -440,22 +444,18 @@ class _Loan:
         return int(exact)
 
 
-_RESCHEDULE = {
-    "extra_terms": "extra_instalments",
-    "grace_on_principal": "grace_principal",
-    "grace_on_interest": "grace_interest",
-    "grace_on_interest_payment": "grace_interest",
-    "new_due": "new_due_on",
-    "new_due_date": "new_due_on",
-    "to_due": "new_due_on",
-    "adjusted_due": "new_due_on",
-    "adjusted_due_date": "new_due_on",
-    "new_rate_pct": "yearly_rate_ppm",
-    "new_annual_rate_pct": "yearly_rate_ppm",
-    "annual_rate_pct": "yearly_rate_ppm",
-    "new_interest_rate": "yearly_rate_ppm",
-    "new_rate": "yearly_rate_ppm",
-}
+def _reschedule_term(key: str, value: Any) -> str:
+    """Which term of a reschedule a key means; moves and rates go by several names."""
+    words = set(key.split("_"))
+    if "rate" in words or "pct" in words:
+        return "yearly_rate_ppm"
+    if "grace" in words and words & {"principal", "interest"}:
+        return "grace_principal" if "principal" in words else "grace_interest"
+    if "extra" in words:
+        return "extra_instalments"
+    if isinstance(value, str) and words & {"due", "to", "new", "date"}:
+        return "new_due_on"
+    raise Malformed(f"reschedule: {key!r} is not known here")
 
 
 class _Seen:

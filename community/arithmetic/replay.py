@@ -308,7 +308,7 @@ class _History:
             if purse.left:
                 self._early_principal(purse, on)
         else:
-            self._derive(on, on if early else None)
+            self._derive(on, counts if early else None)
             spread(purse, plan.slots, on, kind, rule, self._falls_due)
         self._share(monies, purse)
 

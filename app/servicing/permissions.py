@@ -6,9 +6,9 @@ declare(
     {
         "payoff:read": (is_owner, holds_office, is_auditor),
         "payoff:record": (holds_office,),
-        "receipt:reverse": (holds_office,),
-        "charge:write": (holds_office,),
-        "plan:change": (holds_office,),
-        "tranche:pay": (holds_office,),
+        "repayment:reverse": (holds_office,),
+        "loan:charge": (holds_office,),
+        "loan:change": (holds_office,),
+        "loan:pay-out": (holds_office,),
     }
 )

@@ -85,14 +85,14 @@ def settle_early(data: dict[str, Any], loan_id: str) -> Any:
 
 
 @blp.route("/receipts/<pid(rcp):receipt_id>/reversal", methods=["POST"])
-@requires("receipt:reverse")
+@requires("repayment:reverse")
 @blp.arguments(ReversalSchema)
 @money_moving(RepaymentSchema)
 def reverse_repayment(data: dict[str, Any], receipt_id: str) -> Any:
     """Take a receipt of a loan back: its money never came."""
     session = db.session()
     found = queries.get_receipt(session, receipt_id)
-    permit("receipt:reverse", loan_facts(session, queries.get_loan_by_id(session, found.loan_id)))
+    permit("repayment:reverse", loan_facts(session, queries.get_loan_by_id(session, found.loan_id)))
     repayment = service.reverse_repayment(
         session,
         repayment_id=found.id,
@@ -105,14 +105,14 @@ def reverse_repayment(data: dict[str, Any], receipt_id: str) -> Any:
 
 
 @blp.route("/loans/<pid(lon):loan_id>/charges", methods=["POST"])
-@requires("charge:write")
+@requires("loan:charge")
 @blp.arguments(ChargeInSchema)
 @money_moving(LoanSchema)
 def add_charge(data: dict[str, Any], loan_id: str) -> dict[str, Any]:
     """Put a fee or a penalty on a running loan."""
     session = db.session()
     loan = queries.get_loan(session, loan_id)
-    permit("charge:write", loan_facts(session, loan))
+    permit("loan:charge", loan_facts(session, loan))
     service.add_charge(
         session,
         loan_id=loan.id,
@@ -128,7 +128,7 @@ def add_charge(data: dict[str, Any], loan_id: str) -> dict[str, Any]:
 
 
 @blp.route("/charges/<pid(chg):charge_id>/waiver", methods=["POST"])
-@requires("charge:write")
+@requires("loan:charge")
 @blp.arguments(WaiverSchema)
 @money_moving(LoanSchema)
 def waive_charge(data: dict[str, Any], charge_id: str) -> dict[str, Any]:
@@ -136,7 +136,7 @@ def waive_charge(data: dict[str, Any], charge_id: str) -> dict[str, Any]:
     session = db.session()
     charge = changes.get_charge(session, charge_id)
     loan = queries.get_loan_by_id(session, charge.loan_id)
-    permit("charge:write", loan_facts(session, loan))
+    permit("loan:charge", loan_facts(session, loan))
     service.waive_charge(
         session,
         charge_id=charge.id,
@@ -149,7 +149,7 @@ def waive_charge(data: dict[str, Any], charge_id: str) -> dict[str, Any]:
 
 
 @blp.route("/loans/<pid(lon):loan_id>/plan-changes", methods=["POST"])
-@requires("plan:change")
+@requires("loan:change")
 @blp.arguments(PlanChangeInSchema)
 @blp.response(201, LoanSchema)
 @transactional
@@ -157,7 +157,7 @@ def change_plan(data: dict[str, Any], loan_id: str) -> dict[str, Any]:
     """Change a running loan's plan from today on, or restructure it."""
     session = db.session()
     loan = queries.get_loan(session, loan_id)
-    permit("plan:change", loan_facts(session, loan))
+    permit("loan:change", loan_facts(session, loan))
     act = service.restructure if data["restructuring"] else service.change_plan
     act(
         session,
@@ -173,7 +173,7 @@ def change_plan(data: dict[str, Any], loan_id: str) -> dict[str, Any]:
 
 
 @blp.route("/plan-changes/<pid(chn):change_id>/undoing", methods=["POST"])
-@requires("plan:change")
+@requires("loan:change")
 @blp.arguments(UndoSchema)
 @blp.response(200, LoanSchema)
 @transactional
@@ -182,7 +182,7 @@ def undo_change(data: dict[str, Any], change_id: str) -> dict[str, Any]:
     session = db.session()
     change = changes.get_change(session, change_id)
     loan = queries.get_loan_by_id(session, change.loan_id)
-    permit("plan:change", loan_facts(session, loan))
+    permit("loan:change", loan_facts(session, loan))
     service.undo_change(
         session,
         change_id=change.id,
@@ -195,13 +195,13 @@ def undo_change(data: dict[str, Any], change_id: str) -> dict[str, Any]:
 
 
 @blp.route("/loans/<pid(lon):loan_id>/disbursements", methods=["POST"])
-@requires("tranche:pay")
+@requires("loan:pay-out")
 @money_moving(LoanSchema)
 def pay_tranche(loan_id: str) -> dict[str, Any]:
     """Pay out the next tranche of a seasonal loan, on its day or later."""
     session = db.session()
     loan = queries.get_loan(session, loan_id)
-    permit("tranche:pay", loan_facts(session, loan))
+    permit("loan:pay-out", loan_facts(session, loan))
     service.pay_tranche(
         session, loan_id=loan.id, on=today(), now=now(), actor_id=caller().member_id
     )

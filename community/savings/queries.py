@@ -63,7 +63,7 @@ def balances_of_many(
     currency = get_community_by_id(session, community_id).currency
     kinds = (AccountKind.MEMBER_SAVINGS, AccountKind.MEMBER_STAKE)
     query = (
-        select(Account.member_id, Account.kind, Account.balance_minor)
+        select(Account.member_id, Account.kind, Account.balance_minor, Account.held_minor)
         .join(Book, Book.id == Account.book_id)
         .where(
             Book.community_id == community_id,
@@ -71,18 +71,17 @@ def balances_of_many(
             Account.currency == currency,
         )
     )
-    held = {
-        (member_id, kind): -balance_minor
-        for member_id, kind, balance_minor in select_by(
+    found = {
+        (member_id, kind): (-balance_minor, held_minor)
+        for member_id, kind, balance_minor, held_minor in select_by(
             session, query, Account.member_id, member_ids
         )
     }
-    return {
-        member_id: Balances(
-            community_id, member_id, currency, *(held.get((member_id, kind), 0) for kind in kinds)
-        )
-        for member_id in member_ids
-    }
+    balances = {}
+    for member_id in member_ids:
+        (free, held), (stake, _) = (found.get((member_id, kind), (0, 0)) for kind in kinds)
+        balances[member_id] = Balances(community_id, member_id, currency, free, stake, held)
+    return balances
 
 
 def all_balances(session: Session, member_id: int) -> list[Balances]:

@@ -177,6 +177,8 @@ def test_a_loan_from_application_to_payment(hamlet: Hamlet) -> None:
         "on": TODAY.isoformat(),
         "principal": cny("1000.00"),
         "interest": cny("16.04"),
+        "fee": cny("0.00"),
+        "penalty": cny("0.00"),
         "total": cny("1016.04"),
         "due": cny("0.00"),
         "overdue": cny("0.00"),

@@ -19,7 +19,7 @@ WANG = f"{HERE}/members/@wang"
 
 CURRENT = {"loan": "@current", **FIVE}
 STATEMENT = "reference,booked_on,amount\nonce-1,2026-04-01,5.00\n"
-SHEET = "sheet,collected_on,kind,member,loan,amount\nonce,2026-04-01,repayment,@wang,@current,5\n"
+SHEET = "sheet,collected_on,kind,member,loan,amount\nonce,2026-04-13,repayment,@wang,@current,5\n"
 
 # A file or a JSON object.
 Body = str | dict[str, object] | None
@@ -56,6 +56,8 @@ MOVES: list[tuple[str, str, Body]] = [
 # Entries that one of these writes: the group loan pays out each share, a call notes its claim, and
 # money leaves suspense before it goes on.
 TWO_ENTRIES = ("/calls/@call/payments", "/group-loans/@group_loan/disbursement")
+# A fee due at once is paid first: it moves what the last receipt paid.
+TWO_ENTRIES += ("/loans/@current/charges",)
 TWO_ENTRIES += ("/bank-lines/@unmatched/application", "/bank-lines/@unmatched_too/deposit")
 
 

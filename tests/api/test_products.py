@@ -39,8 +39,21 @@ def test_an_officer_offers_a_product_and_members_read_it(hamlet: Hamlet) -> None
         {"terms": TERMS, "valid_from": TODAY.isoformat(), "source": "the committee"},
     )
     assert version.status_code == 201, version.text
+    # What may be left out has the value that it says.
     assert version.json["terms"] == TERMS | {
-        "instalment_multiple": {"amount": "0.01", "currency": "CNY"}
+        "instalment_multiple": {"amount": "0.01", "currency": "CNY"},
+        "month_end": "clamp",
+        "grace_principal": 0,
+        "grace_interest": 0,
+        "principal_share_bps": 0,
+        "processing": "horizontal",
+        "future_rule": "next",
+        "recalculation": "none",
+        "early_money": "adjust_last",
+        "penalty_yearly_rate_ppm": 0,
+        "penalty_grace_days": 0,
+        "penalty_base": "principal",
+        "fees": [],
     }
     seen = hamlet.borrower.get(f"/api/v1/products/{product}")
     assert seen.json["version"] == version.json

@@ -260,7 +260,7 @@ def test_the_verifier_names_a_sheet_that_does_not_add_up(circle: Circle) -> None
         .values(amount_minor=8)
     )
     paid = session.scalars(select(Repayment)).one()
-    paid.amount_minor, paid.principal_minor = 8_00, 8_00
+    paid.amount_minor, paid.principal_minor, paid.offered_minor = 8_00, 8_00, 8_00
     session.flush()
     found = [(breach.table, breach.what) for breach in check_receiving(session)]
     assert found == [

@@ -53,6 +53,8 @@ class Life:
                 "call_day": 3,
                 "call_deadline_days": 2,
                 "write_off_day": 25,
+                # Fees on small loans are dear by the year.
+                "yearly_rate_ppm_max": 10_000_000,
             },
             terms={
                 "liability_mode": mode,
@@ -79,10 +81,8 @@ class Life:
         self.steps = [
             self.vouch,
             self.vouch,
-            self.lend,
-            self.lend,
-            self.repay,
-            self.repay,
+            *[self.lend] * 4,
+            *[self.repay] * 3,
             self.pay_call,
             self.dispute,
             self.lower,
@@ -100,6 +100,11 @@ class Life:
             self.days,
             self.days,
         ]
+
+    def begin(self) -> None:
+        """Two loans are out: a life that begins with nothing may never get to anything."""
+        for name in NAMES[:2]:
+            self.hamlet.lend(name, 90, 3)
 
     def step(self) -> str:
         """One thing happens, or is refused; returns its name."""
@@ -296,6 +301,7 @@ def live(engine: Engine, seed: int, steps: int) -> dict[str, int]:
     seen: dict[str, int] = {}
     with session_factory(engine)() as session:
         life = Life(session, seed)
+        life.begin()
         for number in range(steps):
             what = life.step()
             seen[what] = seen.get(what, 0) + 1
@@ -310,5 +316,5 @@ def live(engine: Engine, seed: int, steps: int) -> dict[str, int]:
 def test_laws_hold_after_every_step(engine: Engine, seed: int) -> None:
     steps = 50 if engine.dialect.name == "sqlite" else 20
     seen = live(engine, seed, steps)
-    # The life was one: money went out, came back, days went by.
-    assert {"lend", "days"} <= seen.keys()
+    # The life was one: days went by on money that was out.
+    assert "days" in seen

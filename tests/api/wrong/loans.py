@@ -231,14 +231,14 @@ LOANS = [
         "officer",
         "POST /loans/@current/repayments",
         paid("5.00", received_on="2026-04-14"),
-        "422 invalid",
+        "422 day-not-open",
     ),
     Wrong(
         "repaying before it was lent",
         "officer",
         "POST /loans/@current/repayments",
         paid("5.00", received_on="2026-01-01"),
-        "422 invalid",
+        "422 day-not-open",
     ),
     Wrong(
         "repaying on 30 February",

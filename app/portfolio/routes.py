@@ -21,7 +21,7 @@ from app.portfolio.schemas import (
     VintageArgs,
     VintageReportSchema,
 )
-from app.tables import CSV, csv_answer
+from app.sheets import sheet
 from community.communities import queries as communities
 from community.communities.models import Community
 from community.loans import queries as loans
@@ -52,10 +52,10 @@ def get_par(args: dict[str, Any], community_id: str) -> dict[str, Any]:
 @requires("portfolio:read")
 @limited("heavy")
 @blp.arguments(ParArgs, location="query")
-@blp.response(200, _TABLE, content_type=CSV)
+@blp.response(200, _TABLE, content_type="text/csv")
 def get_par_table(args: dict[str, Any], community_id: str) -> Response:
     """Portfolio at risk as a table."""
-    return csv_answer(*views.risk_table(_par(args, community_id)))
+    return sheet("portfolio-at-risk", *views.risk_table(_par(args, community_id)))
 
 
 @blp.route("/communities/<pid(com):community_id>/portfolio/vintages")
@@ -72,10 +72,10 @@ def get_vintages(args: dict[str, Any], community_id: str) -> dict[str, Any]:
 @requires("portfolio:read")
 @limited("heavy")
 @blp.arguments(VintageArgs, location="query")
-@blp.response(200, _TABLE, content_type=CSV)
+@blp.response(200, _TABLE, content_type="text/csv")
 def get_vintages_table(args: dict[str, Any], community_id: str) -> Response:
     """Vintages as a table."""
-    return csv_answer(*views.vintage_table(_vintages(args, community_id)))
+    return sheet("vintages", *views.vintage_table(_vintages(args, community_id)))
 
 
 @blp.route("/communities/<pid(com):community_id>/portfolio/roll-rates")
@@ -92,10 +92,10 @@ def get_roll_rates(args: dict[str, Any], community_id: str) -> dict[str, Any]:
 @requires("portfolio:read")
 @limited("heavy")
 @blp.arguments(RollArgs, location="query")
-@blp.response(200, _TABLE, content_type=CSV)
+@blp.response(200, _TABLE, content_type="text/csv")
 def get_roll_rates_table(args: dict[str, Any], community_id: str) -> Response:
     """Roll rates as a table."""
-    return csv_answer(*views.roll_table(_rolls(args, community_id)))
+    return sheet("roll-rates", *views.roll_table(_rolls(args, community_id)))
 
 
 @blp.route("/communities/<pid(com):community_id>/portfolio/classes")
@@ -108,10 +108,10 @@ def get_classes(community_id: str) -> dict[str, Any]:
 
 @blp.route("/communities/<pid(com):community_id>/portfolio/classes.csv")
 @requires("portfolio:read")
-@blp.response(200, _TABLE, content_type=CSV)
+@blp.response(200, _TABLE, content_type="text/csv")
 def get_classes_table(community_id: str) -> Response:
     """Classes of risk as a table."""
-    return csv_answer(*views.class_table(_classes(community_id)))
+    return sheet("classes", *views.class_table(_classes(community_id)))
 
 
 @blp.route("/loans/<pid(lon):loan_id>/class")

@@ -305,6 +305,12 @@ class ReceiptLoanSchema(Schema):
     borrower = ma.fields.Nested(SheetPersonSchema, required=True)
     payer = ma.fields.Nested(SheetPersonSchema, required=True, allow_none=True)
     source = ma.fields.Enum(RepaymentSource, by_value=ma.fields.String, required=True)
+    reversed_on = Day(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Taken back on this day: the money does not count any more."},
+    )
+    reversed_reason = ma.fields.String(required=True, allow_none=True)
     parts = ma.fields.List(ma.fields.Nested(ReceiptPartSchema), required=True)
     left = ma.fields.Nested(
         ReceiptLeftSchema,

@@ -284,6 +284,8 @@ def _loan_receipt(session: Session, receipt: LoanReceipt) -> dict[str, Any]:
             "borrower": people[loan.borrower_id],
             "payer": people.get(repayment.payer_id or 0),
             "source": repayment.source,
+            "reversed_on": repayment.reversed_on,
+            "reversed_reason": repayment.reversed_reason,
             "parts": [
                 {"part": part, "amount_minor": minor, "currency": currency}
                 for part, minor in receipt.parts

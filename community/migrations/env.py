@@ -5,11 +5,14 @@ a migration must not change when the code does.
 """
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Literal
 
 import sqlalchemy as sa
 from alembic import context
 from flask import current_app
+from sqlalchemy import Connection
 from sqlalchemy.types import TypeDecorator
 
 from community.database import BigId, MinorUnits, UtcTime
@@ -38,7 +41,10 @@ def run() -> None:
     arguments = dict(current_app.extensions["migrate"].configure_args)
     engine = current_app.extensions["migrate"].db.engine
     options = {WRITE_LOCK: True, STATEMENT_TIMEOUT: 0}
-    with engine.connect().execution_options(**options) as connection:
+    with (
+        engine.connect().execution_options(**options) as connection,
+        _keys_held_at_the_end(connection),
+    ):
         context.configure(
             connection=connection,
             target_metadata=metadata,
@@ -51,6 +57,33 @@ def run() -> None:
             # index over an expression drops and makes it again; a test compares the schemas.
             warnings.filterwarnings("ignore", message="Skipped unsupported reflection of expr")
             context.run_migrations()
+            _check_keys(connection)
+
+
+@contextmanager
+def _keys_held_at_the_end(connection: Connection) -> Iterator[None]:
+    """Let SQLite make tables anew that others point at.
+
+    Dropping the old table would count as deleting all its rows. SQLite holds foreign keys again
+    afterwards; between transactions is the only time at which it can be told.
+    """
+    raw: Any = connection.connection.dbapi_connection
+    if connection.dialect.name != "sqlite":
+        yield
+        return
+    raw.execute("PRAGMA foreign_keys = OFF")
+    try:
+        yield
+    finally:
+        raw.execute("PRAGMA foreign_keys = ON")
+
+
+def _check_keys(connection: Connection) -> None:
+    """Nothing that was left pointing nowhere is committed."""
+    if connection.dialect.name == "sqlite":
+        broken = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
+        if broken is not None:
+            raise SystemExit(f"A migration left table {broken[0]} pointing at a missing row.")
 
 
 if context.is_offline_mode():

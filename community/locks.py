@@ -27,6 +27,8 @@ LOCK_RANK: dict[str, int] = {
             "memberships",
             "groups",
             "group_members",
+            "seasons",
+            "declared_events",
             "group_loans",
             "loans",
             "calls",

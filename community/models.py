@@ -12,6 +12,7 @@ import community.loans.models
 import community.members.models
 import community.products.models
 import community.savings.models
+import community.seasons.models
 import community.trust.models
 from community.database import Base, MinorUnits
 

@@ -22,6 +22,7 @@ from community.members.checks import check_members
 from community.models import metadata
 from community.products.checks import check_products
 from community.savings.checks import check_savings
+from community.seasons.checks import check_seasons
 from community.trust.checks import check_trust
 
 
@@ -38,6 +39,7 @@ CHECKS: tuple[tuple[str, Callable[[Session], Iterator[Breach]]], ...] = (
     ("standings agree with the books", check_trust),
     ("products are what they were published as", check_products),
     ("loans agree with their schedules, payments and the books", check_loans),
+    ("declared events did what they say", check_seasons),
     ("promises, cover, caps and claims", check_guarantees),
 )
 

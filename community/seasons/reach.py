@@ -228,4 +228,3 @@ def _candidates(event: DeclaredEvent, community: Community) -> Select[Loan]:
         .order_by(Loan.id)
     )
     return query if event.crop is None else query.where(Season.crop == event.crop)
-

@@ -185,9 +185,7 @@ def _create_events() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_declared_event_steps")),
     )
-    op.create_index(
-        op.f("ix_declared_event_steps_event_id"), "declared_event_steps", ["event_id"]
-    )
+    op.create_index(op.f("ix_declared_event_steps_event_id"), "declared_event_steps", ["event_id"])
     op.create_table(
         "declared_event_loans",
         sa.Column("id", BIG, autoincrement=True, nullable=False),
@@ -229,9 +227,7 @@ def _create_events() -> None:
         sa.UniqueConstraint(
             "event_id", "loan_id", name=op.f("uq_declared_event_loans_event_id_loan_id")
         ),
-        sa.UniqueConstraint(
-            "loan_id", "place", name=op.f("uq_declared_event_loans_loan_id_place")
-        ),
+        sa.UniqueConstraint("loan_id", "place", name=op.f("uq_declared_event_loans_loan_id_place")),
     )
     op.create_index(
         "ix_declared_event_loans_work", "declared_event_loans", ["event_id", "status", "loan_id"]

@@ -31,6 +31,7 @@ FEATURES = [
     "products",
     "loans",
     "guarantees",
+    "seasons",
     "credit",
     "ledger",
     "importing",

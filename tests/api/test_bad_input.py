@@ -11,7 +11,7 @@ from werkzeug.test import TestResponse
 
 from tests.api.people import assert_problem
 from tests.api.world import World
-from tests.api.wrong import amounts, groups, loans, others, places, trust, web
+from tests.api.wrong import amounts, groups, loans, others, places, seasons, trust, web
 from tests.api.wrong.shape import FRESH, Raw, Wrong
 
 TABLE = [
@@ -31,6 +31,7 @@ TABLE = [
     *places.COMMUNITIES,
     *places.MEMBERS,
     *places.PRODUCTS,
+    *seasons.SEASONS,
 ]
 
 

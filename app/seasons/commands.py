@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 
 from app.clock import now, today
 from app.extensions import db
-from app.seasons.work import work_off
+from app.seasons.work import PORTION, work_off
 from app.transaction import run_unit
 from community.errors import CommunityError
 from community.seasons import queries, service
@@ -45,24 +45,39 @@ def preview(event: str) -> None:
 @cli.command("apply")
 @click.argument("event")
 @click.option("--reason", default="", help="Why, and where that is written down.")
-def apply(event: str, reason: str) -> None:
+@click.option(
+    "--portion",
+    default=PORTION,
+    type=click.IntRange(1, 10_000),
+    show_default=True,
+    help="Loans in one unit of work.",
+)
+def apply(event: str, reason: str, portion: int) -> None:
     """Apply a previewed event. Killed half-way, run it again and it goes on."""
-    _work(event, reason, service.begin_applying, service.apply_some)
+    _work(event, reason, portion, service.begin_applying, service.apply_some)
 
 
 @cli.command("undo")
 @click.argument("event")
 @click.option("--reason", required=True, help="Why it is taken back.")
-def undo(event: str, reason: str) -> None:
+@click.option(
+    "--portion",
+    default=PORTION,
+    type=click.IntRange(1, 10_000),
+    show_default=True,
+    help="Loans in one unit of work.",
+)
+def undo(event: str, reason: str, portion: int) -> None:
     """Put every loan's plan back as if the event had not been. Resumes like apply."""
-    _work(event, reason, service.begin_undoing, service.undo_some)
+    _work(event, reason, portion, service.begin_undoing, service.undo_some)
 
 
 def _work(
     event: str,
     reason: str,
+    portion: int,
     begin: Callable[..., DeclaredEvent],
-    portion: Callable[..., int],
+    work: Callable[..., int],
 ) -> None:
     row_id = _event(event).id
     session = db.session()
@@ -78,9 +93,10 @@ def _work(
     with click.progressbar(length=whole or 0, label="loans") as bar:
         work_off(
             session,
-            portion,
+            work,
             event_id=row_id,
             actor_id=None,
+            limit=portion,
             progress=lambda left: bar.update(max((whole or 0) - left - bar.pos, 0)),
         )
     done = queries.progress_of(session, [row_id])[row_id]

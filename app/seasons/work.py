@@ -18,14 +18,16 @@ def work_off(
     *,
     event_id: int,
     actor_id: int | None,
+    limit: int | None = None,
     enough: Callable[[], bool] = lambda: False,
     progress: Callable[[int], None] = lambda left: None,
 ) -> int:
-    """Run `apply_some` or `undo_some` until nothing is left, or `enough` says so; what is left.
+    """Run `apply_some` or `undo_some` until nothing is left or `enough` says so; what is left.
 
-    Killed between two portions or inside one, it goes on where it stopped when it is run again.
+    `limit` loans at a time. Killed between two portions or inside one, it goes on where it stopped
+    when it is run again.
     """
-    step: dict[str, Any] = {"event_id": event_id, "actor_id": actor_id, "limit": PORTION}
+    step: dict[str, Any] = {"event_id": event_id, "actor_id": actor_id, "limit": limit or PORTION}
     while True:
         left = run_unit(session, portion, on=today(), now=now(), **step)
         progress(left)

@@ -15,7 +15,7 @@ from community.ledger.events import record_event
 from community.loans import service as loans
 from community.loans.models import Instalment, Loan
 from community.loans.schedule import read_loan_terms
-from community.locks import lock_one
+from community.locks import lock_once
 from community.seasons.effects import (
     DuesChange,
     LoanRate,
@@ -64,16 +64,18 @@ def apply_to_loan(
     when a change cannot be taken back because more interest was paid than the plan without it
     has. Locks the loan.
     """
-    loan = lock_one(session, Loan, loan_id)
-    rows = _instalments(session, loan.id)
-    before = _plan(rows)
-    rate = LoanRate.of(read_loan_terms(loan.terms).product)
-    if change.taken_back:
-        after = _without(session, loan.id, change, before, rate)
-        if after is None:
-            return None
-    else:
-        after = change_plan(before, change.dues, rate)
+    loan = lock_once(session, Loan, loan_id)
+    # What is pending belongs to other loans: all of a portion is written at once.
+    with session.no_autoflush:
+        rows = _instalments(session, loan.id)
+        before = _plan(rows)
+        rate = LoanRate.of(read_loan_terms(loan.terms).product)
+        if change.taken_back:
+            after = _without(session, loan.id, change, before, rate)
+            if after is None:
+                return None
+        else:
+            after = change_plan(before, change.dues, rate)
     _write(session, loan.id, rows, after)
     loan.version += 1
     if loan.overdue_since_on is not None:
@@ -94,11 +96,6 @@ def apply_to_loan(
         },
     )
     return Replanned(before, after)
-
-
-def plan_of(session: Session, loan_id: int) -> tuple[PlanRow, ...]:
-    """A loan's plan as its instalments have it now, in the order of their numbers."""
-    return _plan(_instalments(session, loan_id))
 
 
 def unpaid_minor(rows: Sequence[PlanRow]) -> int:
@@ -195,7 +192,6 @@ def _write(
                 setattr(instalments[number - 1], name, value)
     for spare in instalments[len(rows) :]:
         session.delete(spare)
-    session.flush()  # what is owed is read from the rows next
 
 
 def _instalments(session: Session, loan_id: int) -> Sequence[Instalment]:

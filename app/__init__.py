@@ -34,6 +34,7 @@ FEATURES = [
     "guarantees",
     "servicing",
     "portfolio",
+    "seasons",
     "credit",
     "ledger",
     "importing",

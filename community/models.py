@@ -14,6 +14,7 @@ import community.portfolio.guards
 import community.portfolio.models
 import community.products.models
 import community.savings.models
+import community.seasons.models
 import community.trust.models
 from community.database import Base, MinorUnits
 

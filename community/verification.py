@@ -25,6 +25,7 @@ from community.models import metadata
 from community.portfolio.checks import check_portfolio
 from community.products.checks import check_products
 from community.savings.checks import check_savings
+from community.seasons.checks import check_seasons
 from community.trust.checks import check_trust
 
 
@@ -44,6 +45,7 @@ CHECKS: tuple[Check, ...] = (
     ("products are what they were published as", check_products),
     ("loans agree with their schedules, payments and the books", check_loans),
     ("classes and provisions follow from their history and the books", check_portfolio),
+    ("declared events did what they say", check_seasons),
     ("promises, cover, caps and claims", check_guarantees),
 )
 

@@ -264,7 +264,16 @@ class FrozenSeasonSchema(SeasonSchema):
     """The calendar that a loan froze."""
 
     class Meta(SeasonSchema.Meta):
-        exclude = ("id", "community", "code")
+        exclude = (
+            "id",
+            "community",
+            "code",
+            "year_label",
+            "notes",
+            "source",
+            "windows",
+            "in_use",
+        )
 
 
 class LoanSchema(LoanSummarySchema):

@@ -83,6 +83,7 @@ class Loan(Base):
         Index("ix_loans_borrower", "borrower_id", "community_id", "status"),
         Index("ix_loans_community_status", "community_id", "status"),
         Index("ix_loans_group_loan_id", "group_loan_id"),
+        Index("ix_loans_season_id", "season_id", "community_id", "status"),
     )
 
     id: Mapped[Key]

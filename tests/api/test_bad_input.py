@@ -11,7 +11,18 @@ from werkzeug.test import TestResponse
 
 from tests.api.people import assert_problem
 from tests.api.world import World
-from tests.api.wrong import amounts, groups, ledger, loans, others, places, servicing, trust, web
+from tests.api.wrong import (
+    amounts,
+    groups,
+    ledger,
+    loans,
+    others,
+    places,
+    seasons,
+    servicing,
+    trust,
+    web,
+)
 from tests.api.wrong.shape import FRESH, Raw, Wrong
 
 TABLE = [
@@ -34,6 +45,7 @@ TABLE = [
     *places.COMMUNITIES,
     *places.MEMBERS,
     *places.PRODUCTS,
+    *seasons.SEASONS,
 ]
 
 

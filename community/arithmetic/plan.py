@@ -249,8 +249,10 @@ class Plan:
         """Unpaid dues of a window fall due some days later."""
         if event.days < 0:
             raise HistoryImpossible("Dues are moved to a later day.", field="days")
-        for slot in self._pinned(event.on, event.from_on, event.until_on):
+        moved = self._pinned(event.on, event.from_on, event.until_on)
+        for slot in moved:
             slot.due_on += timedelta(days=event.days)
+        self._waive(event, [slot.due_on for slot in moved])
         self._realign()
 
     def split(self, event: SplitDues) -> None:
@@ -258,6 +260,9 @@ class Plan:
         if event.parts < 1 or event.step < 1:
             raise HistoryImpossible("Dues are split into parts some periods apart.", field="parts")
         terms = self.terms
+        unit = terms.period_unit if event.unit is None else event.unit
+        length = event.step * (terms.period_length if event.unit is None else 1)
+        days = []
         for slot in self._pinned(event.on, event.from_on, event.until_on):
             shares = allocate(slot.principal - slot.paid_principal, [1] * event.parts)
             flats = allocate(max(slot.flat - slot.paid_interest, 0), [1] * event.parts)
@@ -265,10 +270,10 @@ class Plan:
             if slot.flat:
                 slot.flat += flats[0] - sum(flats)
             for k in range(1, event.parts):
-                count = terms.period_length * event.step * k
-                unit, end = terms.period_unit, terms.month_end
-                due_on = step(slot.due_on, unit, count, end)
+                due_on = step(slot.due_on, unit, length * k, terms.month_end)
                 self.slots.append(Slot(due_on, due_on, fixed=shares[k], flat=flats[k]))
+                days.append(due_on)
+        self._waive(event, days)
         self._realign()
 
     def freeze(self, event: FreezeDues) -> None:
@@ -283,9 +288,14 @@ class Plan:
         for slot in self.regular:
             if slot.due_on >= since and _unpaid(slot):
                 slot.due_on += late
-        if event.interest is FrozenInterest.WAIVED:
-            self.pauses.append((max(event.on, event.from_on), event.resume_on))
+        self._waive(event, [event.resume_on])
         self._realign()
+
+    def _waive(self, event: MoveDues | SplitDues | FreezeDues, days: Sequence[date]) -> None:
+        """No interest until the last of the days to which dues were put off, if that was said."""
+        begin = max(event.on, event.from_on)
+        if event.interest is FrozenInterest.WAIVED and begin < max(days, default=begin):
+            self.pauses.append((begin, max(days)))
 
     def _pinned(self, on: date, from_on: date, until_on: date) -> list[Slot]:
         """Keep every row's principal as it is planned now; the window's rows with something left.

@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.types import JSON
 
@@ -289,11 +290,11 @@ class Instalment(Base):
     paid_fee_minor: Mapped[Minor] = mapped_column(default=0)
     paid_penalty_minor: Mapped[Minor] = mapped_column(default=0)
 
-    @property
+    @hybrid_property
     def due_minor(self) -> int:
         return self.principal_minor + self.interest_minor + self.fee_minor + self.penalty_minor
 
-    @property
+    @hybrid_property
     def paid_minor(self) -> int:
         return (
             self.paid_principal_minor

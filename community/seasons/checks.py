@@ -1,4 +1,4 @@
-"""Proving declared events: what they say they did is what the loans' plans are."""
+"""Proving declared events: what they say they did is what the loans' histories say."""
 
 from collections.abc import Iterator
 
@@ -7,8 +7,7 @@ from sqlalchemy.orm import Session
 
 from community.errors import CommunityError
 from community.ledger.checks import Breach
-from community.loans.models import Instalment
-from community.seasons.effects import read_rows
+from community.loans.models import LoanChange
 from community.seasons.models import (
     DeclaredEvent,
     DeclaredEventLoan,
@@ -18,7 +17,6 @@ from community.seasons.models import (
 )
 from community.seasons.plans import IN_FORCE, change_of
 
-PORTION = 500
 # What the loans of an event can be, by what the event is.
 FITTING = {
     EventStatus.DRAFT: frozenset[EventLoanStatus](),
@@ -35,10 +33,10 @@ FITTING = {
 
 
 def check_seasons(session: Session) -> Iterator[Breach]:
-    """Laws 5 and 7: events can be read, their steps lead to where they are, plans are theirs."""
+    """Laws 5 and 7: events can be read, their steps lead to where they are, changes are theirs."""
     yield from _events_are_whole(session)
     yield from _loans_fit_their_event(session)
-    yield from _plans_are_as_changed(session)
+    yield from _changes_are_theirs(session)
 
 
 def _events_are_whole(session: Session) -> Iterator[Breach]:
@@ -80,52 +78,37 @@ def _loans_fit_their_event(session: Session) -> Iterator[Breach]:
         yield _breach(event, f"is {event.status} but {count} of its loans are {status}")
 
 
-def _plans_are_as_changed(session: Session) -> Iterator[Breach]:
-    """The last change in force of a loan made the plan that its instalments have."""
-    newest = (
-        select(DeclaredEventLoan.loan_id, func.max(DeclaredEventLoan.place).label("place"))
-        .where(DeclaredEventLoan.status.in_(IN_FORCE))
-        .group_by(DeclaredEventLoan.loan_id)
-        .subquery()
-    )
-    reached = 0
-    while True:
-        records = session.execute(
-            select(DeclaredEventLoan.id, DeclaredEventLoan.loan_id, DeclaredEventLoan.after)
-            .join(
-                newest,
-                and_(
-                    newest.c.loan_id == DeclaredEventLoan.loan_id,
-                    newest.c.place == DeclaredEventLoan.place,
-                ),
+def _changes_are_theirs(session: Session) -> Iterator[Breach]:
+    """A loan that an event changed has its change, in force or undone like the record of it.
+
+    That the loan's plan follows from its changes is proved with the loans.
+    """
+    in_force = DeclaredEventLoan.status.in_(IN_FORCE)
+    records = session.execute(
+        select(DeclaredEventLoan.id, DeclaredEventLoan.status)
+        .join(DeclaredEvent, DeclaredEvent.id == DeclaredEventLoan.event_id)
+        .join(LoanChange, LoanChange.id == DeclaredEventLoan.change_id)
+        .where(
+            or_(
+                in_force != LoanChange.undone_on.is_(None),
+                LoanChange.loan_id != DeclaredEventLoan.loan_id,
+                LoanChange.source != DeclaredEvent.public_id,
             )
-            .where(DeclaredEventLoan.id > reached)
-            .order_by(DeclaredEventLoan.id)
-            .limit(PORTION)
-        ).all()
-        if not records:
-            return
-        reached = records[-1].id
-        plans: dict[int, list[tuple[object, int, int]]] = {r.loan_id: [] for r in records}
-        rows = session.execute(
-            select(
-                Instalment.loan_id,
-                Instalment.due_on,
-                Instalment.principal_minor,
-                Instalment.interest_minor,
-            )
-            .where(Instalment.loan_id.in_(plans))
-            .order_by(Instalment.loan_id, Instalment.number)
         )
-        for loan_id, due_on, principal, interest in rows:
-            plans[loan_id].append((due_on, principal, interest))
-        for record in records:
-            made = [
-                (r.due_on, r.principal_minor, r.interest_minor) for r in read_rows(record.after)
-            ]
-            if plans[record.loan_id] != made:
-                what = f"loan {record.loan_id} has other dues than its last declared event made"
-                yield Breach(5, "declared_event_loans", str(record.id), what)
+        .order_by(DeclaredEventLoan.id)
+    )
+    for record_id, status in records:
+        what = f"is {status} but its loan's change of plan is not"
+        yield Breach(7, "declared_event_loans", str(record_id), what)
+    strays = session.execute(
+        select(DeclaredEvent, LoanChange.public_id)
+        .join(LoanChange, LoanChange.source == DeclaredEvent.public_id)
+        .outerjoin(DeclaredEventLoan, DeclaredEventLoan.change_id == LoanChange.id)
+        .where(DeclaredEventLoan.id.is_(None))
+        .order_by(LoanChange.id)
+    )
+    for event, change_id in strays:
+        yield _breach(event, f"has no record of the change {change_id} that belongs to it")
 
 
 def _breach(event: DeclaredEvent, what: str) -> Breach:

@@ -98,10 +98,10 @@ class DeclaredEventLoan(Base):
     __table_args__ = (
         # Whatever is repeated, an event changes a loan at most once.
         UniqueConstraint("event_id", "loan_id"),
-        UniqueConstraint("loan_id", "place"),
+        UniqueConstraint("change_id"),
         CheckConstraint(
-            "(status IN ('applied', 'undone', 'kept')) = (place IS NOT NULL)",
-            name="changed_has_its_place",
+            "(status IN ('applied', 'undone', 'kept')) = (change_id IS NOT NULL)",
+            name="changed_has_its_change",
         ),
         Index("ix_declared_event_loans_work", "event_id", "status", "loan_id"),
     )
@@ -114,9 +114,10 @@ class DeclaredEventLoan(Base):
     reason: Mapped[str] = mapped_column(String(40), default="")
     # A hash of what the preview saw of the loan.
     fingerprint: Mapped[str] = mapped_column(String(64))
-    # Which change of the loan's plan this is; later ones build on earlier ones.
-    place: Mapped[int | None]
-    # The plan as rows of `seasons.effects.PlanRow`.
+    # The change of the loan's plan that it is, or was.
+    change_id: Mapped[int | None] = mapped_column(ForeignKey("loan_changes.id"))
+    # The plan when the event met it and when it had changed it, as rows of
+    # `seasons.effects.PlanRow`. What became of it since is in the loan's history.
     before: Mapped[list[list[Any]]] = mapped_column(JSON)
     after: Mapped[list[list[Any]]] = mapped_column(JSON)
     # What is unpaid in all.

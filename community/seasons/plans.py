@@ -1,156 +1,52 @@
-"""One loan's plan under declared events: changed, and put back as if one of them had never been.
+"""A declared event as a change of one loan's plan: made, and taken back.
 
-Each change keeps the plan that it met and the plan that it made. Taking one back begins at the
-plan that it met, lets what was paid since be paid there, and makes the later changes anew.
+What happens to the plan is decided by the loan's own history: the change is one more thing that
+happened to the loan, and taken back it never did.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from community.ledger.events import record_event
-from community.loans import service as loans
-from community.loans.models import Instalment, Loan
-from community.loans.schedule import read_loan_terms
-from community.locks import lock_once
-from community.seasons.effects import (
-    DuesChange,
-    LoanRate,
-    PlanRow,
-    change_plan,
-    pay_rows,
-    read_effect,
-    read_rows,
-)
-from community.seasons.models import DeclaredEvent, DeclaredEventLoan, EventLoanStatus
+from community.arithmetic.events import Event
+from community.guarantees.cover import LoanCover
+from community.loans.history import event_of
+from community.loans.models import ChangeKind, LoanChange
+from community.seasons.effects import DuesChange, FreezeDues, MoveDues, read_effect
+from community.seasons.models import DeclaredEvent, EventLoanStatus
+from community.servicing import service as servicing
 
-# A change that is part of the loan's plan as it is now.
+# The loan's plan is as the event changed it.
 IN_FORCE = (EventLoanStatus.APPLIED, EventLoanStatus.KEPT)
-
-
-@dataclass(frozen=True, slots=True)
-class LoanChange:
-    """An event's change of one loan: made, or taken back."""
-
-    event_id: int
-    dues: DuesChange
-    taken_back: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Replanned:
-    """A loan's plan before and after."""
-
-    before: tuple[PlanRow, ...]
-    after: tuple[PlanRow, ...]
 
 
 def apply_to_loan(
     session: Session,
+    cover: LoanCover,
     *,
-    loan_id: int,
-    change: LoanChange,
+    event: DeclaredEvent,
     on: date,
     now: datetime,
     actor_id: int | None,
-) -> Replanned | None:
-    """The loan's plan follows a declared event's change, or does as if it had never been made.
+) -> LoanChange:
+    """The plan of a loan, locked with its cover, follows the event from `on` on.
 
-    What was paid and booked stays so; no money moves. The day since when the loan is overdue
-    follows what is still unpaid; its status is left to the caller. None, and nothing is changed,
-    when a change cannot be taken back because more interest was paid than the plan without it
-    has. Locks the loan.
+    No money moves. Raises what `loans.changes.change_plan` raises.
     """
-    loan = lock_once(session, Loan, loan_id)
-    # What is pending belongs to other loans: all of a portion is written at once.
-    with session.no_autoflush:
-        rows = _instalments(session, loan.id)
-        before = _plan(rows)
-        rate = LoanRate.of(read_loan_terms(loan.terms).product)
-        if change.taken_back:
-            after = _without(session, loan.id, change, before, rate)
-            if after is None:
-                return None
-        else:
-            after = change_plan(before, change.dues, rate)
-    _write(session, loan.id, rows, after)
-    loan.version += 1
-    if loan.overdue_since_on is not None:
-        since = loans.owed(session, loan=loan, on=on).overdue_since_on
-        loan.overdue_since_on = since or loan.overdue_since_on
-    record_event(
+    kind, parameters = as_change(change_of(event))
+    return servicing.change_locked(
         session,
-        community_id=loan.community_id,
-        kind="loan.dues_restored" if change.taken_back else "loan.dues_changed",
-        subject=loan.public_id,
-        actor_id=actor_id,
+        cover,
+        kind=kind,
+        parameters=parameters,
+        reason=event.reason,
+        on=on,
         now=now,
-        facts={
-            "on": on.isoformat(),
-            "event": session.get_one(DeclaredEvent, change.event_id).public_id,
-            "unpaid_before_minor": unpaid_minor(before),
-            "unpaid_after_minor": unpaid_minor(after),
-        },
+        actor_id=actor_id,
+        effective_on=on,
+        source=event.public_id,
     )
-    return Replanned(before, after)
-
-
-def unpaid_minor(rows: Sequence[PlanRow]) -> int:
-    """What is unpaid of a plan, principal and interest."""
-    return sum(row.unpaid_minor for row in rows)
-
-
-def _plan(instalments: Sequence[Instalment]) -> tuple[PlanRow, ...]:
-    return tuple(
-        PlanRow(
-            row.due_on,
-            row.principal_minor,
-            row.interest_minor,
-            row.paid_principal_minor,
-            row.paid_interest_minor,
-        )
-        for row in instalments
-    )
-
-
-def _without(
-    session: Session,
-    loan_id: int,
-    change: LoanChange,
-    present: tuple[PlanRow, ...],
-    rate: LoanRate,
-) -> tuple[PlanRow, ...] | None:
-    """The plan without one change; later ones are made anew on it, and note what they made."""
-    records = session.scalars(
-        select(DeclaredEventLoan)
-        .where(DeclaredEventLoan.loan_id == loan_id, DeclaredEventLoan.status.in_(IN_FORCE))
-        .order_by(DeclaredEventLoan.place)
-        .execution_options(populate_existing=True)
-    ).all()
-    own = next(record for record in records if record.event_id == change.event_id)
-    later = [record for record in records if (record.place or 0) > (own.place or 0)]
-    plan: tuple[PlanRow, ...] | None = read_rows(own.before)
-    paid = _paid(read_rows(own.after))
-    remade = []
-    for record in later:
-        met = read_rows(record.before)
-        plan = _pay_on(plan, paid, _paid(met))
-        if plan is None:
-            return None
-        event = session.get_one(DeclaredEvent, record.event_id)
-        made = change_plan(plan, change_of(event), rate)
-        remade.append((record, plan, made))
-        plan, paid = made, _paid(read_rows(record.after))
-    plan = _pay_on(plan, paid, _paid(present))
-    if plan is not None:
-        for record, met, made in remade:
-            record.before = [row.to_document() for row in met]
-            record.after = [row.to_document() for row in made]
-            record.before_minor, record.after_minor = unpaid_minor(met), unpaid_minor(made)
-    return plan
 
 
 def change_of(event: DeclaredEvent) -> DuesChange:
@@ -158,47 +54,26 @@ def change_of(event: DeclaredEvent) -> DuesChange:
     return DuesChange(read_effect(event.effect), event.dues_from, event.dues_until)
 
 
-def _paid(rows: Sequence[PlanRow]) -> tuple[int, int]:
-    return (
-        sum(row.paid_principal_minor for row in rows),
-        sum(row.paid_interest_minor for row in rows),
-    )
+def as_change(change: DuesChange) -> tuple[ChangeKind, dict[str, Any]]:
+    """What an event does, as loans keep changes of their plans."""
+    effect = change.effect
+    parameters: dict[str, Any] = {
+        "from_on": change.dues_from.isoformat(),
+        "until_on": change.dues_until.isoformat(),
+        "interest": effect.interest.value,
+    }
+    if isinstance(effect, MoveDues):
+        return ChangeKind.MOVE, parameters | {"days": effect.days}
+    if isinstance(effect, FreezeDues):
+        return ChangeKind.FREEZE, parameters | {"resume_on": effect.until.isoformat()}
+    return ChangeKind.SPLIT, parameters | {
+        "parts": effect.parts,
+        "unit": effect.step_unit.value,
+        "step": effect.step_length,
+    }
 
 
-def _pay_on(
-    plan: tuple[PlanRow, ...] | None, before: tuple[int, int], after: tuple[int, int]
-) -> tuple[PlanRow, ...] | None:
-    if plan is None or before == after:
-        return plan
-    return pay_rows(plan, after[0] - before[0], after[1] - before[1])
-
-
-def _write(
-    session: Session, loan_id: int, instalments: Sequence[Instalment], rows: Sequence[PlanRow]
-) -> None:
-    """The loan's instalments become these rows; a number keeps its row as long as it is used."""
-    for number, row in enumerate(rows, start=1):
-        values = {
-            "due_on": row.due_on,
-            "principal_minor": row.principal_minor,
-            "interest_minor": row.interest_minor,
-            "paid_principal_minor": row.paid_principal_minor,
-            "paid_interest_minor": row.paid_interest_minor,
-        }
-        if number > len(instalments):
-            session.add(Instalment(loan_id=loan_id, number=number, **values))
-        else:
-            for name, value in values.items():
-                setattr(instalments[number - 1], name, value)
-    for spare in instalments[len(rows) :]:
-        session.delete(spare)
-
-
-def _instalments(session: Session, loan_id: int) -> Sequence[Instalment]:
-    return session.scalars(
-        select(Instalment)
-        .where(Instalment.loan_id == loan_id)
-        .order_by(Instalment.number)
-        # The loan's lock guards them: what the session read before it may be old.
-        .execution_options(populate_existing=True)
-    ).all()
+def as_happening(change: DuesChange, on: date) -> Event:
+    """What an event that is applied on a day does, as the arithmetic takes it."""
+    kind, parameters = as_change(change)
+    return event_of(kind, on, parameters)

@@ -11,22 +11,18 @@ from typing import Any
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
+from community.arithmetic.replay import replay
+from community.arithmetic.state import Amounts, State
 from community.communities import queries as communities
 from community.communities.models import Community
+from community.loans.history import read_histories
 from community.loans.models import Instalment, Loan, LoanStatus
 from community.loans.schedule import read_loan_terms
 from community.loans.states import LIVE
 from community.products.models import Season
-from community.seasons.effects import (
-    DuesChange,
-    LoanRate,
-    PlanRow,
-    change_plan,
-    deferral_days,
-    touches,
-)
+from community.seasons.effects import DuesChange, PlanRow, deferral_days, touches
 from community.seasons.models import DeclaredEvent, DeclaredEventLoan
-from community.seasons.plans import IN_FORCE, change_of
+from community.seasons.plans import IN_FORCE, as_happening, change_of
 
 # So many loans are read at once, whatever there is.
 PORTION = 500
@@ -96,8 +92,8 @@ class Tally:
         }
 
 
-def reached_loans(session: Session, event: DeclaredEvent) -> Iterator[Reached]:
-    """Every loan that the event reaches, by id, in portions of bounded size.
+def reached_loans(session: Session, event: DeclaredEvent, on: date) -> Iterator[Reached]:
+    """Every loan that the event, applied on a day, reaches, by id, in portions of bounded size.
 
     A loan is reached if it follows the event's crop in its region, is paid out, and has something
     unpaid that falls due in the window. Closed loans have nothing unpaid and are not named.
@@ -110,7 +106,7 @@ def reached_loans(session: Session, event: DeclaredEvent) -> Iterator[Reached]:
         loans = session.scalars(query).all()
         if not loans:
             return
-        yield from look_at(session, event, loans, limits)
+        yield from look_at(session, event, loans, limits, on)
         last = loans[-1].id
 
 
@@ -131,27 +127,21 @@ class DeferralLimits:
 
 
 def look_at(
-    session: Session, event: DeclaredEvent, loans: Sequence[Loan], limits: DeferralLimits
+    session: Session,
+    event: DeclaredEvent,
+    loans: Sequence[Loan],
+    limits: DeferralLimits,
+    on: date,
 ) -> Iterator[Reached]:
-    """What the event does to each of these loans as they are now; two statements for all."""
+    """What the event, applied on a day, does to each of these loans as they are now.
+
+    The same number of statements, however many loans.
+    """
     change = change_of(event)
     ids = [loan.id for loan in loans]
-    plans: dict[int, list[PlanRow]] = {loan_id: [] for loan_id in ids}
-    rows = session.execute(
-        select(
-            Instalment.loan_id,
-            Instalment.due_on,
-            Instalment.principal_minor,
-            Instalment.interest_minor,
-            Instalment.paid_principal_minor,
-            Instalment.paid_interest_minor,
-        )
-        .where(Instalment.loan_id.in_(ids))
-        .order_by(Instalment.loan_id, Instalment.number)
-    )
-    for loan_id, due_on, principal, interest, paid_principal, paid_interest in rows:
-        row = PlanRow(due_on, principal, interest, paid_principal, paid_interest)
-        plans[loan_id].append(row)
+    running = [loan for loan in loans if loan.status in LIVE]
+    histories = read_histories(session, running)
+    ended = _kept_rows(session, [loan.id for loan in loans if loan.status not in LIVE])
     deferred: dict[int, int] = dict(
         session.execute(
             select(DeclaredEventLoan.loan_id, func.sum(DeclaredEventLoan.deferral_days))
@@ -164,40 +154,81 @@ def look_at(
         ).all()
     )
     for loan in loans:
-        room = limits.of(loan.community_id) - int(deferred.get(loan.id, 0))
-        yield _look(loan, tuple(plans[loan.id]), change, room)
+        terms = read_loan_terms(loan.terms).product
+        after: tuple[PlanRow, ...] | None = None
+        days = 0
+        if loan.id in histories:
+            contract, happened = histories[loan.id]
+            before = _rows(replay(contract, happened, on))
+            days = deferral_days(before, change)
+            refusal = ""
+            if loan.status is LoanStatus.CALLED or loan.accelerated_on is not None:
+                refusal = CALLED
+            elif not touches(before, change):
+                refusal = NOTHING_LEFT
+            elif days > limits.of(loan.community_id) - int(deferred.get(loan.id, 0)):
+                refusal = DEFERRED_ENOUGH
+            else:
+                after = _rows(replay(contract, [*happened, as_happening(change, on)], on))
+                if [(row.due_on, row.due) for row in after] == [
+                    (row.due_on, row.due) for row in before
+                ]:
+                    refusal = NOTHING_LEFT
+        else:
+            before = tuple(ended[loan.id])
+            refusal = WRITTEN_OFF if loan.status is LoanStatus.WRITTEN_OFF else NOTHING_LEFT
+        yield Reached(
+            loan_id=loan.id,
+            public_id=loan.public_id,
+            borrower_id=loan.borrower_id,
+            currency=terms.currency,
+            refusal=refusal,
+            before=before,
+            after=before if refusal or after is None else after,
+            deferral_days=0 if refusal else days,
+            fingerprint=_fingerprint(before, refusal, change, moves_daily=terms.moves_daily),
+        )
 
 
-def _look(loan: Loan, plan: tuple[PlanRow, ...], change: DuesChange, room_days: int) -> Reached:
-    terms = read_loan_terms(loan.terms).product
-    days = deferral_days(plan, change)
-    refusal = ""
-    if loan.status is LoanStatus.WRITTEN_OFF:
-        refusal = WRITTEN_OFF
-    elif loan.status is LoanStatus.CALLED or loan.accelerated_on is not None:
-        refusal = CALLED
-    elif loan.status not in LIVE or not touches(plan, change):
-        refusal = NOTHING_LEFT
-    elif days > room_days:
-        refusal = DEFERRED_ENOUGH
-    after = plan if refusal else change_plan(plan, change, LoanRate.of(terms))
-    return Reached(
-        loan_id=loan.id,
-        public_id=loan.public_id,
-        borrower_id=loan.borrower_id,
-        currency=terms.currency,
-        refusal=refusal,
-        before=plan,
-        after=after,
-        deferral_days=0 if refusal else days,
-        fingerprint=_fingerprint(plan, refusal, change),
+def _rows(state: State) -> tuple[PlanRow, ...]:
+    return tuple(PlanRow(row.due_on, row.due, row.paid) for row in state.rows)
+
+
+def _kept_rows(session: Session, loan_ids: Sequence[int]) -> dict[int, list[PlanRow]]:
+    """The plans of loans that ended, as they ended."""
+    plans: dict[int, list[PlanRow]] = {loan_id: [] for loan_id in loan_ids}
+    rows = session.scalars(
+        select(Instalment)
+        .where(Instalment.loan_id.in_(loan_ids))
+        .order_by(Instalment.loan_id, Instalment.number)
     )
+    for row in rows:
+        due = Amounts(row.principal_minor, row.interest_minor, row.fee_minor, row.penalty_minor)
+        paid = Amounts(
+            row.paid_principal_minor,
+            row.paid_interest_minor,
+            row.paid_fee_minor,
+            row.paid_penalty_minor,
+        )
+        plans[row.loan_id].append(PlanRow(row.due_on, due, paid))
+    return plans
 
 
-def _fingerprint(plan: Sequence[PlanRow], refusal: str, change: DuesChange) -> str:
-    """Changes when what the event would do to the loan changes; payments elsewhere do not count."""
+def _fingerprint(
+    plan: Sequence[PlanRow], refusal: str, change: DuesChange, *, moves_daily: bool
+) -> str:
+    """Changes when what the event would do to the loan changes.
+
+    Payments outside of the window do not count, and neither does what days alone add: penalties,
+    and interest where it is worked out by the day.
+    """
     unpaid = [
-        [row.due_on.isoformat(), row.unpaid.principal_minor, row.unpaid.interest_minor]
+        [
+            row.due_on.isoformat(),
+            row.unpaid.principal_minor,
+            0 if moves_daily else row.unpaid.interest_minor,
+            row.unpaid.fee_minor,
+        ]
         for row in plan
         if row.unpaid_minor and change.reaches(row.due_on)
     ]
@@ -212,8 +243,7 @@ def _candidates(event: DeclaredEvent, community: Community) -> Select[Loan]:
             Instalment.loan_id == Loan.id,
             Instalment.due_on >= event.dues_from,
             Instalment.due_on <= event.dues_until,
-            Instalment.paid_principal_minor + Instalment.paid_interest_minor
-            < Instalment.principal_minor + Instalment.interest_minor,
+            Instalment.paid_minor < Instalment.due_minor,
         )
         .exists()
     )

@@ -11,14 +11,15 @@ from typing import Any
 from sqlalchemy import delete, func, insert, select
 from sqlalchemy.orm import Session
 
+from community.arithmetic.replay import replay
 from community.communities import queries as communities
 from community.communities.charter import CharterRules, Declarer, read_rules
 from community.communities.models import Charter, Community
-from community.errors import WrongState
+from community.errors import CommunityError, WrongState
 from community.guarantees.cover import lock_cover
-from community.guarantees.service import settle_state
 from community.ledger.events import record_event
 from community.loans import queries as loans
+from community.loans.history import read_histories
 from community.loans.models import Loan, LoanStatus
 from community.loans.states import LIVE
 from community.locks import lock, lock_one
@@ -27,7 +28,8 @@ from community.members.principal import Role
 from community.products import queries as products
 from community.products import service as products_service
 from community.products.models import Season
-from community.seasons.effects import DuesChange, FreezeDues, read_effect
+from community.seasons import queries
+from community.seasons.effects import DuesChange, FreezeDues, read_effect, unpaid_minor
 from community.seasons.errors import (
     DeclaredEventNotFound,
     DeferralTooLong,
@@ -45,7 +47,7 @@ from community.seasons.models import (
     EventLoanStatus,
     EventStatus,
 )
-from community.seasons.plans import LoanChange, apply_to_loan, change_of, unpaid_minor
+from community.seasons.plans import apply_to_loan
 from community.seasons.reach import (
     CALLED,
     PORTION,
@@ -55,6 +57,7 @@ from community.seasons.reach import (
     look_at,
     reached_loans,
 )
+from community.servicing import service as servicing
 
 # No calendar is planned for longer; it also bounds the work of looking at a window.
 WINDOW_DAYS_MAX = 1100
@@ -62,7 +65,7 @@ WINDOW_DAYS_MAX = 1100
 NAMED_MAX = 20
 
 ENDED = "ended"
-PAID_BEYOND = "paid-beyond-the-old-plan"
+BUILT_UPON = "built-upon"
 
 
 def change_season(
@@ -173,7 +176,7 @@ def preview(
     session.execute(delete(DeclaredEventLoan).where(DeclaredEventLoan.event_id == event.id))
     tally = Tally()
     portion: list[dict[str, Any]] = []
-    for reached in reached_loans(session, event):
+    for reached in reached_loans(session, event, on):
         tally.add(reached)
         portion.append(_record_of(event, reached))
         if len(portion) == PORTION:
@@ -220,7 +223,7 @@ def begin_applying(
     if event.status is EventStatus.DRAFT:
         raise NotPreviewed()
     _expect(event, EventStatus.PREVIEWED)
-    _check_drift(session, event, rules.event_drift_bps_max)
+    _check_drift(session, event, rules.event_drift_bps_max, on)
     _step(session, event, EventStatus.APPLYING, on=on, now=now, actor_id=actor_id, reason=reason)
     return event
 
@@ -238,42 +241,37 @@ def apply_some(
 
     Each loan at most once, however often this runs. A loan that paid, was called or written off
     meanwhile is refused with the reason. With the last one the event is applied. Locks the event,
-    the loans, and the cover of those that are overdue.
+    then the loans with their cover, all of the portion at once.
     """
     event = _locked(session, event_id)
     if event.status is not EventStatus.APPLYING:
         return 0
     records = _next(session, event, EventLoanStatus.PLANNED, limit)
-    found = lock(session, Loan, [record.loan_id for record in records])
+    covers = lock_cover(session, [record.loan_id for record in records])
     limits = DeferralLimits(session, event.declared_on)
-    reached = {
-        item.loan_id: item
-        for item in look_at(session, event, [found[r.loan_id] for r in records], limits)
-    }
-    places = _places(session, found)
-    covers = lock_cover(session, _overdue(found))
+    found = [covers[record.loan_id].loan for record in records]
+    reached = {seen.loan_id: seen for seen in look_at(session, event, found, limits, on)}
     for record in records:
-        seen, loan = reached[record.loan_id], found[record.loan_id]
+        seen = reached[record.loan_id]
         record.fingerprint = seen.fingerprint
         record.deferral_days = seen.deferral_days
+        record.before = [row.to_document() for row in seen.before]
+        record.after = [row.to_document() for row in seen.after]
+        record.before_minor = unpaid_minor(seen.before)
+        record.after_minor = unpaid_minor(seen.after)
         if seen.refusal:
             record.status, record.reason = EventLoanStatus.REFUSED, seen.refusal
-            _note_plans(record, seen.before, seen.after)
             continue
-        done = apply_to_loan(
+        change = apply_to_loan(
             session,
-            loan_id=loan.id,
-            change=LoanChange(event.id, change_of(event)),
+            covers[record.loan_id],
+            event=event,
             on=on,
             now=now,
             actor_id=actor_id,
         )
-        assert done is not None  # only taking back can fail
         record.status, record.applied_at = EventLoanStatus.APPLIED, now
-        record.place = places.get(loan.id, 0) + 1
-        _note_plans(record, done.before, done.after)
-        if loan.id in covers:
-            settle_state(session, covers[loan.id], on=on, now=now, actor_id=actor_id)
+        record.change_id = change.id
     left = _left(session, event, EventLoanStatus.PLANNED)
     if not left:
         _step(session, event, EventStatus.APPLIED, on=on, now=now, actor_id=actor_id)
@@ -313,34 +311,41 @@ def undo_some(
 ) -> int:
     """Put back the plans of the next loans of an event that is being undone; returns what is left.
 
-    A plan is what it would be without the event, with everything that was paid since. A loan that
-    ended or was called meanwhile keeps the plan that it ended or was called under, and so does one
-    that paid more interest than the old plan has; the reason is noted. With the last one the event
-    is undone. Locks like `apply_some`.
+    A plan is what it would be if the event had never been applied to it: what was paid and changed
+    since stays. A loan that ended or was called meanwhile keeps the plan that it ended or was
+    called under, and so does one whose later changes cannot be without it; the reason is noted.
+    With the last one the event is undone. Locks like `apply_some`.
     """
     event = _locked(session, event_id)
     if event.status is not EventStatus.UNDOING:
         return 0
     records = _next(session, event, EventLoanStatus.APPLIED, limit)
-    found = lock(session, Loan, [record.loan_id for record in records])
-    covers = lock_cover(session, _overdue(found))
+    covers = lock_cover(session, [record.loan_id for record in records])
+    kept = {loan_id: _why_kept(cover.loan) for loan_id, cover in covers.items()}
+    free = [covers[loan_id].loan for loan_id, reason in kept.items() if not reason]
+    for loan_id, (contract, rest) in read_histories(
+        session, free, without_source=event.public_id
+    ).items():
+        try:
+            replay(contract, rest, on)
+        except CommunityError:
+            kept[loan_id] = BUILT_UPON
+    why = _reason_of(session, event, EventStatus.UNDOING)
     for record in records:
-        loan = found[record.loan_id]
-        record.reason = _why_kept(loan)
-        if not record.reason:
-            done = apply_to_loan(
-                session,
-                loan_id=loan.id,
-                change=LoanChange(event.id, change_of(event), taken_back=True),
-                on=on,
-                now=now,
-                actor_id=actor_id,
-            )
-            record.reason = "" if done is not None else PAID_BEYOND
-        record.status = EventLoanStatus.KEPT if record.reason else EventLoanStatus.UNDONE
-        record.undone_at = None if record.reason else now
-        if loan.id in covers and not record.reason:
-            settle_state(session, covers[loan.id], on=on, now=now, actor_id=actor_id)
+        record.reason = kept[record.loan_id]
+        if record.reason:
+            record.status = EventLoanStatus.KEPT
+            continue
+        servicing.undo_changes_locked(
+            session,
+            covers[record.loan_id],
+            source=event.public_id,
+            reason=why,
+            on=on,
+            now=now,
+            actor_id=actor_id,
+        )
+        record.status, record.undone_at = EventLoanStatus.UNDONE, now
     left = _left(session, event, EventLoanStatus.APPLIED)
     if not left:
         _step(session, event, EventStatus.UNDONE, on=on, now=now, actor_id=actor_id)
@@ -390,7 +395,7 @@ def _rules_of(session: Session, event: DeclaredEvent, actor_id: int | None) -> C
     return rules
 
 
-def _check_drift(session: Session, event: DeclaredEvent, drift_bps_max: int) -> None:
+def _check_drift(session: Session, event: DeclaredEvent, drift_bps_max: int, on: date) -> None:
     """Compare the loans with what the preview saw; new ones within the limit join the plan."""
     seen: dict[int, str] = dict(
         session.execute(
@@ -403,7 +408,7 @@ def _check_drift(session: Session, event: DeclaredEvent, drift_bps_max: int) -> 
     tally = Tally()
     added: list[dict[str, Any]] = []
     changed: list[str] = []
-    for reached in reached_loans(session, event):
+    for reached in reached_loans(session, event, on):
         tally.add(reached)
         known = seen.pop(reached.loan_id, None)
         if known is None:
@@ -451,7 +456,7 @@ def _record_of(event: DeclaredEvent, reached: Reached) -> dict[str, Any]:
         "status": EventLoanStatus.REFUSED if refused else EventLoanStatus.PLANNED,
         "reason": reached.refusal,
         "fingerprint": reached.fingerprint,
-        "place": None,
+        "change_id": None,
         "before": [row.to_document() for row in reached.before],
         "after": [row.to_document() for row in reached.after],
         "before_minor": unpaid_minor(reached.before),
@@ -460,12 +465,6 @@ def _record_of(event: DeclaredEvent, reached: Reached) -> dict[str, Any]:
         "applied_at": None,
         "undone_at": None,
     }
-
-
-def _note_plans(record: DeclaredEventLoan, before: Any, after: Any) -> None:
-    record.before = [row.to_document() for row in before]
-    record.after = [row.to_document() for row in after]
-    record.before_minor, record.after_minor = unpaid_minor(before), unpaid_minor(after)
 
 
 def _next(
@@ -491,18 +490,10 @@ def _left(session: Session, event: DeclaredEvent, status: EventLoanStatus) -> in
     return session.scalar(query) or 0
 
 
-def _places(session: Session, loan_ids: Mapping[int, Loan]) -> dict[int, int]:
-    """How many changes each loan's plan has had."""
-    rows = session.execute(
-        select(DeclaredEventLoan.loan_id, func.max(DeclaredEventLoan.place))
-        .where(DeclaredEventLoan.loan_id.in_(loan_ids), DeclaredEventLoan.place.is_not(None))
-        .group_by(DeclaredEventLoan.loan_id)
-    )
-    return {loan_id: place or 0 for loan_id, place in rows}
-
-
-def _overdue(found: Mapping[int, Loan]) -> list[int]:
-    return [loan.id for loan in found.values() if loan.status is LoanStatus.OVERDUE]
+def _reason_of(session: Session, event: DeclaredEvent, status: EventStatus) -> str:
+    """Why the event became this."""
+    steps = queries.steps_of(session, event.id)
+    return next(step.reason for step in steps if step.status is status)
 
 
 def _locked(session: Session, event_id: int) -> DeclaredEvent:

@@ -194,7 +194,7 @@ def _create_events() -> None:
         sa.Column("status", sa.String(length=32), nullable=False),
         sa.Column("reason", sa.String(length=40), nullable=False),
         sa.Column("fingerprint", sa.String(length=64), nullable=False),
-        sa.Column("place", sa.Integer(), nullable=True),
+        sa.Column("change_id", BIG, nullable=True),
         sa.Column("before", sa.JSON(), nullable=False),
         sa.Column("after", sa.JSON(), nullable=False),
         sa.Column("before_minor", sa.BigInteger(), nullable=False),
@@ -203,8 +203,8 @@ def _create_events() -> None:
         sa.Column("applied_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("undone_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint(
-            "(status IN ('applied', 'undone', 'kept')) = (place IS NOT NULL)",
-            name=op.f("ck_declared_event_loans_changed_has_its_place"),
+            "(status IN ('applied', 'undone', 'kept')) = (change_id IS NOT NULL)",
+            name=op.f("ck_declared_event_loans_changed_has_its_change"),
         ),
         sa.CheckConstraint(
             "status IN ('planned', 'refused', 'applied', 'undone', 'kept')",
@@ -227,7 +227,10 @@ def _create_events() -> None:
         sa.UniqueConstraint(
             "event_id", "loan_id", name=op.f("uq_declared_event_loans_event_id_loan_id")
         ),
-        sa.UniqueConstraint("loan_id", "place", name=op.f("uq_declared_event_loans_loan_id_place")),
+        sa.ForeignKeyConstraint(
+            ["change_id"], ["loan_changes.id"], name=op.f("fk_declared_event_loans_change_id")
+        ),
+        sa.UniqueConstraint("change_id", name=op.f("uq_declared_event_loans_change_id")),
     )
     op.create_index(
         "ix_declared_event_loans_work", "declared_event_loans", ["event_id", "status", "loan_id"]

@@ -237,6 +237,7 @@ def plan_changes(draw: st.DrawFn, contract: Contract, on: date) -> Event:
                 from_on=st.just(from_on),
                 until_on=st.just(until_on),
                 days=st.integers(0, 400),
+                interest=st.sampled_from(FrozenInterest),
             ),
             st.builds(
                 SplitDues,
@@ -245,6 +246,8 @@ def plan_changes(draw: st.DrawFn, contract: Contract, on: date) -> Event:
                 until_on=st.just(until_on),
                 parts=st.integers(1, 4),
                 step=st.integers(1, 3),
+                unit=st.none() | st.sampled_from(PeriodUnit),
+                interest=st.sampled_from(FrozenInterest),
             ),
             st.builds(
                 FreezeDues,

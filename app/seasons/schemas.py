@@ -7,9 +7,10 @@ import marshmallow as ma
 from app.fields import Day, Instant, Money, PublicId, Schema, Text, Whole
 from app.paging import PageArgs
 from app.products.schemas import CashFlowSchema, SellingWindowSchema, TrancheSchema
+from community.arithmetic.events import FrozenInterest
 from community.products.terms import PeriodUnit
 from community.seasons.calendar import Dimension, Step
-from community.seasons.effects import DAYS_MAX, PARTS_MAX, InterestRule
+from community.seasons.effects import DAYS_MAX, PARTS_MAX
 from community.seasons.models import EventKind, EventLoanStatus, EventStatus
 
 # A longer calendar than a crop and the one after it have is not planned by.
@@ -85,12 +86,14 @@ class CalendarLineSchema(Schema):
     members = Whole(required=True)
     principal = Money(minor="principal_minor", zero=True, required=True)
     interest = Money(minor="interest_minor", zero=True, required=True)
+    fee = Money(minor="fee_minor", zero=True, required=True)
+    penalty = Money(minor="penalty_minor", zero=True, required=True)
     paid = Money(minor="paid_minor", zero=True, required=True)
     due = Money(minor="due_minor", zero=True, required=True)
 
 
 class PayoutLineSchema(Schema):
-    """What is to go out on one day to approved loans of one season."""
+    """What is to go out on one day to loans of one season."""
 
     season = ma.fields.String(required=True)
     crop = ma.fields.String(required=True)
@@ -115,6 +118,8 @@ class MemberDueSchema(Schema):
     due_on = Day(required=True)
     principal = Money(minor="principal_minor", zero=True, required=True)
     interest = Money(minor="interest_minor", zero=True, required=True)
+    fee = Money(minor="fee_minor", zero=True, required=True)
+    penalty = Money(minor="penalty_minor", zero=True, required=True)
     paid = Money(minor="paid_minor", zero=True, required=True)
     due = Money(minor="due_minor", zero=True, required=True)
 
@@ -130,7 +135,7 @@ class EffectSchema(Schema):
 
     kind = ma.fields.String(required=True, validate=ma.validate.OneOf(["move", "split", "freeze"]))
     interest = ma.fields.Enum(
-        InterestRule,
+        FrozenInterest,
         by_value=ma.fields.String,
         required=True,
         metadata={"description": "Whether the longer time costs interest: see docs/seasons.md."},
@@ -250,8 +255,12 @@ class PlanRowSchema(Schema):
     due_on = Day(required=True)
     principal = Money(minor="principal_minor", zero=True, required=True)
     interest = Money(minor="interest_minor", zero=True, required=True)
+    fee = Money(minor="fee_minor", zero=True, required=True)
+    penalty = Money(minor="penalty_minor", zero=True, required=True)
     paid_principal = Money(minor="paid_principal_minor", zero=True, required=True)
     paid_interest = Money(minor="paid_interest_minor", zero=True, required=True)
+    paid_fee = Money(minor="paid_fee_minor", zero=True, required=True)
+    paid_penalty = Money(minor="paid_penalty_minor", zero=True, required=True)
 
 
 class EventLoanSchema(Schema):

@@ -33,6 +33,8 @@ _CSV_COLUMNS = (
     "members",
     "principal",
     "interest",
+    "fee",
+    "penalty",
     "paid",
     "due",
     "payout",
@@ -112,6 +114,8 @@ def line_view(line: CalendarLine) -> SimpleNamespace:
         members=line.members,
         principal_minor=line.principal_minor,
         interest_minor=line.interest_minor,
+        fee_minor=line.fee_minor,
+        penalty_minor=line.penalty_minor,
         paid_minor=line.paid_minor,
         due_minor=line.due_minor,
     )
@@ -138,6 +142,8 @@ def due_view(due: MemberDue) -> SimpleNamespace:
         due_on=due.due_on,
         principal_minor=due.principal_minor,
         interest_minor=due.interest_minor,
+        fee_minor=due.fee_minor,
+        penalty_minor=due.penalty_minor,
         paid_minor=due.paid_minor,
         due_minor=due.due_minor,
     )
@@ -151,7 +157,7 @@ def calendar_csv(dues: Sequence[CalendarLine], payouts: Sequence[PayoutLine]) ->
     for line in dues:
         amounts = {
             name: format_minor(getattr(line, f"{name}_minor"), line.currency)
-            for name in ("principal", "interest", "paid", "due")
+            for name in ("principal", "interest", "fee", "penalty", "paid", "due")
         }
         writer.writerow(
             {
@@ -204,4 +210,12 @@ def _preview(document: dict[str, Any] | None) -> dict[str, Any] | None:
 
 
 def _rows(document: Iterable[Sequence[Any]], currency: str) -> list[dict[str, Any]]:
-    return [asdict(row) | {"currency": currency} for row in read_rows(document)]
+    return [
+        {
+            "due_on": row.due_on,
+            **row.due._asdict(),
+            **{f"paid_{name}": minor for name, minor in row.paid._asdict().items()},
+            "currency": currency,
+        }
+        for row in read_rows(document)
+    ]

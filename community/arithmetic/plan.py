@@ -88,6 +88,9 @@ class Slot:
     # What was paid of principal and interest, and from when it counts.
     principal_payments: list[tuple[date, int]] = field(default_factory=list)
     interest_payments: list[tuple[date, int]] = field(default_factory=list)
+    # Principal that was paid before the row was put off, and when it was due then: it bears no
+    # interest for the longer time.
+    returned: list[tuple[date, int]] = field(default_factory=list)
     # Penalty interest: money × days so far, and up to when.
     late_days: int = 0
     late_until: date | None = None
@@ -251,7 +254,7 @@ class Plan:
             raise HistoryImpossible("Dues are moved to a later day.", field="days")
         moved = self._pinned(event.on, event.from_on, event.until_on)
         for slot in moved:
-            slot.due_on += timedelta(days=event.days)
+            self._put_off(slot, timedelta(days=event.days))
         self._waive(event, [slot.due_on for slot in moved])
         self._realign()
 
@@ -287,9 +290,16 @@ class Plan:
             raise HistoryImpossible("Frozen dues resume later.", field="resume_on")
         for slot in self.regular:
             if slot.due_on >= since and _unpaid(slot):
-                slot.due_on += late
+                self._put_off(slot, late)
         self._waive(event, [event.resume_on])
         self._realign()
+
+    def _put_off(self, slot: Slot, later: timedelta) -> None:
+        # Under recalculation principal leaves the balance on the day on which it is paid.
+        paid = slot.paid_principal - sum(money for _, money in slot.returned)
+        if paid and not self.recalculates:
+            slot.returned.append((slot.due_on, paid))
+        slot.due_on += later
 
     def _waive(self, event: MoveDues | SplitDues | FreezeDues, days: Sequence[date]) -> None:
         """No interest until the last of the days to which dues were put off, if that was said."""
@@ -540,6 +550,9 @@ class Plan:
         changes = self._balance_changes(on) if recalculates else {}
         for day, money in self.disbursed:
             changes[day] = changes.get(day, 0) + money
+        for slot in self.slots:
+            for day, money in slot.returned:
+                changes[day] = changes.get(day, 0) - money
         walk = _Balance(changes)
         late_from = self._running_from(on) if recalculates and on is not None else None
         regular = self.regular
@@ -600,7 +613,7 @@ class Plan:
             if recalculates:
                 self._leave(slot, walk, on, late_from)
             else:
-                walk.balance -= slot.principal
+                walk.balance -= slot.principal - sum(money for _, money in slot.returned)
 
     def _renewed(self, regular: list[Slot], slot: Slot, out: int) -> dict[int, Slot]:
         """What the rows after one aim for, when more was paid in it than was due."""

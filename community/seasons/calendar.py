@@ -11,13 +11,14 @@ from datetime import date
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Date, Select, String, case, func, literal, null, select
+from sqlalchemy import ColumnElement, Date, Select, String, case, func, literal, null, or_, select
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.functions import FunctionElement
 
 from community.communities.models import Community
 from community.loans.models import Instalment, Loan, LoanStatus
+from community.loans.states import LIVE
 from community.products.models import Product, ProductVersion, Season
 from community.products.queries import calendar_of
 from community.products.schedule import tranches
@@ -26,7 +27,9 @@ from community.seasons.errors import CalendarTooWide
 
 LINES_MAX = 5_000
 # A loan that runs by its schedule, or was paid by it.
-ON_THE_CALENDAR = (LoanStatus.CURRENT, LoanStatus.OVERDUE, LoanStatus.CALLED, LoanStatus.CLOSED)
+ON_THE_CALENDAR = (*sorted(LIVE), LoanStatus.CLOSED)
+# What still waits for money: not paid out, or not to its end and not called.
+PAID_OUT_FURTHER = (LoanStatus.CURRENT, LoanStatus.RESTRUCTURED, LoanStatus.OVERDUE)
 BEFORE_SOWING = "before"
 
 
@@ -62,13 +65,15 @@ class CalendarLine:
     members: int
     principal_minor: int
     interest_minor: int
+    fee_minor: int
+    penalty_minor: int
     paid_minor: int
     due_minor: int
 
 
 @dataclass(frozen=True, slots=True)
 class PayoutLine:
-    """What is to go out on one day to the approved loans of one season."""
+    """What is to go out on one day to approved and running loans of one season."""
 
     season: Season
     pay_on: date
@@ -87,6 +92,8 @@ class MemberDue:
     due_on: date
     principal_minor: int
     interest_minor: int
+    fee_minor: int
+    penalty_minor: int
     paid_minor: int
     due_minor: int
 
@@ -148,9 +155,8 @@ def dues_calendar(
     region_of = Loan.community_id if Dimension.REGION in by else none
     product_of = ProductVersion.product_id if Dimension.PRODUCT in by else none
     keys: list[Any] = [key for key in (crop_of, region_of, product_of) if key is not none]
-    paid = Instalment.paid_principal_minor + Instalment.paid_interest_minor
-    whole = Instalment.principal_minor + Instalment.interest_minor
-    owed = case((Loan.status == LoanStatus.CLOSED, 0), else_=whole - paid)
+    unpaid = Instalment.due_minor - Instalment.paid_minor
+    owed = case((Loan.status == LoanStatus.CLOSED, 0), else_=unpaid)
     query = (
         select(
             crop_of.label("crop"),
@@ -162,7 +168,9 @@ def dues_calendar(
             func.count(Loan.borrower_id.distinct()),
             func.sum(Instalment.principal_minor),
             func.sum(Instalment.interest_minor),
-            func.sum(paid),
+            func.sum(Instalment.fee_minor),
+            func.sum(Instalment.penalty_minor),
+            func.sum(Instalment.paid_minor),
             func.sum(owed),
         )
         .select_from(Loan)
@@ -204,8 +212,10 @@ def dues_calendar(
             members=row[6],
             principal_minor=int(row[7]),
             interest_minor=int(row[8]),
-            paid_minor=int(row[9]),
-            due_minor=int(row[10]),
+            fee_minor=int(row[9]),
+            penalty_minor=int(row[10]),
+            paid_minor=int(row[11]),
+            due_minor=int(row[12]),
         )
         for row in rows
     ]
@@ -220,23 +230,33 @@ def payout_calendar(
     crop: str | None = None,
     product_id: int | None = None,
 ) -> list[PayoutLine]:
-    """What is to be paid out to approved loans that follow a season, by season and day.
+    """What is to be paid out to loans that follow a season, by season and day.
 
-    Each loan's tranches are worked out exactly; loans of one amount are worked out once. A season
+    That is all of approved loans, and of running ones the tranches that did not go out yet. Each
+    loan's tranches are worked out exactly; loans that are alike are worked out once. A season
     on which loans rest does not change, so its tranches are theirs.
     """
+    # What went out is what the first tranches sum to, and the first day decides which those are.
+    alike = (
+        Loan.season_id,
+        Community.currency,
+        Loan.principal_minor,
+        Loan.disbursed_on,
+        Loan.disbursed_minor,
+    )
     query = (
-        select(
-            Loan.season_id,
-            Community.currency,
-            Loan.principal_minor,
-            func.count(Loan.id),
-        )
+        select(*alike, func.count(Loan.id))
         .select_from(Loan)
         .join(Community, Community.id == Loan.community_id)
         .join(Season, Season.id == Loan.season_id)
-        .where(Loan.status == LoanStatus.APPROVED, Loan.community_id.in_(_inside(community)))
-        .group_by(Loan.season_id, Community.currency, Loan.principal_minor)
+        .where(
+            or_(
+                Loan.status == LoanStatus.APPROVED,
+                Loan.status.in_(PAID_OUT_FURTHER) & (Loan.disbursed_minor < Loan.principal_minor),
+            ),
+            Loan.community_id.in_(_inside(community)),
+        )
+        .group_by(*alike)
     )
     if crop is not None:
         query = query.where(Season.crop == crop)
@@ -248,10 +268,12 @@ def payout_calendar(
     seasons = _by_id(session, Season, {row.season_id for row in rows})
     calendars = {season_id: calendar_of(season) for season_id, season in seasons.items()}
     sums: dict[tuple[int, date, str], list[int]] = {}
-    for season_id, currency, principal_minor, count in rows:
+    for season_id, currency, principal_minor, first_on, gone_minor, count in rows:
         assert season_id is not None  # joined by it
-        for pay_on, amount in tranches(principal_minor, calendars[season_id]):
-            if from_on <= pay_on <= until_on:
+        planned = 0
+        for pay_on, amount in tranches(principal_minor, calendars[season_id], first_on):
+            planned += amount
+            if planned > gone_minor and from_on <= pay_on <= until_on:
                 line = sums.setdefault((season_id, pay_on, currency), [0, 0])
                 line[0] += count
                 line[1] += amount * count
@@ -286,8 +308,6 @@ def member_calendar(
         raise CalendarTooWide(f"The calendar would have more than {LINES_MAX} lines.")
     dues = []
     for row, loan, crop, currency in rows:
-        paid = row.paid_principal_minor + row.paid_interest_minor
-        left = row.principal_minor + row.interest_minor - paid
         dues.append(
             MemberDue(
                 loan=loan,
@@ -296,8 +316,10 @@ def member_calendar(
                 due_on=row.due_on,
                 principal_minor=row.principal_minor,
                 interest_minor=row.interest_minor,
-                paid_minor=paid,
-                due_minor=0 if loan.status is LoanStatus.CLOSED else left,
+                fee_minor=row.fee_minor,
+                penalty_minor=row.penalty_minor,
+                paid_minor=row.paid_minor,
+                due_minor=0 if loan.status is LoanStatus.CLOSED else row.due_minor - row.paid_minor,
             )
         )
     return dues

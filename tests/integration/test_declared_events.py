@@ -15,7 +15,17 @@ from community.guarantees import service as guarantees
 from community.guarantees.failure import advance_loan
 from community.ledger.models import Event, JournalEntry
 from community.loans import service as loans
-from community.loans.models import Instalment, Loan, LoanStatus, RepaymentSource
+from community.loans.checks import check_loans
+from community.loans.errors import ChangeNotFound
+from community.loans.models import (
+    ChangeKind,
+    ChargeKind,
+    Instalment,
+    Loan,
+    LoanChange,
+    LoanStatus,
+    RepaymentSource,
+)
 from community.members.models import Member
 from community.members.principal import Role
 from community.members.service import grant_role
@@ -38,6 +48,7 @@ from community.seasons.models import (
     EventLoanStatus,
     EventStatus,
 )
+from community.servicing import service as servicing
 from community.verification import verify
 from tests.lending import MONTHLY, NOW, SEASONAL, SELLING, TODAY, Village, cny, make_village, offer
 
@@ -47,13 +58,13 @@ OCTOBER, DECEMBER = date(2027, 10, 15), date(2027, 12, 1)
 FLOOD = date(2027, 10, 1)
 PLAN = [(OCTOBER, 600_00, 53_65), (DECEMBER, 400_00, 4_94)]
 MOVE = {"kind": "move", "days": 73, "interest": "runs"}
-FREEZE = {"kind": "freeze", "until": "2028-01-15", "interest": "stands"}
+FREEZE = {"kind": "freeze", "until": "2028-01-15", "interest": "waived"}
 SPLIT = {
     "kind": "split",
     "parts": 2,
     "step_unit": "month",
     "step_length": 1,
-    "interest": "stands",
+    "interest": "runs",
 }
 
 
@@ -182,7 +193,7 @@ def test_a_preview_says_what_would_be_and_changes_no_loan(village: Village) -> N
     event = previewed(village, declare(village))
     assert raw_rows(village) == before
     assert village.session.scalars(select(JournalEntry.id)).all() == entries
-    # 73 days, a fifth of a year, at 9.6 %: 11.52 on 600.00 and 7.68 on 400.00.
+    # 1,000.00 are out for 277 days, 72.85; then 400.00 for 47 days as before.
     assert event.preview == {
         "loans": 2,
         "members": 2,
@@ -193,9 +204,9 @@ def test_a_preview_says_what_would_be_and_changes_no_loan(village: Village) -> N
                 "currency": "CNY",
                 "month": "2027-12",
                 "before_minor": 2 * 404_94,
-                "after_minor": 2 * 665_17,
+                "after_minor": 2 * 672_85,
             },
-            {"currency": "CNY", "month": "2028-02", "before_minor": 0, "after_minor": 2 * 412_62},
+            {"currency": "CNY", "month": "2028-02", "before_minor": 0, "after_minor": 2 * 404_94},
         ],
     }
     listed = village.session.execute(queries.loans_of(event.id)).all()
@@ -209,10 +220,10 @@ def test_dues_are_moved_and_undone_to_the_same_bytes(village: Village) -> None:
     assert plan(village, loan) == PLAN
     before = raw_rows(village)
     event = flooded(village)
-    # 11.52 for the longer time of 600.00; 7.68 for that of 400.00.
+    # A fifth of a year more for 1,000.00: 53.65 + 19.20.
     assert plan(village, loan) == [
-        (date(2027, 12, 27), 600_00, 65_17),
-        (date(2028, 2, 12), 400_00, 12_62),
+        (date(2027, 12, 27), 600_00, 72_85),
+        (date(2028, 2, 12), 400_00, 4_94),
     ]
     assert record(village, event, loan).deferral_days == 73
     assert verify(village.session).breaches == ()
@@ -230,18 +241,19 @@ def test_dues_are_moved_and_undone_to_the_same_bytes(village: Village) -> None:
     kinds = village.session.scalars(
         select(Event.kind).where(Event.subject == loan.public_id).order_by(Event.id)
     ).all()
-    assert kinds[-2:] == ["loan.dues_changed", "loan.dues_restored"]
+    assert kinds[-2:] == ["loan.plan_changed", "loan.plan_change_undone"]
 
 
 def test_dues_are_split_and_put_together_again(village: Village) -> None:
     loan, other = seasonal(village), seasonal(village, 500_00)
     before = raw_rows(village)
     event = flooded(village, SPLIT)
+    # 700.00 for 31 days, 400.00 for 16 and 200.00 for 31.
     assert plan(village, loan) == [
-        (OCTOBER, 300_00, 26_83),
-        (date(2027, 11, 15), 300_00, 26_82),
-        (DECEMBER, 200_00, 2_47),
-        (date(2028, 1, 1), 200_00, 2_47),
+        (OCTOBER, 300_00, 53_65),
+        (date(2027, 11, 15), 300_00, 5_71),
+        (DECEMBER, 200_00, 1_68),
+        (date(2028, 1, 1), 200_00, 1_63),
     ]
     assert sum(row[1] for row in plan(village, other)) == 500_00
     undone(village, event)
@@ -322,12 +334,13 @@ def test_called_and_written_off_loans_are_refused_with_their_reason(village: Vil
     late = OCTOBER + timedelta(days=31)
     grow_old(village, called, late)
     assert called.status is LoanStatus.CALLED
+    due_at_once = plan(village, called)
     pay(village, well, 653_65, OCTOBER)
     event = previewed(village, declare(village, **at(late)), late)
     assert event.preview is not None
     assert (event.preview["loans"], event.preview["refusals"]) == (1, {"called": 1})
     applied(village, event, late)
-    assert plan(village, called) == PLAN
+    assert plan(village, called) == due_at_once
     assert record(village, event, called).status is EventLoanStatus.REFUSED
     assert record(village, event, called).reason == "called"
     undone(village, event, late)
@@ -342,12 +355,12 @@ def test_what_was_paid_since_stays_paid_when_the_event_is_undone(village: Villag
     loan = seasonal(village)
     pay(village, loan, 100_00, TODAY)
     event = flooded(village, FREEZE)
-    # Interest first: 53.65 were paid of it, and 46.35 of the principal.
-    frozen = date(2028, 1, 15)
+    # Interest first: 53.65 were paid of it, and 46.35 of the principal. No interest from 1 October
+    # to 15 January: 190 days on 1,000.00 are 49.97, but 53.65 were paid. The difference comes off
+    # the next due, whose own 92 days later are as long as they were: 4.94 - 3.68.
     assert plan(village, loan) == [
-        (OCTOBER, 46_35, 53_65),
-        (frozen, 553_65, 0),
-        (frozen, 400_00, 4_94),
+        (date(2028, 1, 15), 600_00, 53_65),
+        (date(2028, 3, 2), 400_00, 1_26),
     ]
     pay(village, loan, 300_00, DECEMBER)
     undone(village, event, DECEMBER)
@@ -357,29 +370,114 @@ def test_what_was_paid_since_stays_paid_when_the_event_is_undone(village: Villag
     assert loan.outstanding_minor == 653_65
 
 
-def test_loans_that_ended_or_paid_more_keep_their_plan(village: Village) -> None:
+def test_waived_interest_begins_with_the_window(village: Village) -> None:
+    loan = seasonal(village)
+    flooded(village, FREEZE)
+    # 190 days to 1 October are 49.97; time stands still to 15 January; then 47 days on 400.00.
+    assert plan(village, loan) == [
+        (date(2028, 1, 15), 600_00, 49_97),
+        (date(2028, 3, 2), 400_00, 4_94),
+    ]
+
+
+def test_loans_that_ended_or_were_called_keep_their_plan(village: Village) -> None:
     ended, beyond, called = seasonal(village), seasonal(village), seasonal(village)
     event = flooded(village)
     day = date(2027, 12, 27)
     pay(village, ended, 1_077_79, day)
     assert ended.status is LoanStatus.CLOSED
     # All interest of the longer plan, 77.79, which is more than the 58.59 of the old one.
-    pay(village, beyond, 665_17, day)
-    pay(village, beyond, 12_62, day)
+    pay(village, beyond, 672_85, day)
+    pay(village, beyond, 4_94, day)
     grow_old(village, called, day + timedelta(days=31))
     assert called.status is LoanStatus.CALLED
-    plans = [plan(village, loan) for loan in (ended, beyond, called)]
+    plans = [plan(village, loan) for loan in (ended, called)]
     undone(village, event, day + timedelta(days=31))
-    assert [plan(village, loan) for loan in (ended, beyond, called)] == plans
+    assert [plan(village, loan) for loan in (ended, called)] == plans
     reasons = [record(village, event, loan).reason for loan in (ended, beyond, called)]
-    assert reasons == ["ended", "paid-beyond-the-old-plan", "called"]
-    assert queries.progress_of(village.session, [event.id])[event.id].kept == 3
+    assert reasons == ["ended", "", "called"]
+    assert queries.progress_of(village.session, [event.id])[event.id].kept == 2
+    # What was too much for interest is principal under the old plan: 677.79 less 58.59.
+    assert plan(village, beyond) == PLAN
+    assert beyond.outstanding_minor == 1_000_00 - 619_20
+
+
+def test_a_later_change_that_needs_the_event_keeps_it(village: Village) -> None:
+    loan, free = seasonal(village), seasonal(village)
+    event = flooded(village, MOVE | {"days": 200})
+    # The last due was on 1 December without the event: there would be nothing to move.
+    servicing.restructure(
+        village.session,
+        loan_id=loan.id,
+        kind=ChangeKind.RESCHEDULE,
+        parameters={"from_due_on": "2028-01-01", "new_due_on": "2028-09-01"},
+        reason="no seed",
+        actor_id=None,
+        **at(DECEMBER),
+    )
+    village.session.commit()
+    kept = plan(village, loan)
+    undone(village, event, DECEMBER)
+    assert (plan(village, loan), plan(village, free)) == (kept, PLAN)
+    assert record(village, event, loan).reason == "built-upon"
+
+
+def test_a_change_that_an_event_made_is_not_taken_back_alone(village: Village) -> None:
+    loan = seasonal(village)
+    event = flooded(village)
+    change_id = record(village, event, loan).change_id
+    assert change_id is not None
+    with pytest.raises(ChangeNotFound):
+        servicing.undo_change(
+            village.session, change_id=change_id, reason="x", actor_id=None, **at(FLOOD)
+        )
+
+
+def test_charges_move_with_their_due_and_are_counted(village: Village) -> None:
+    loan = seasonal(village)
+    pay(village, loan, 653_65, TODAY)
+    servicing.add_charge(
+        village.session,
+        loan_id=loan.id,
+        kind=ChargeKind.FEE,
+        amount=cny(7_00),
+        due_on=OCTOBER,
+        reason="a visit",
+        actor_id=None,
+        **at(TODAY),
+    )
+    village.session.commit()
+    before = raw_rows(village)
+    event = flooded(village)
+    assert event.preview is not None
+    # The fee is paid before principal, of which 7.00 are left in October; 407.00 are out for the
+    # longer time: 7.81 on 53.65.
+    assert event.preview["months"] == [
+        {"currency": "CNY", "month": "2027-10", "before_minor": 7_00, "after_minor": 0},
+        {"currency": "CNY", "month": "2027-12", "before_minor": 404_94, "after_minor": 14_82},
+        {"currency": "CNY", "month": "2028-02", "before_minor": 0, "after_minor": 404_94},
+    ]
+    [shown] = [record(village, event, loan).after[0]]
+    assert shown == ["2027-12-27", 600_00, 61_47, 7_00, 0, 593_00, 53_65, 7_00, 0]
+    undone(village, event)
+    assert raw_rows(village) == before
+
+
+def test_what_was_paid_of_a_due_costs_nothing_for_the_longer_time(village: Village) -> None:
+    loan = seasonal(village)
+    pay(village, loan, 453_65, TODAY)
+    flooded(village)
+    # 400.00 of October's 600.00 are paid: the longer time is that of 600.00 of 1,000.00, 11.52.
+    assert plan(village, loan) == [
+        (date(2027, 12, 27), 600_00, 65_17),
+        (date(2028, 2, 12), 400_00, 4_94),
+    ]
 
 
 def test_events_build_on_each_other_and_each_can_be_undone(village: Village) -> None:
     loan = seasonal(village)
     before = raw_rows(village)
-    first = flooded(village, {"kind": "move", "days": 10, "interest": "stands"})
+    first = flooded(village, {"kind": "move", "days": 10, "interest": "runs"})
     second = flooded(village, SPLIT)
     assert len(plan(village, loan)) == 4
     undone(village, first)
@@ -397,8 +495,8 @@ def test_events_build_on_each_other_and_each_can_be_undone(village: Village) -> 
 
 def test_a_loan_is_put_off_only_so_long_by_all_events_together(village: Village) -> None:
     loan = seasonal(village)
-    flooded(village, {"kind": "move", "days": 200, "interest": "stands"})
-    again = {"kind": "move", "days": 200, "interest": "stands"}
+    again = MOVE | {"days": 200}
+    flooded(village, again)
     window = {"dues_until": date(2028, 12, 31)}
     event = previewed(village, declare(village, again, **window))
     assert event.preview is not None
@@ -425,7 +523,7 @@ def test_a_preview_that_the_loans_left_behind_is_made_again(village: Village) ->
     }
     assert plan(village, other) == PLAN
     applied(village, previewed(village, event))
-    assert len(plan(village, paid)) == 3
+    assert plan(village, paid)[0][0] == date(2027, 12, 27)
 
 
 def test_what_changes_while_it_is_applied_is_met_as_it_is(village: Village) -> None:
@@ -542,13 +640,37 @@ def test_changes_behind_the_services_are_found(db_session: Session) -> None:
     loan = seasonal(village)
     event = flooded(village)
     assert list(check_seasons(db_session)) == []
-    row = db_session.scalars(select(Instalment).where(Instalment.loan_id == loan.id)).first()
-    assert row is not None
-    row.due_on += timedelta(days=1)
+    change = db_session.get_one(LoanChange, record(village, event, loan).change_id)
+    change.undone_on, change.undone_reason = FLOOD, "behind their backs"
     db_session.flush()
-    [breach] = check_seasons(db_session)
-    assert breach.what == f"loan {loan.id} has other dues than its last declared event made"
-    row.due_on -= timedelta(days=1)
+    assert [b.what for b in check_seasons(db_session)] == [
+        "is applied but its loan's change of plan is not"
+    ]
+    assert any("not what its history says" in b.what for b in check_loans(db_session))
+    change.undone_on = change.undone_reason = None
+    own = change.source
+    change.source = previewed(village, declare(village)).public_id
+    db_session.flush()
+    assert [b.what for b in check_seasons(db_session)] == [
+        "is applied but its loan's change of plan is not",
+    ]
+    change.source = own
+    stray = LoanChange(
+        loan_id=loan.id,
+        kind=change.kind,
+        effective_on=FLOOD,
+        parameters=change.parameters,
+        reason="nobody knows",
+        source=own,
+        days_overdue=0,
+        recorded_at=NOW,
+    )
+    db_session.add(stray)
+    db_session.flush()
+    assert [b.what for b in check_seasons(db_session)] == [
+        f"has no record of the change {stray.public_id} that belongs to it"
+    ]
+    db_session.delete(stray)
     event.status = EventStatus.UNDONE
     db_session.flush()
     assert [b.what for b in check_seasons(db_session)] == [

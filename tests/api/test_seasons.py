@@ -34,7 +34,7 @@ FLOOD: dict[str, Any] = {
     "happened_on": "2026-03-02",
     "dues_from": "2026-10-01",
     "dues_until": "2026-12-31",
-    "effect": {"kind": "freeze", "until": "2027-02-01", "interest": "stands"},
+    "effect": {"kind": "freeze", "until": "2027-02-01", "interest": "waived"},
     "reason": "the river came",
 }
 YEAR = {"from": "2026-01-01", "until": "2027-12-31"}
@@ -127,7 +127,8 @@ def test_a_flood_from_draft_to_undone(farm: Farm) -> None:
         "months": [
             {"month": "2026-10", "before": cny("900.00"), "after": cny("0.00")},
             {"month": "2026-12", "before": cny("600.00"), "after": cny("0.00")},
-            {"month": "2027-02", "before": cny("0.00"), "after": cny("1500.00")},
+            {"month": "2027-02", "before": cny("0.00"), "after": cny("900.00")},
+            {"month": "2027-03", "before": cny("0.00"), "after": cny("600.00")},
         ],
     }
     assert farm.officer.get(f"{API}/loans/{loan}").json["schedule"] == before
@@ -142,7 +143,7 @@ def test_a_flood_from_draft_to_undone(farm: Farm) -> None:
     assert done.json["status"] == "applied"
     assert done.json["progress"]["applied"] == 2
     after = farm.officer.get(f"{API}/loans/{loan}").json["schedule"]
-    assert [row["due_on"] for row in after] == ["2027-02-01", "2027-02-01"]
+    assert [row["due_on"] for row in after] == ["2027-02-01", "2027-03-20"]
     # Sent again, as after a lost answer: nothing happens twice.
     assert farm.officer.post(f"{path}/apply", {}).json == done.json
 
@@ -211,6 +212,8 @@ def test_the_calendar_and_its_sheet(farm: Farm) -> None:
         "members": 1,
         "principal": cny("900.00"),
         "interest": cny("0.00"),
+        "fee": cny("0.00"),
+        "penalty": cny("0.00"),
         "paid": cny("0.00"),
         "due": cny("900.00"),
     }

@@ -192,13 +192,14 @@ def test_an_event_is_previewed_applied_and_undone_by_commands(app: Flask, engine
             happened_on=LENT_ON,
             dues_from=LENT_ON,
             dues_until=date(2027, 12, 31),
-            effect_document={"kind": "move", "days": 30, "interest": "stands"},
+            effect_document={"kind": "move", "days": 30, "interest": "runs"},
             reason="the river came",
             on=LENT_ON,
             now=NOW,
             actor_id=None,
         ).public_id
         session.commit()
+    app.extensions["clock"].fixed = NOW
     run = app.test_cli_runner()
     early = run.invoke(args=["seasons", "apply", event])
     assert (early.exit_code, early.output) == (1, "Error: Preview the event first\n")

@@ -88,9 +88,10 @@ class Slot:
     # What was paid of principal and interest, and from when it counts.
     principal_payments: list[tuple[date, int]] = field(default_factory=list)
     interest_payments: list[tuple[date, int]] = field(default_factory=list)
-    # Principal that was paid before the row was put off, and when it was due then: it bears no
-    # interest for the longer time.
-    returned: list[tuple[date, int]] = field(default_factory=list)
+    # What was paid of its principal and interest before it was put off, and when it was due then:
+    # the one bears no interest for the longer time, the other is not asked for again by rows that
+    # now come before it.
+    settled: list[tuple[date, int, int]] = field(default_factory=list)
     # Penalty interest: money × days so far, and up to when.
     late_days: int = 0
     late_until: date | None = None
@@ -295,10 +296,10 @@ class Plan:
         self._realign()
 
     def _put_off(self, slot: Slot, later: timedelta) -> None:
-        # Under recalculation principal leaves the balance on the day on which it is paid.
-        paid = slot.paid_principal - sum(money for _, money in slot.returned)
-        if paid and not self.recalculates:
-            slot.returned.append((slot.due_on, paid))
+        principal = slot.paid_principal - sum(paid for _, paid, _ in slot.settled)
+        interest = slot.paid_interest - sum(paid for _, _, paid in slot.settled)
+        if principal or interest:
+            slot.settled.append((slot.due_on, principal, interest))
         slot.due_on += later
 
     def _waive(self, event: MoveDues | SplitDues | FreezeDues, days: Sequence[date]) -> None:
@@ -550,9 +551,15 @@ class Plan:
         changes = self._balance_changes(on) if recalculates else {}
         for day, money in self.disbursed:
             changes[day] = changes.get(day, 0) + money
+        prepaid: list[tuple[date, int]] = []
         for slot in self.slots:
-            for day, money in slot.returned:
-                changes[day] = changes.get(day, 0) - money
+            for day, principal, interest in slot.settled:
+                if not recalculates:
+                    # Under recalculation it left on the day on which it was paid.
+                    changes[day] = changes.get(day, 0) - principal
+                if terms.rate_method is not RateMethod.FLAT:
+                    prepaid.append((day, interest))
+        prepaid.sort()
         walk = _Balance(changes)
         late_from = self._running_from(on) if recalculates and on is not None else None
         regular = self.regular
@@ -575,7 +582,11 @@ class Plan:
                 out -= slot.principal
                 self._leave(slot, walk, on, late_from)
                 continue
+            while prepaid and prepaid[0][0] <= slot.due_on:
+                carry -= prepaid.pop(0)[1]
             own = carry + self._interest(slot, walk, cut)
+            if terms.rate_method is not RateMethod.FLAT:
+                own += sum(interest for _, _, interest in slot.settled)
             carry = 0
             if slot.marked:
                 renewed = {}
@@ -613,7 +624,7 @@ class Plan:
             if recalculates:
                 self._leave(slot, walk, on, late_from)
             else:
-                walk.balance -= slot.principal - sum(money for _, money in slot.returned)
+                walk.balance -= slot.principal - sum(principal for _, principal, _ in slot.settled)
 
     def _renewed(self, regular: list[Slot], slot: Slot, out: int) -> dict[int, Slot]:
         """What the rows after one aim for, when more was paid in it than was due."""

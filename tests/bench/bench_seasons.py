@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from sqlalchemy.orm import Session
 from app.seasons.work import PORTION
 from app.transaction import run_unit
 from community.engine import make_engine, session_factory
-from community.loans.models import Instalment, Loan, LoanStatus
+from community.loans.models import Disbursement, Instalment, Loan, LoanStatus
 from community.models import metadata
 from community.seasons import service
 from community.seasons.models import EventKind
@@ -90,30 +91,46 @@ def _fill(session: Session, count: int) -> dict[str, Any]:
         column.name: getattr(model, column.key)
         for column in Loan.__table__.columns
         if column.name not in ("id", "public_id")
-    } | {"status": LoanStatus.CURRENT, "disbursed_on": TODAY, "outstanding_minor": 1_000_00}
+    } | {
+        "status": LoanStatus.CURRENT,
+        "disbursed_on": TODAY,
+        "worked_out_on": TODAY,
+        "disbursed_minor": 1_000_00,
+        "outstanding_minor": 1_000_00,
+    }
     first = model.id + 1
     session.execute(
         insert(Loan),
         [{**shared, "id": first + n, "public_id": f"lon_{n:016}"} for n in range(count)],
     )
-    dues = [
-        (1, "2027-10-15", 600_00, 53_65),
-        (2, "2027-12-01", 400_00, 4_94),
-    ]
+    session.execute(
+        insert(Disbursement),
+        [
+            {
+                "loan_id": first + n,
+                "number": 1,
+                "amount_minor": 1_000_00,
+                "paid_out_on": TODAY,
+                "recorded_at": NOW,
+            }
+            for n in range(count)
+        ],
+    )
+    sold = date(2027, 10, 15), date(2027, 12, 1)
+    dues = [(1, TODAY, sold[0], 600_00, 53_65), (2, *sold, 400_00, 4_94)]
     session.execute(
         insert(Instalment),
         [
             {
                 "loan_id": first + n,
                 "number": number,
-                "due_on": type(TODAY).fromisoformat(day),
+                "from_on": from_on,
+                "due_on": due_on,
                 "principal_minor": principal,
                 "interest_minor": interest,
-                "paid_principal_minor": 0,
-                "paid_interest_minor": 0,
             }
             for n in range(count)
-            for number, day, principal, interest in dues
+            for number, from_on, due_on, principal, interest in dues
         ],
     )
     session.commit()
@@ -126,7 +143,7 @@ def _fill(session: Session, count: int) -> dict[str, Any]:
         "crop": "rice",
         "happened_on": TODAY,
         "dues_from": TODAY,
-        "dues_until": type(TODAY)(2027, 12, 31),
+        "dues_until": date(2027, 12, 31),
         "effect_document": MOVE,
         "reason": "the river came",
         "on": TODAY,

@@ -133,9 +133,5 @@ def _loan(session: Session, loan: Loan, on: date) -> LoanView:
         owed_minor=file.owed.total_minor,
         days_overdue=file.owed.days_overdue,
         next_due_on=due.due_on if live and due is not None else None,
-        next_due_minor=(
-            due.due_minor - due.paid_minor
-            if live and due is not None
-            else 0
-        ),
+        next_due_minor=(due.due_minor - due.paid_minor if live and due is not None else 0),
     )

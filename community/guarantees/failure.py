@@ -58,6 +58,9 @@ def advance_loan(session: Session, *, loan_id: int, on: date, now: datetime) -> 
     loan = cover.loan
     charter = _charter(session, loan)
     changes.bring_to_day(session, loan=loan, on=on, now=now)
+    if loan.status in states.ON_PLAN and loan.undisbursed_minor and not loan.outstanding_minor:
+        # Repaid before its last tranche: with the harvest that does not come any more.
+        settle_state(session, cover, on=on, now=now, actor_id=None)
     if loan.status in states.ON_PLAN or loan.status is LoanStatus.OVERDUE:
         _age(session, cover, charter, on=on, now=now)
     if loan.status is LoanStatus.CALLED:
@@ -83,13 +86,14 @@ def loans_to_advance(session: Session, *, community_id: int, on: date) -> list[i
         + Instalment.fee_minor
         + Instalment.penalty_minor,
     )
+    repaid = (Loan.outstanding_minor == 0) & (Loan.disbursed_minor < Loan.principal_minor)
     return list(
         session.scalars(
             select(Loan.id)
             .where(
                 Loan.community_id == community_id,
                 Loan.status.in_([LoanStatus.OVERDUE, LoanStatus.CALLED])
-                | (Loan.status.in_(states.ON_PLAN) & Loan.id.in_(late)),
+                | (Loan.status.in_(states.ON_PLAN) & (Loan.id.in_(late) | repaid)),
             )
             .order_by(Loan.id)
         )

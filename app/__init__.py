@@ -36,6 +36,7 @@ FEATURES = [
     "servicing",
     "portfolio",
     "receiving",
+    "seasons",
     "credit",
     "ledger",
     "businessday",

@@ -17,6 +17,7 @@ import community.products.models
 import community.receiving.guards
 import community.receiving.models
 import community.savings.models
+import community.seasons.models
 import community.trust.models
 from community.database import Base, MinorUnits
 

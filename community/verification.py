@@ -26,6 +26,7 @@ from community.portfolio.checks import check_portfolio
 from community.products.checks import check_products
 from community.receiving.checks import check_receiving
 from community.savings.checks import check_savings
+from community.seasons.checks import check_seasons
 from community.trust.checks import check_trust
 
 
@@ -45,6 +46,7 @@ CHECKS: tuple[Check, ...] = (
     ("products are what they were published as", check_products),
     ("loans agree with their schedules, payments and the books", check_loans),
     ("classes and provisions follow from their history and the books", check_portfolio),
+    ("declared events did what they say", check_seasons),
     ("promises, cover, caps and claims", check_guarantees),
     ("sheets and bank lines agree with their receipts and the books", check_receiving),
 )

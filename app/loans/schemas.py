@@ -35,6 +35,13 @@ class ScheduleRowSchema(Schema):
     total = Money(minor="total_minor", required=True)
 
 
+class PayoutSchema(Schema):
+    """What goes out on one day."""
+
+    pay_on = Day(required=True)
+    amount = Money(minor="amount_minor", required=True)
+
+
 class QuoteSchema(Schema):
     """What a loan would cost."""
 
@@ -53,6 +60,11 @@ class QuoteSchema(Schema):
     )
     rate_cap_ppm = Whole(0, required=True)
     rate_cap_basis = ma.fields.String(required=True)
+    payouts = ma.fields.List(
+        ma.fields.Nested(PayoutSchema),
+        required=True,
+        metadata={"description": "When it is paid out: in tranches if its season has them."},
+    )
     schedule = ma.fields.List(ma.fields.Nested(ScheduleRowSchema), required=True)
 
 
@@ -264,7 +276,16 @@ class FrozenSeasonSchema(SeasonSchema):
     """The calendar that a loan froze."""
 
     class Meta(SeasonSchema.Meta):
-        exclude = ("id", "community", "code")
+        exclude = (
+            "id",
+            "community",
+            "code",
+            "year_label",
+            "notes",
+            "source",
+            "windows",
+            "in_use",
+        )
 
 
 class LoanSchema(LoanSummarySchema):

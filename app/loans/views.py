@@ -54,6 +54,10 @@ def quote_view(session: Session, quote: Quote, on: Any) -> dict[str, Any]:
         "effective_yearly_rate_ppm": quote.effective_yearly_rate_ppm,
         "rate_cap_ppm": quote.charter.rules.yearly_rate_ppm_max,
         "rate_cap_basis": quote.charter.rules.rate_cap_basis,
+        "payouts": [
+            {"currency": currency, "pay_on": day, "amount_minor": amount}
+            for day, amount in quote.tranches
+        ],
         "schedule": [
             {
                 "currency": currency,

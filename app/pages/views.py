@@ -123,12 +123,7 @@ def _place(session: Session, community: Community, member: Member, on: date) -> 
 def _loan(session: Session, loan: Loan, on: date) -> LoanView:
     file = loans.get_loan_file(session, loan, on)
     due = next(
-        (
-            row
-            for row in file.instalments
-            if row.paid_principal_minor + row.paid_interest_minor
-            < row.principal_minor + row.interest_minor
-        ),
+        (row for row in file.instalments if row.paid_minor < row.due_minor),
         None,
     )
     live = due is not None and file.owed.total_minor > 0 and loan.ended_on is None
@@ -138,12 +133,5 @@ def _loan(session: Session, loan: Loan, on: date) -> LoanView:
         owed_minor=file.owed.total_minor,
         days_overdue=file.owed.days_overdue,
         next_due_on=due.due_on if live and due is not None else None,
-        next_due_minor=(
-            due.principal_minor
-            + due.interest_minor
-            - due.paid_principal_minor
-            - due.paid_interest_minor
-            if live and due is not None
-            else 0
-        ),
+        next_due_minor=(due.due_minor - due.paid_minor if live and due is not None else 0),
     )

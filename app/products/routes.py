@@ -7,7 +7,7 @@ from app.auth import caller
 from app.blueprint import Blueprint
 from app.clock import now, today
 from app.extensions import db
-from app.paging import Page, PageArgs, page_of, paginate
+from app.paging import Page, PageArgs, page_of, paginate, show_etag
 from app.permissions import permit, requires
 from app.products import permissions as _permissions  # noqa: F401  declares this room's actions
 from app.products import views
@@ -145,4 +145,5 @@ def get_season(season_id: str) -> SimpleNamespace:
     season = queries.get_season(session, season_id)
     community = communities.get_community_by_id(session, season.community_id)
     permit("season:read", offer_facts(session, community))
+    show_etag(season.version)
     return views.season_views(session, [season])[0]

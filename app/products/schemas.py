@@ -20,6 +20,7 @@ from community.products.terms import (
     Processing,
     RateMethod,
     Recalculation,
+    Window,
 )
 
 
@@ -163,19 +164,59 @@ class SellingWindowSchema(Schema):
     weight = Whole(1, 1_000_000, required=True)
 
 
+class TrancheSchema(Schema):
+    """A day on which part of a loan goes out."""
+
+    pay_on = Day(required=True)
+    weight = Whole(1, 1_000_000, required=True)
+
+
+class CashFlowSchema(Schema):
+    """What households expect to spend and to earn in one window, as relative weights."""
+
+    window = ma.fields.Enum(Window, by_value=ma.fields.String, required=True)
+    spend_weight = Whole(0, 1_000_000, required=True)
+    earn_weight = Whole(0, 1_000_000, required=True)
+
+
 class SeasonInSchema(Schema):
     """A crop's calendar."""
 
     code = Text(40, required=True)
     crop = Text(120, required=True)
+    year_label = Text(20, load_default="", metadata={"description": "Such as 2027 or 2027/28."})
     sow_from = Day(required=True)
     sow_until = Day(required=True)
     harvest_from = Day(required=True)
+    harvest_until = Day(
+        load_default=None,
+        allow_none=True,
+        metadata={"description": "Left out: until the crop is first sold."},
+    )
     selling = ma.fields.List(
         ma.fields.Nested(SellingWindowSchema),
         required=True,
         validate=ma.validate.Length(min=1, max=60),
     )
+    tranches = ma.fields.List(
+        ma.fields.Nested(TrancheSchema),
+        load_default=(),
+        validate=ma.validate.Length(max=12),
+        metadata={"description": "When loans for the crop go out; empty: in one sum."},
+    )
+    cash_flow = ma.fields.List(
+        ma.fields.Nested(CashFlowSchema), load_default=(), validate=ma.validate.Length(max=4)
+    )
+    notes = Text(500, lines=True, load_default="")
+    source = Text(500, load_default="", metadata={"description": "Who says so, and where."})
+
+
+class SeasonWindowSchema(Schema):
+    """A part of the crop's year. Harvest and selling may overlap."""
+
+    window = ma.fields.Enum(Window, by_value=ma.fields.String, required=True)
+    from_on = Day(required=True)
+    until_on = Day(required=True)
 
 
 class SeasonSchema(SeasonInSchema):
@@ -183,3 +224,7 @@ class SeasonSchema(SeasonInSchema):
 
     id = ma.fields.String(required=True)
     community = ma.fields.String(required=True)
+    windows = ma.fields.List(ma.fields.Nested(SeasonWindowSchema), required=True)
+    in_use = ma.fields.Boolean(
+        required=True, metadata={"description": "A loan rests on it, so it stays as it is."}
+    )

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from sqlalchemy.orm import Session
 
 from community.communities import queries as communities
+from community.loans import queries as loans
 from community.products import queries
 from community.products.models import Product, ProductVersion, Season
 
@@ -40,8 +41,9 @@ def product_views(session: Session, products: Iterable[Product], on: date) -> li
 
 
 def season_views(session: Session, seasons: Iterable[Season]) -> list[SimpleNamespace]:
-    """Seasons with their windows in the order of their days."""
+    """Seasons with their windows in the order of their days; two statements for all of them."""
     listed = list(seasons)
+    used = loans.seasons_in_use(session, [season.id for season in listed])
     places = communities.get_communities_by_id(session, [s.community_id for s in listed])
     return [
         SimpleNamespace(
@@ -49,10 +51,22 @@ def season_views(session: Session, seasons: Iterable[Season]) -> list[SimpleName
             community=places[season.community_id].public_id,
             code=season.code,
             crop=season.crop,
+            year_label=season.year_label,
             sow_from=season.sow_from,
             sow_until=season.sow_until,
             harvest_from=season.harvest_from,
-            selling=queries.calendar_of(season).selling,
+            harvest_until=season.harvest_until,
+            selling=calendar.selling,
+            tranches=calendar.tranches,
+            cash_flow=calendar.cash_flow,
+            notes=season.notes,
+            source=season.source,
+            windows=[
+                SimpleNamespace(window=window, from_on=first, until_on=last)
+                for window, (first, last) in calendar.windows().items()
+            ],
+            in_use=season.id in used,
         )
         for season in listed
+        for calendar in [queries.calendar_of(season)]
     ]

@@ -6,6 +6,7 @@ import marshmallow as ma
 
 from app.fields import Day, Money, PublicId, Schema, Text, Whole, YesNo
 from community.arithmetic.events import FrozenInterest
+from community.arithmetic.terms import PeriodUnit
 from community.loans.models import ChangeKind, ChargeKind, RepaymentSource
 
 # What each kind of change says, and what of it may be left out.
@@ -21,7 +22,8 @@ _OPTIONAL: dict[ChangeKind, frozenset[str]] = {
     ChangeKind.RESCHEDULE: frozenset(
         {"new_due_on", "extra_instalments", "grace_principal", "grace_interest", "yearly_rate_ppm"}
     ),
-    ChangeKind.SPLIT: frozenset({"step"}),
+    ChangeKind.MOVE: frozenset({"interest"}),
+    ChangeKind.SPLIT: frozenset({"step", "unit", "interest"}),
     ChangeKind.FREEZE: frozenset({"interest"}),
 }
 
@@ -104,6 +106,11 @@ class PlanChangeInSchema(Schema):
     days = Whole(1, 3660)
     parts = Whole(2, 60)
     step = Whole(1, 60)
+    unit = ma.fields.Enum(
+        PeriodUnit,
+        by_value=ma.fields.String,
+        metadata={"description": "Of the step; left out: the loan's own periods."},
+    )
     interest = ma.fields.Enum(FrozenInterest, by_value=ma.fields.String)
 
     @ma.validates_schema

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
-from community.arithmetic.terms import Component
+from community.arithmetic.terms import Component, PeriodUnit
 
 
 class ReceiptKind(StrEnum):
@@ -24,7 +24,10 @@ class ReceiptKind(StrEnum):
 
 
 class FrozenInterest(StrEnum):
-    RUNS = "runs"
+    """What dues that are put off cost for the longer time."""
+
+    RUNS = "runs"  # interest follows the days on which principal is due
+    # No interest from the later of `on` and `from_on` until the last day to which one was put off.
     WAIVED = "waived"
 
 
@@ -128,18 +131,22 @@ class MoveDues:
     from_on: date
     until_on: date
     days: int
+    interest: FrozenInterest = FrozenInterest.RUNS
 
 
 @dataclass(frozen=True, slots=True)
 class SplitDues:
     """What is unpaid on day `on` of those dues is split: the first part stays, and each further
-    one falls due `step` periods after the one before."""
+    one falls due `step` units after the one before; without a unit, `step` of the loan's periods.
+    """
 
     on: date
     from_on: date
     until_on: date
     parts: int
     step: int = 1
+    unit: PeriodUnit | None = None
+    interest: FrozenInterest = FrozenInterest.RUNS
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +154,7 @@ class FreezeDues:
     """Time stands still: the first unpaid due from `from_on` to `until_on` falls on `resume_on`,
     and every later one of the loan comes as many months later, or days if the months are not whole.
 
-    `waived`: no interest from the later of `on` and `from_on` until `resume_on`.
+    `waived`: no interest until `resume_on`.
     """
 
     on: date

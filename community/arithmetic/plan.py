@@ -89,6 +89,10 @@ class Slot:
     # What was paid of principal and interest, and from when it counts.
     principal_payments: list[tuple[date, int]] = field(default_factory=list)
     interest_payments: list[tuple[date, int]] = field(default_factory=list)
+    # What was paid of its principal and interest before it was put off, and when it was due then:
+    # the one bears no interest for the longer time, the other is not asked for again by rows that
+    # now come before it.
+    settled: list[tuple[date, int, int]] = field(default_factory=list)
     # Penalty interest: money × days so far, and up to when.
     late_days: int = 0
     late_until: date | None = None
@@ -352,8 +356,10 @@ class Plan:
         """Unpaid dues of a window fall due some days later."""
         if event.days < 0:
             raise HistoryImpossible("Dues are moved to a later day.", field="days")
-        for slot in self._pinned(event.on, event.from_on, event.until_on):
-            slot.due_on += timedelta(days=event.days)
+        moved = self._pinned(event.on, event.from_on, event.until_on)
+        for slot in moved:
+            self._put_off(slot, slot.due_on + timedelta(days=event.days))
+        self._waive(event, [slot.due_on for slot in moved])
         self._realign()
 
     def split(self, event: SplitDues) -> None:
@@ -361,6 +367,9 @@ class Plan:
         if event.parts < 1 or event.step < 1:
             raise HistoryImpossible("Dues are split into parts some periods apart.", field="parts")
         terms = self.terms
+        unit = terms.period_unit if event.unit is None else event.unit
+        length = event.step * (terms.period_length if event.unit is None else 1)
+        days = []
         for slot in self._pinned(event.on, event.from_on, event.until_on):
             shares = allocate(slot.principal - slot.paid_principal, [1] * event.parts)
             flats = allocate(max(slot.flat - slot.paid_interest, 0), [1] * event.parts)
@@ -368,10 +377,10 @@ class Plan:
             if slot.flat:
                 slot.flat += flats[0] - sum(flats)
             for k in range(1, event.parts):
-                count = terms.period_length * event.step * k
-                unit, end = terms.period_unit, terms.month_end
-                due_on = step(slot.due_on, unit, count, end)
+                due_on = step(slot.due_on, unit, length * k, terms.month_end)
                 self.slots.append(Slot(due_on, due_on, fixed=shares[k], flat=flats[k]))
+                days.append(due_on)
+        self._waive(event, days)
         self._realign()
 
     def freeze(self, event: FreezeDues) -> None:
@@ -387,12 +396,25 @@ class Plan:
         for slot in self.regular:
             if slot.due_on >= since and _unpaid(slot):
                 # Whole months keep the day of the month; anything else is counted in days.
-                slot.due_on = (
-                    add_months(slot.due_on, months) if whole else slot.due_on + (resume_on - since)
+                self._put_off(
+                    slot,
+                    add_months(slot.due_on, months) if whole else slot.due_on + (resume_on - since),
                 )
-        if event.interest is FrozenInterest.WAIVED:
-            self.pauses.append((max(event.on, event.from_on), event.resume_on))
+        self._waive(event, [resume_on])
         self._realign()
+
+    def _put_off(self, slot: Slot, due_on: date) -> None:
+        principal = slot.paid_principal - sum(paid for _, paid, _ in slot.settled)
+        interest = slot.paid_interest - sum(paid for _, _, paid in slot.settled)
+        if principal or interest:
+            slot.settled.append((slot.due_on, principal, interest))
+        slot.due_on = due_on
+
+    def _waive(self, event: MoveDues | SplitDues | FreezeDues, days: Sequence[date]) -> None:
+        """No interest until the last of the days to which dues were put off, if that was said."""
+        begin = max(event.on, event.from_on)
+        if event.interest is FrozenInterest.WAIVED and begin < max(days, default=begin):
+            self.pauses.append((begin, max(days)))
 
     def _pinned(self, on: date, from_on: date, until_on: date) -> list[Slot]:
         """Keep every row's principal as it is planned now; the window's rows with something left.
@@ -645,6 +667,15 @@ class Plan:
         changes = self._balance_changes(on) if recalculates else {}
         for day, money in self.disbursed:
             changes[day] = changes.get(day, 0) + money
+        prepaid: list[tuple[date, int]] = []
+        for slot in self.slots:
+            for day, principal, interest in slot.settled:
+                if not recalculates:
+                    # Under recalculation it left on the day on which it was paid.
+                    changes[day] = changes.get(day, 0) - principal
+                if terms.rate_method is not RateMethod.FLAT:
+                    prepaid.append((day, interest))
+        prepaid.sort()
         walk = _Balance(changes)
         late_from = self._running_from(on) if recalculates and on is not None else None
         regular = self.regular
@@ -674,7 +705,11 @@ class Plan:
                 out -= slot.principal
                 self._leave(slot, walk, on, late_from)
                 continue
+            while prepaid and prepaid[0][0] <= slot.due_on:
+                carry -= prepaid.pop(0)[1]
             own = carry + self._interest(slot, walk, cut)
+            if terms.rate_method is not RateMethod.FLAT:
+                own += sum(interest for _, _, interest in slot.settled)
             carry = 0
             if slot.marked:
                 renewed = {}
@@ -713,7 +748,7 @@ class Plan:
             if recalculates:
                 self._leave(slot, walk, on, late_from)
             else:
-                walk.balance -= slot.principal
+                walk.balance -= slot.principal - sum(principal for _, principal, _ in slot.settled)
 
     def _lives(self, on: date | None) -> bool:
         """Whether the rows depend on what was paid, or not paid, by a day."""

@@ -32,6 +32,13 @@ class RiskClass(StrEnum):
     LOSS = "loss"
 
 
+class Declarer(StrEnum):
+    """Whose word makes a flood or a fallen price change the dues of a region."""
+
+    OFFICER = "officer"
+    OPERATOR = "operator"
+
+
 class CharterInvalid(Invalid):
     code = "charter-invalid"
     title = "The charter is not complete or not consistent"
@@ -85,6 +92,10 @@ class CharterRules:
     restructures_max: int  # how often one loan's schedule may be made anew
     # Members
     member_age_min: int
+    # Declared events
+    event_declarers: tuple[Declarer, ...]
+    event_deferral_days_max: int  # all events together, from a due's own day
+    event_drift_bps_max: int  # loans that may have changed since the preview, of those touched
 
 
 _CHECKS: dict[str, tuple[int, int]] = {
@@ -106,6 +117,8 @@ _CHECKS: dict[str, tuple[int, int]] = {
     "class_crop_seasons": (0, 20),
     "restructures_max": (0, 100),
     "member_age_min": (0, 150),
+    "event_deferral_days_max": (0, 3660),
+    "event_drift_bps_max": (0, 10_000),
 }
 
 # Lists of whole numbers: from, to, and what an item is.
@@ -166,10 +179,10 @@ def _typed(name: str, value: Any, kind: Any) -> Any:
     if not isinstance(value, (list, tuple)) or not value:
         raise ValueError("This is a list with at least one item.")
     (item_kind, _) = get_args(kind)
-    if item_kind is LiabilityMode:
-        if not all(isinstance(item, str) and item in set(LiabilityMode) for item in value):
-            raise ValueError(f"Choose from {', '.join(LiabilityMode)}.")
-        return tuple(LiabilityMode(item) for item in value)
+    if issubclass(item_kind, StrEnum):
+        if not all(isinstance(item, str) and item in set(item_kind) for item in value):
+            raise ValueError(f"Choose from {', '.join(item_kind)}.")
+        return tuple(item_kind(item) for item in value)
     low, high, what = _LISTS[name]
     if any(type(item) is not int or not low <= item <= high for item in value):
         raise ValueError(what)

@@ -58,6 +58,9 @@ def advance_loan(session: Session, *, loan_id: int, on: date, now: datetime) -> 
     loan = cover.loan
     charter = _charter(session, loan)
     changes.bring_to_day(session, loan=loan, on=on, now=now)
+    if loan.status in states.ON_PLAN and loan.undisbursed_minor and not loan.outstanding_minor:
+        # Repaid before its last tranche: with the harvest that does not come any more.
+        settle_state(session, cover, on=on, now=now, actor_id=None)
     if loan.status in states.ON_PLAN or loan.status is LoanStatus.OVERDUE:
         _age(session, cover, charter, on=on, now=now)
     if loan.status is LoanStatus.CALLED:
@@ -95,9 +98,15 @@ def loans_to_advance(
         "recalculation"
     ].as_string().is_not(None)
     to_grow = Loan.status.in_([LoanStatus.OVERDUE, LoanStatus.CALLED]) & (due < on) & grows
+    # Repaid before its last tranche went out: it ends when no tranche is to come any more.
+    repaid = (
+        Loan.status.in_(states.ON_PLAN)
+        & (Loan.outstanding_minor == 0)
+        & (Loan.disbursed_minor < Loan.principal_minor)
+    )
     found: set[int] = set()
     # One question each, so that each has an index to go along and can stop at its first hits.
-    for condition in (newly_late, to_call, to_press, to_grow):
+    for condition in (newly_late, to_call, to_press, to_grow, repaid):
         found.update(
             session.scalars(
                 select(LoanPosition.loan_id)

@@ -187,16 +187,16 @@ def settle_state(
         needed = min(cover.held_minor, owed.total_minor)
     else:
         needed = cover.needed_minor
-    if owed.total_minor == 0 and not loan.undisbursed_minor:
+    waits = loan.undisbursed_minor > 0 and loans.waits_for_money(session, loan=loan, on=on)
+    if owed.total_minor == 0 and not waits:
         needed = 0
     release(session, cover, max(cover.held_minor - needed, 0))
     if cover.held_minor < needed:
         hold_again(session, cover, needed - cover.held_minor)
     _note_shortage(session, cover, max(needed - cover.held_minor, 0), actor_id=actor_id, now=now)
-    if loan.undisbursed_minor == 0:
-        closed = loans.close_if_paid(session, loan=loan, on=on, now=now, actor_id=actor_id)
-    else:
-        closed = False
+    closed = not waits and loans.close_if_paid(
+        session, loan=loan, on=on, now=now, actor_id=actor_id
+    )
     # A called loan comes back only with the cover that a current one needs; accelerated, never,
     # and the day since when it is late stays what it was.
     covered = loan.status is not LoanStatus.CALLED or cover.held_minor >= cover.needed_minor

@@ -7,7 +7,7 @@ instalments, the parts of every receipt, what is outstanding. So money that is e
 its own day, or taken back, leaves what would have been. What that changes in the books is posted.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import partial
@@ -34,7 +34,7 @@ from community.arithmetic.events import (
 )
 from community.arithmetic.replay import replay
 from community.arithmetic.state import Amounts, State
-from community.arithmetic.terms import Component, Contract
+from community.arithmetic.terms import Component, Contract, PeriodUnit
 from community.ledger import rules
 from community.ledger import service as ledger
 from community.ledger.rules import Leg
@@ -124,45 +124,66 @@ def read_history(
     session: Session, loan: Loan, *, without: str = ""
 ) -> tuple[Contract, list[Event]]:
     """What a loan froze, and everything that happened to it and was not taken back."""
+    return read_histories(session, [loan], without=without)[loan.id]
+
+
+def read_histories(
+    session: Session, loans: Collection[Loan], *, without: str = "", without_source: str = ""
+) -> dict[int, tuple[Contract, list[Event]]]:
+    """The histories of many loans (paid out) by their ids; four statements for all of them.
+
+    `without` leaves the receipt of that number out, `without_source` all changes that belong to it.
+    """
+    ids = [loan.id for loan in loans]
+    events: dict[int, list[Event]] = {loan_id: [] for loan_id in ids}
     tranches = session.scalars(
         select(models.Disbursement)
-        .where(models.Disbursement.loan_id == loan.id)
+        .where(models.Disbursement.loan_id.in_(ids))
         .order_by(models.Disbursement.number)
-    ).all()
-    events: list[Event] = [
-        Disbursement(tranche.paid_out_on, tranche.amount_minor, str(tranche.number))
-        for tranche in tranches
-    ]
+    )
+    for tranche in tranches:
+        events[tranche.loan_id].append(
+            Disbursement(tranche.paid_out_on, tranche.amount_minor, str(tranche.number))
+        )
     changes = session.scalars(
         select(LoanChange)
-        .where(LoanChange.loan_id == loan.id, LoanChange.undone_on.is_(None))
+        .where(LoanChange.loan_id.in_(ids), LoanChange.undone_on.is_(None))
         .order_by(LoanChange.id)
     )
-    events += [event_of(change.kind, change.effective_on, change.parameters) for change in changes]
+    for change in changes:
+        if not without_source or change.source != without_source:
+            events[change.loan_id].append(
+                event_of(change.kind, change.effective_on, change.parameters)
+            )
     charges = session.scalars(
         select(models.Charge)
-        .where(models.Charge.loan_id == loan.id, models.Charge.waived_on.is_(None))
+        .where(models.Charge.loan_id.in_(ids), models.Charge.waived_on.is_(None))
         .order_by(models.Charge.id)
     )
-    events += [
-        Charge(charge.due_on, charge.amount_minor, charge.public_id, Component(charge.kind.value))
-        for charge in charges
-    ]
-    events += [
-        receipt_event(
-            key=receipt.public_id,
-            on=receipt.received_on,
-            amount_minor=receipt.offered_minor,
-            source=receipt.source,
-            is_payoff=receipt.is_payoff,
+    for charge in charges:
+        component = Component(charge.kind.value)
+        events[charge.loan_id].append(
+            Charge(charge.due_on, charge.amount_minor, charge.public_id, component)
         )
-        for receipt in receipts_of(session, loan.id)
-        if receipt.offered_minor and receipt.public_id != without
-    ]
-    if loan.accelerated_on is not None:
-        events.append(Accelerate(loan.accelerated_on))
-    assert loan.disbursed_on is not None
-    return contract_of(read_loan_terms(loan.terms), loan.disbursed_on), events
+    for receipt in _receipts(session, ids):
+        if receipt.offered_minor and receipt.public_id != without:
+            events[receipt.loan_id].append(
+                receipt_event(
+                    key=receipt.public_id,
+                    on=receipt.received_on,
+                    amount_minor=receipt.offered_minor,
+                    source=receipt.source,
+                    is_payoff=receipt.is_payoff,
+                )
+            )
+    histories = {}
+    for loan in loans:
+        if loan.accelerated_on is not None:
+            events[loan.id].append(Accelerate(loan.accelerated_on))
+        assert loan.disbursed_on is not None
+        contract = contract_of(read_loan_terms(loan.terms), loan.disbursed_on)
+        histories[loan.id] = (contract, events[loan.id])
+    return histories
 
 
 def receipt_event(
@@ -182,19 +203,21 @@ def event_of(kind: ChangeKind, on: date, parameters: Mapping[str, Any]) -> Event
         return RateChange(on, parameters["yearly_rate_ppm"])
     if kind is ChangeKind.PAUSE:
         return InterestPause(on, date.fromisoformat(parameters["until_on"]))
-    if kind is ChangeKind.MOVE:
-        return MoveDues(on, day("from_on"), day("until_on"), parameters["days"])
-    if kind is ChangeKind.SPLIT:
+    if kind in (ChangeKind.MOVE, ChangeKind.SPLIT, ChangeKind.FREEZE):
+        window = day("from_on"), day("until_on")
+        interest = FrozenInterest(parameters.get("interest", FrozenInterest.RUNS))
+        if kind is ChangeKind.MOVE:
+            return MoveDues(on, *window, parameters["days"], interest)
+        if kind is ChangeKind.FREEZE:
+            return FreezeDues(on, *window, day("resume_on"), interest)
+        unit = parameters.get("unit")
         return SplitDues(
-            on, day("from_on"), day("until_on"), parameters["parts"], parameters.get("step", 1)
-        )
-    if kind is ChangeKind.FREEZE:
-        return FreezeDues(
             on,
-            day("from_on"),
-            day("until_on"),
-            day("resume_on"),
-            FrozenInterest(parameters.get("interest", FrozenInterest.RUNS)),
+            *window,
+            parameters["parts"],
+            parameters.get("step", 1),
+            None if unit is None else PeriodUnit(unit),
+            interest,
         )
     new_due_on = parameters.get("new_due_on")
     return Reschedule(
@@ -261,16 +284,7 @@ def instalments_of(session: Session, loan_id: int) -> Sequence[Instalment]:
 
 def receipts_of(session: Session, loan_id: int) -> Sequence[Repayment]:
     """Money that a loan received and that was not taken back, in the order of its entry."""
-    return session.scalars(
-        select(Repayment)
-        .where(
-            Repayment.loan_id == loan_id,
-            Repayment.reversed_on.is_(None),
-            Repayment.source != RepaymentSource.WRITE_OFF,
-        )
-        .order_by(Repayment.id)
-        .execution_options(populate_existing=True)
-    ).all()
+    return _receipts(session, [loan_id])
 
 
 def post(
@@ -300,6 +314,19 @@ def post(
         value_on=value_on,
         reverses_id=reverses_id,
     )
+
+
+def _receipts(session: Session, loan_ids: Collection[int]) -> Sequence[Repayment]:
+    return session.scalars(
+        select(Repayment)
+        .where(
+            Repayment.loan_id.in_(loan_ids),
+            Repayment.reversed_on.is_(None),
+            Repayment.source != RepaymentSource.WRITE_OFF,
+        )
+        .order_by(Repayment.id)
+        .execution_options(populate_existing=True)
+    ).all()
 
 
 def _write_rows(session: Session, loan: Loan, rows: Sequence[Instalment], state: State) -> None:

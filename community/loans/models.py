@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.types import JSON
 
@@ -85,6 +86,7 @@ class Loan(Base):
         Index("ix_loans_borrower", "borrower_id", "community_id", "status"),
         Index("ix_loans_community_status", "community_id", "status"),
         Index("ix_loans_group_loan_id", "group_loan_id"),
+        Index("ix_loans_season_id", "season_id", "community_id", "status"),
     )
 
     id: Mapped[Key]
@@ -290,11 +292,11 @@ class Instalment(Base):
     paid_fee_minor: Mapped[Minor] = mapped_column(default=0)
     paid_penalty_minor: Mapped[Minor] = mapped_column(default=0)
 
-    @property
+    @hybrid_property
     def due_minor(self) -> int:
         return self.principal_minor + self.interest_minor + self.fee_minor + self.penalty_minor
 
-    @property
+    @hybrid_property
     def paid_minor(self) -> int:
         return (
             self.paid_principal_minor

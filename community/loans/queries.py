@@ -148,6 +148,15 @@ def get_receipt(session: Session, public_id: str) -> Repayment:
     return receipt
 
 
+def seasons_in_use(session: Session, season_ids: Collection[int]) -> frozenset[int]:
+    """Those of the seasons on which a loan or an application rests."""
+    if not season_ids:
+        return frozenset()
+    return frozenset(
+        session.scalars(select(Loan.season_id).where(Loan.season_id.in_(season_ids)).distinct())
+    )
+
+
 def endorser_ids(session: Session, loan_ids: Collection[int]) -> frozenset[int]:
     """Who has given their word for one of these loans."""
     return frozenset(

@@ -48,17 +48,19 @@ from community.loans.models import (
     GroupLoan,
     Loan,
     LoanStatus,
+    Repayment,
 )
 from community.loans.repayments import book_repayment, write_off
 from community.loans.schedule import (
     LoanTerms,
     PlannedFee,
     Row,
-    effective_yearly_rate,
     fees_by_row,
     fees_of,
+    planned_rows,
+    planned_tranches,
     read_loan_terms,
-    schedule,
+    yearly_rate_of,
 )
 from community.loans.steps import currency_of, move_loan, record_step
 from community.locks import lock, lock_one
@@ -95,6 +97,7 @@ __all__ = [
     "quote",
     "reject",
     "reopen",
+    "waits_for_money",
     "withdraw",
     "write_off",
 ]
@@ -106,6 +109,8 @@ class Quote:
 
     version: ProductVersion
     terms: LoanTerms
+    # When it goes out, and how much each time.
+    tranches: tuple[tuple[date, int], ...]
     rows: tuple[Row, ...]
     principal_minor: int
     interest_minor: int
@@ -154,13 +159,16 @@ def quote(
     season = _season_for(session, community, terms, season_id, on)
     count = _instalments_for(terms, instalments, season)
     check_liability_mode(terms, charter.rules)
-    rows = schedule(terms, principal.amount_minor, count, on, season)
+    frozen = LoanTerms(terms, count, season)
+    parts = planned_tranches(frozen, principal.amount_minor, on)
+    rows = planned_rows(frozen, principal.amount_minor, on)
     fees = tuple(fees_of(terms, rows, principal.amount_minor, on))
-    rate_ppm = effective_yearly_rate(rows, principal.amount_minor, on, fees_by_row(rows, fees))
+    rate_ppm = yearly_rate_of(parts, rows, fees_by_row(rows, fees))
     check_rate(rate_ppm, charter.rules, charter_version=charter.version)
     return Quote(
         version=version,
-        terms=LoanTerms(terms, count, season),
+        terms=frozen,
+        tranches=parts,
         rows=rows,
         principal_minor=principal.amount_minor,
         interest_minor=sum(row.interest_minor for row in rows),
@@ -420,6 +428,17 @@ def disburse_group_loan(
     for loan in shares:
         _pay_out(session, loan, on=on, now=now, actor_id=actor_id)
     return session.get_one(GroupLoan, group_loan_id)
+
+
+def waits_for_money(session: Session, *, loan: Loan, on: date) -> bool:
+    """Whether more of a loan is still to go out: not since its harvest or once it was settled."""
+    season = read_loan_terms(loan.terms).season
+    if not loan.undisbursed_minor or season is None or on >= season.harvest_from:
+        return False
+    settled = select(Repayment.id).where(
+        Repayment.loan_id == loan.id, Repayment.is_payoff, Repayment.reversed_on.is_(None)
+    )
+    return session.scalar(settled.limit(1)) is None
 
 
 def close_if_paid(
@@ -776,11 +795,12 @@ def pay_tranche(
     if loan.status not in states.ON_PLAN:
         raise WrongState("Only a loan on its plan is paid out further.", state=loan.status.value)
     terms = read_loan_terms(loan.terms)
-    planned = _planned_tranches(loan, terms)
+    assert loan.disbursed_on is not None  # it is on its plan
+    planned = planned_tranches(terms, loan.principal_minor, loan.disbursed_on)
     paid = session.scalar(
         select(func.count()).select_from(Disbursement).where(Disbursement.loan_id == loan.id)
     )
-    if not paid or paid >= len(planned):
+    if paid is None or paid >= len(planned):
         raise TrancheNotDue("All of the loan is paid out.")
     due_on, amount_minor = planned[paid]
     if on < due_on:
@@ -799,16 +819,10 @@ def _pay_out(
         # Money for sowing comes before the harvest.
         _check_before_harvest(terms.season, on)
     loan.disbursed_on = on
-    (_, amount_minor), *_ = _planned_tranches(loan, terms)
+    (_, amount_minor), *_ = planned_tranches(terms, loan.principal_minor, on)
     _pay_tranche(session, loan, terms, amount_minor, on=on, now=now, actor_id=actor_id)
     move_loan(session, loan=loan, to=LoanStatus.CURRENT, on=on, now=now, actor_id=actor_id)
     positions.follow(session, loan=loan, on=on)
-
-
-def _planned_tranches(loan: Loan, terms: LoanTerms) -> Sequence[tuple[date, int]]:
-    """The days and amounts in which a loan is paid out; the first goes out whenever it is asked."""
-    assert loan.disbursed_on is not None
-    return [(loan.disbursed_on, loan.principal_minor)]
 
 
 def _pay_tranche(
@@ -867,7 +881,7 @@ def _charge_fees(
     """The product's fees: on the whole loan at once, and on each instalment of the plan."""
     if not terms.product.fees:
         return
-    rows = schedule(terms.product, loan.principal_minor, terms.instalments, on, terms.season)
+    rows = planned_rows(terms, loan.principal_minor, on)
     session.add_all(
         Charge(
             loan_id=loan.id,

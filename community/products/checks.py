@@ -30,6 +30,9 @@ def check_products(session: Session) -> Iterator[Breach]:
     seasons = session.scalars(select(Season).order_by(Season.id).execution_options(yield_per=500))
     for season in seasons:
         try:
-            calendar_of(season)
+            sold_from = calendar_of(season).selling[0].due_on
+            if season.sell_from != sold_from:
+                what = f"says it is sold from {season.sell_from}, its windows say {sold_from}"
+                yield Breach(7, "seasons", str(season.id), what)
         except CommunityError as error:
             yield Breach(7, "seasons", str(season.id), error.detail)

@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, String, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.types import JSON
 
@@ -54,8 +54,11 @@ class Season(Base):
     __table_args__ = (
         UniqueConstraint("community_id", "code"),
         CheckConstraint(
-            "sow_from <= sow_until AND sow_until < harvest_from", name="in_the_order_of_nature"
+            "sow_from <= sow_until AND sow_until < harvest_from AND harvest_from <= sell_from"
+            " AND (harvest_until IS NULL OR harvest_until >= harvest_from)",
+            name="in_the_order_of_nature",
         ),
+        Index("ix_seasons_crop", "crop"),
     )
 
     id: Mapped[Key]
@@ -68,6 +71,20 @@ class Season(Base):
     sow_from: Mapped[date]
     sow_until: Mapped[date]
     harvest_from: Mapped[date]
+    # None: until the crop is first sold.
+    harvest_until: Mapped[date | None]
+    # The first day of `selling`, where SQL can see it.
+    sell_from: Mapped[date]
     # [{"due_on": "2027-10-15", "weight": 60}, …]: when the crop is sold, and how much of it.
     selling: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+    # [{"pay_on": "2027-03-20", "weight": 50}, …]: when loans go out; none: in one sum.
+    tranches: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)
+    # [{"window": "sow", "spend_weight": 60, "earn_weight": 0}, …]: what households expect.
+    cash_flow: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)
+    # What people call the year, such as 2027 or 2027/28.
+    year_label: Mapped[str] = mapped_column(String(20), default="")
+    notes: Mapped[str] = mapped_column(String(500), default="")
+    # Who says so: a station's calendar, the assembly, last years' sales.
+    source: Mapped[str] = mapped_column(String(500), default="")
+    version: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[Instant]

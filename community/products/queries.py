@@ -128,5 +128,8 @@ def calendar_of(season: Season) -> SeasonCalendar:
             "sow_until": season.sow_until,
             "harvest_from": season.harvest_from,
             "selling": season.selling,
+            "harvest_until": season.harvest_until,
+            "tranches": season.tranches,
+            "cash_flow": season.cash_flow,
         }
     )

@@ -14,6 +14,7 @@ from community.arithmetic.calendar import add_months as add_months
 from community.arithmetic.calendar import step
 from community.arithmetic.events import Disbursement
 from community.arithmetic.terms import Contract, SeasonDue
+from community.money import allocate
 from community.products.errors import ScheduleImpossible
 from community.products.terms import Amortisation, ProductTerms, SeasonCalendar, arithmetic_of
 
@@ -78,6 +79,30 @@ def due_dates(terms: ProductTerms, instalments: int, start_on: date) -> list[dat
     """The due date of each period: whole steps from the start, short months on their last day."""
     unit, length, end = terms.period_unit, terms.period_length, terms.month_end
     return [step(start_on, unit, length * k, end) for k in range(1, instalments + 1)]
+
+
+def tranches(
+    principal_minor: int, calendar: SeasonCalendar, start_on: date | None = None
+) -> tuple[tuple[date, int], ...]:
+    """When a seasonal loan is paid out, and how much each time; the amounts sum to the loan.
+
+    Shares follow the weights, left-over units go one each to the largest weight, ties to the
+    earlier day. Tranches that share nothing are left out. A calendar without tranches pays in one
+    sum on the first day of sowing. With `start_on`, whatever should have gone out before that day
+    goes out on it.
+    """
+    if principal_minor <= 0:
+        raise ScheduleImpossible("A loan that is paid out has an amount.")
+    if not calendar.tranches:
+        planned = [(calendar.sow_from, principal_minor)]
+    else:
+        shares = allocate(principal_minor, [tranche.weight for tranche in calendar.tranches])
+        planned = [(t.pay_on, share) for t, share in zip(calendar.tranches, shares, strict=True)]
+    by_day: dict[date, int] = {}
+    for day, amount in planned:
+        paid_on = day if start_on is None else max(day, start_on)
+        by_day[paid_on] = by_day.get(paid_on, 0) + amount
+    return tuple((day, amount) for day, amount in sorted(by_day.items()) if amount)
 
 
 def effective_yearly_rate(

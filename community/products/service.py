@@ -15,7 +15,7 @@ from community.products.caps import check_liability_mode, check_rate
 from community.products.costs import dearest_rate
 from community.products.errors import ProductExists, SeasonExists, VersionOutOfOrder
 from community.products.models import Product, ProductVersion, Season
-from community.products.terms import read_season, read_terms
+from community.products.terms import SeasonCalendar, read_season, read_terms
 
 
 def create_product(
@@ -125,10 +125,18 @@ def add_season(
     selling: Sequence[Mapping[str, Any]],
     now: datetime,
     actor_id: int | None,
+    harvest_until: date | None = None,
+    tranches: Sequence[Mapping[str, Any]] = (),
+    cash_flow: Sequence[Mapping[str, Any]] = (),
+    year_label: str = "",
+    notes: str = "",
+    source: str = "",
 ) -> Season:
     """Enter one crop's calendar of one year for a community and what nests in it.
 
-    `selling` lists `{"due_on": day, "weight": n}`: when the crop is sold and how much of it.
+    `selling` lists `{"due_on": day, "weight": n}`: when the crop is sold and how much of it;
+    `tranches` `{"pay_on": day, "weight": n}`: when loans for it go out; `cash_flow` `{"window":
+    "sow", "spend_weight": n, "earn_weight": n}`: what households expect.
     Raises SeasonInvalid, SeasonExists.
     """
     community = communities.get_community_by_id(session, community_id)
@@ -139,6 +147,9 @@ def add_season(
             "sow_until": sow_until,
             "harvest_from": harvest_from,
             "selling": selling,
+            "harvest_until": harvest_until,
+            "tranches": tranches,
+            "cash_flow": cash_flow,
         }
     )
     if session.scalar(
@@ -148,13 +159,12 @@ def add_season(
     season = Season(
         community_id=community.id,
         code=code,
-        crop=crop,
-        sow_from=sow_from,
-        sow_until=sow_until,
-        harvest_from=harvest_from,
-        selling=calendar.selling_document(),
+        year_label=year_label,
+        notes=notes,
+        source=source,
         created_at=now,
     )
+    _set_calendar(season, calendar)
     session.add(season)
     session.flush()  # two at once meet the unique code here
     record_event(
@@ -167,3 +177,43 @@ def add_season(
         facts={"code": code} | calendar.to_document(),
     )
     return season
+
+
+def change_season(
+    session: Session,
+    *,
+    season: Season,
+    changes: Mapping[str, Any],
+    now: datetime,
+    actor_id: int | None,
+) -> Season:
+    """A season (locked) gets other dates or words; `changes` are arguments of `add_season`.
+
+    Whether a loan rests on it is for the rooms above to ask first. Raises SeasonInvalid.
+    """
+    calendar = read_season({**queries.calendar_of(season).to_document(), **changes})
+    _set_calendar(season, calendar)
+    for name in ("year_label", "notes", "source"):
+        if name in changes:
+            setattr(season, name, changes[name])
+    season.version += 1
+    record_event(
+        session,
+        community_id=season.community_id,
+        kind="season.changed",
+        subject=season.public_id,
+        actor_id=actor_id,
+        now=now,
+        facts={"code": season.code} | calendar.to_document(),
+    )
+    return season
+
+
+def _set_calendar(season: Season, calendar: SeasonCalendar) -> None:
+    season.crop = calendar.crop
+    season.sow_from, season.sow_until = calendar.sow_from, calendar.sow_until
+    season.harvest_from, season.harvest_until = calendar.harvest_from, calendar.harvest_until
+    season.selling = calendar.selling_document()
+    season.sell_from = calendar.selling[0].due_on
+    season.tranches = calendar.tranches_document()
+    season.cash_flow = calendar.cash_flow_document()

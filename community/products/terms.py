@@ -7,7 +7,7 @@ thousandths, amounts minor units of the product's currency.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
-from datetime import date
+from datetime import date, timedelta
 from enum import StrEnum
 from functools import lru_cache
 from typing import Any
@@ -175,6 +175,35 @@ class SellingWindow:
 
 
 @dataclass(frozen=True, slots=True)
+class Tranche:
+    """A day on which part of a loan is paid out, and how much of it (relative weight)."""
+
+    pay_on: date
+    weight: int
+
+
+class Window(StrEnum):
+    """The parts of a crop's year, in the order of nature."""
+
+    SOW = "sow"
+    GROW = "grow"
+    HARVEST = "harvest"
+    SELL = "sell"
+
+
+@dataclass(frozen=True, slots=True)
+class CashFlow:
+    """What a household expects to spend and to earn in one window, as relative weights.
+
+    Spending weights compare with spending weights of the other windows, earning with earning.
+    """
+
+    window: Window
+    spend_weight: int
+    earn_weight: int
+
+
+@dataclass(frozen=True, slots=True)
 class SeasonCalendar:
     """One crop's year: when money is needed and when it comes back."""
 
@@ -183,6 +212,11 @@ class SeasonCalendar:
     sow_until: date
     harvest_from: date
     selling: tuple[SellingWindow, ...]
+    # None: until the crop is first sold.
+    harvest_until: date | None = None
+    # None planned: a loan is paid out in one sum.
+    tranches: tuple[Tranche, ...] = ()
+    cash_flow: tuple[CashFlow, ...] = ()
 
     def to_document(self) -> dict[str, Any]:
         """The calendar as it is stored with a loan."""
@@ -191,8 +225,40 @@ class SeasonCalendar:
             "sow_from": self.sow_from.isoformat(),
             "sow_until": self.sow_until.isoformat(),
             "harvest_from": self.harvest_from.isoformat(),
+            "harvest_until": self.harvest_until.isoformat() if self.harvest_until else None,
             "selling": self.selling_document(),
+            "tranches": self.tranches_document(),
+            "cash_flow": self.cash_flow_document(),
         }
+
+    def windows(self) -> dict[Window, tuple[date, date]]:
+        """First and last day of each part of the year. Harvest and selling may overlap."""
+        sold_from = self.selling[0].due_on
+        day = timedelta(days=1)
+        return {
+            Window.SOW: (self.sow_from, self.sow_until),
+            Window.GROW: (self.sow_until + day, max(self.sow_until, self.harvest_from - day)),
+            Window.HARVEST: (
+                self.harvest_from,
+                self.harvest_until or max(self.harvest_from, sold_from - day),
+            ),
+            Window.SELL: (sold_from, self.selling[-1].due_on),
+        }
+
+    def tranches_document(self) -> list[dict[str, Any]]:
+        """The tranches as they are stored."""
+        return [{"pay_on": t.pay_on.isoformat(), "weight": t.weight} for t in self.tranches]
+
+    def cash_flow_document(self) -> list[dict[str, Any]]:
+        """The expected cash flow as it is stored."""
+        return [
+            {
+                "window": flow.window.value,
+                "spend_weight": flow.spend_weight,
+                "earn_weight": flow.earn_weight,
+            }
+            for flow in self.cash_flow
+        ]
 
     def selling_document(self) -> list[dict[str, Any]]:
         """The selling windows as they are stored."""
@@ -235,6 +301,7 @@ _WITH_GRACE = (Amortisation.EQUAL_INSTALMENT, Amortisation.EQUAL_PRINCIPAL)
 _UNIT_DAYS = {PeriodUnit.DAY: 1, PeriodUnit.WEEK: 7, PeriodUnit.MONTH: 31}
 _WINDOWS_MAX = 60
 _WEIGHT_MAX = 1_000_000
+_TRANCHES_MAX = 12
 
 
 def read_terms(document: Mapping[str, Any]) -> ProductTerms:
@@ -269,8 +336,9 @@ def read_terms(document: Mapping[str, Any]) -> ProductTerms:
 def read_season(document: Mapping[str, Any]) -> SeasonCalendar:
     """A typed calendar; selling windows come back in the order of their days.
 
-    Raises SeasonInvalid: sowing ends before harvest, nothing is sold before harvest, windows have
-    days of their own and positive weights.
+    What a calendar stored long ago does not say is left open. Raises SeasonInvalid: sowing ends
+    before harvest, nothing is sold before harvest, tranches are paid out before it; windows and
+    tranches have days of their own and positive weights, cash flow names each window once.
     """
     try:
         season = SeasonCalendar(
@@ -279,6 +347,11 @@ def read_season(document: Mapping[str, Any]) -> SeasonCalendar:
             sow_until=_day(document["sow_until"]),
             harvest_from=_day(document["harvest_from"]),
             selling=tuple(sorted(_windows(document["selling"]), key=lambda w: w.due_on)),
+            harvest_until=_day_or_none(document.get("harvest_until")),
+            tranches=tuple(
+                sorted(_tranches(document.get("tranches") or ()), key=lambda t: t.pay_on)
+            ),
+            cash_flow=_cash_flow(document.get("cash_flow") or ()),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise SeasonInvalid(f"The calendar cannot be read: {error}.") from None
@@ -291,6 +364,16 @@ def read_season(document: Mapping[str, Any]) -> SeasonCalendar:
         )
     if days[0] < season.harvest_from:
         raise SeasonInvalid("Nothing can be sold before the harvest.", field="selling")
+    if season.harvest_until is not None and season.harvest_until < season.harvest_from:
+        raise SeasonInvalid("The harvest ends after it has begun.", field="harvest_until")
+    paid = [tranche.pay_on for tranche in season.tranches]
+    if len(paid) > _TRANCHES_MAX or len(set(paid)) < len(paid):
+        raise SeasonInvalid(
+            f"Money goes out in at most {_TRANCHES_MAX} tranches, on different days.",
+            field="tranches",
+        )
+    if paid and paid[-1] >= season.harvest_from:
+        raise SeasonInvalid("Money for a crop goes out before its harvest.", field="tranches")
     return season
 
 
@@ -404,13 +487,36 @@ def _contradictions(values: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _windows(document: Sequence[Mapping[str, Any]]) -> list[SellingWindow]:
-    windows = []
-    for item in document:
-        weight = item["weight"]
-        if type(weight) is not int or not 1 <= weight <= _WEIGHT_MAX:
-            raise ValueError(f"a weight is a whole number from 1 to {_WEIGHT_MAX}")
-        windows.append(SellingWindow(_day(item["due_on"]), weight))
-    return windows
+    return [SellingWindow(_day(item["due_on"]), _weight(item["weight"])) for item in document]
+
+
+def _tranches(document: Sequence[Mapping[str, Any]]) -> list[Tranche]:
+    return [Tranche(_day(item["pay_on"]), _weight(item["weight"])) for item in document]
+
+
+def _cash_flow(document: Sequence[Mapping[str, Any]]) -> tuple[CashFlow, ...]:
+    flows = [
+        CashFlow(
+            Window(item["window"]),
+            _weight(item["spend_weight"], least=0),
+            _weight(item["earn_weight"], least=0),
+        )
+        for item in document
+    ]
+    if len({flow.window for flow in flows}) < len(flows):
+        raise ValueError("each window has one line of cash flow")
+    order = list(Window)
+    return tuple(sorted(flows, key=lambda flow: order.index(flow.window)))
+
+
+def _weight(value: Any, least: int = 1) -> int:
+    if type(value) is not int or not least <= value <= _WEIGHT_MAX:
+        raise ValueError(f"a weight is a whole number from {least} to {_WEIGHT_MAX}")
+    return value
+
+
+def _day_or_none(value: Any) -> date | None:
+    return None if value is None else _day(value)
 
 
 def _day(value: Any) -> date:

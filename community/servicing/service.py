@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from community.guarantees.cover import LoanCover
 from community.guarantees.service import check_money, lock_cover, settle_state
 from community.loans import changes, repayments
 from community.loans import service as loans
@@ -123,12 +124,39 @@ def change_plan(
     source: str = "",
 ) -> LoanChange:
     """Change a running loan's plan; see `loans.changes.change_plan`. Locks the loan's cover."""
-    cover = lock_cover(session, [loan_id])[loan_id]
+    return change_locked(
+        session,
+        lock_cover(session, [loan_id])[loan_id],
+        kind=kind,
+        effective_on=on if effective_on is None else effective_on,
+        parameters=parameters,
+        reason=reason,
+        on=on,
+        now=now,
+        actor_id=actor_id,
+        source=source,
+    )
+
+
+def change_locked(
+    session: Session,
+    cover: LoanCover,
+    *,
+    kind: ChangeKind,
+    parameters: Mapping[str, Any],
+    reason: str,
+    on: date,
+    now: datetime,
+    actor_id: int | None,
+    effective_on: date,
+    source: str,
+) -> LoanChange:
+    """`change_plan` on a loan whose cover is locked already (many loans at once)."""
     change = changes.change_plan(
         session,
         loan=cover.loan,
         kind=kind,
-        effective_on=on if effective_on is None else effective_on,
+        effective_on=effective_on,
         parameters=parameters,
         reason=reason,
         on=on,
@@ -177,12 +205,17 @@ def undo_change(
     now: datetime,
     actor_id: int | None,
 ) -> LoanChange:
-    """Take one change of plan back; see `loans.changes.undo_change`."""
+    """Take one change of plan back; see `loans.changes.undo_change`.
+
+    One that belongs to something, such as a declared event, is taken back with it only.
+    """
     loan_id = session.scalar(select(LoanChange.loan_id).where(LoanChange.id == change_id))
     if loan_id is None:
         raise ChangeNotFound()
     cover = lock_cover(session, [loan_id])[loan_id]
     change = session.get_one(LoanChange, change_id, populate_existing=True)
+    if change.source:
+        raise ChangeNotFound("It belongs to something else and is taken back with it.")
     changes.undo_change(
         session,
         loan=cover.loan,
@@ -196,25 +229,25 @@ def undo_change(
     return change
 
 
-def undo_changes(
+def undo_changes_locked(
     session: Session,
+    cover: LoanCover,
     *,
-    loan_id: int,
     source: str,
     reason: str,
     on: date,
     now: datetime,
     actor_id: int | None,
 ) -> list[LoanChange]:
-    """Take back every change of plan that a loan had from one source; returns them.
+    """Take back every change of plan that a loan had from one source; returns them, newest first.
 
-    Raises ChangeNotFound if there is none, WrongState of a loan that has ended.
+    The loan's cover is locked. Raises ChangeNotFound if there is none, WrongState of a loan that
+    has ended.
     """
-    cover = lock_cover(session, [loan_id])[loan_id]
-    found = changes.find_changes(session, loan_id=loan_id, source=source)
+    found = changes.find_changes(session, loan_id=cover.loan.id, source=source)[::-1]
     if not found:
         raise ChangeNotFound()
-    for change in reversed(found):
+    for change in found:
         changes.undo_change(
             session,
             loan=cover.loan,

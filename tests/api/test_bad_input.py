@@ -19,6 +19,7 @@ from tests.api.wrong import (
     others,
     places,
     receiving,
+    seasons,
     servicing,
     trust,
     web,
@@ -46,6 +47,7 @@ TABLE = [
     *places.COMMUNITIES,
     *places.MEMBERS,
     *places.PRODUCTS,
+    *seasons.SEASONS,
 ]
 
 

@@ -27,6 +27,7 @@ IDS = {
     "assessment_id": "@assessment",
     "product_id": "@plain",
     "season_id": "@rice",
+    "event_id": "@disaster",
     "loan_id": "@late",
     "group_loan_id": "@group_loan",
     "call_id": "@call",
@@ -63,6 +64,8 @@ OWN = "200 404 404 200 200 200 404 404"
 # What is for those who look after the village; members may know that there is such a list.
 KEEPERS = "403 403 403 200 200 200 404 404"
 BOOKS = "404 404 404 200 200 200 404 404"
+# What is nobody's business but the member's: who looks after them asks loan by loan.
+PRIVATE = "200 404 404 404 404 404 404 404"
 
 
 @dataclass(frozen=True)
@@ -140,6 +143,12 @@ READS = {
     "receiving.get_bank_line": Read(BOOKS),
     "receiving.get_suspense": Read(BOOKS),
     "receiving.get_receipt": Read(SHARED, peer="li"),
+    "seasons.get_calendar": Read(BOOKS),
+    "seasons.get_calendar_sheet": Read(BOOKS),
+    "seasons.get_member_calendar": Read(PRIVATE),
+    "seasons.list_events": Read(BOOKS),
+    "seasons.get_event": Read(BOOKS),
+    "seasons.list_event_loans": Read(BOOKS),
     "credit.get_credit_limit": Read(OWN),
     "ledger.list_entries": Read(BOOKS),
     "ledger.get_balances": Read(BOOKS),
@@ -151,7 +160,13 @@ READS = {
     "holds.list_holds": Read(BOOKS),
     "holds.get_hold": Read(OWN),
 }
-QUERIES = {"loans.get_quote": "?product=@plain&amount=50.00&instalments=1"}
+YEAR = "?from=2026-01-01&until=2026-12-31"
+QUERIES = {
+    "loans.get_quote": "?product=@plain&amount=50.00&instalments=1",
+    "seasons.get_calendar": YEAR,
+    "seasons.get_calendar_sheet": YEAR,
+    "seasons.get_member_calendar": YEAR,
+}
 
 
 @dataclass(frozen=True)
@@ -284,6 +299,20 @@ WRITES = {
     "loans.withdraw_group_loan": Write({}),
     "loans.reject_group_loan": Write(WHY),
     "loans.disburse_group_loan": Write(),
+    "seasons.change_season": Write({"notes": "x"}),
+    "seasons.declare": Write(
+        {
+            "kind": "flood",
+            "happened_on": "2026-04-01",
+            "dues_from": "2026-04-01",
+            "dues_until": "2026-05-01",
+            "effect": {"kind": "move", "days": 1, "interest": "stands"},
+            "reason": "x",
+        }
+    ),
+    "seasons.preview": Write(),
+    "seasons.apply": Write({}),
+    "seasons.undo": Write(WHY),
     "credit.approve_loan": Write(),
     "credit.approve_group_loan": Write(),
     "credit.fund_lending_pool": Write(FUNDS),

@@ -43,6 +43,8 @@ from community.receiving import bank, collecting
 from community.receiving.collecting import Entry
 from community.receiving.matching import Line
 from community.receiving.models import BankLine, Collection
+from community.seasons import service as seasons
+from community.seasons.models import EventKind
 from community.servicing import service as servicing
 from community.trust import service as trust
 from community.trust import standings
@@ -222,6 +224,7 @@ class Story:
         self._portfolio()
         self._money_coming_in()
         self._papers()
+        self._disaster()
         self._far_away()
         self._tokens()
         self._collect()
@@ -448,6 +451,21 @@ class Story:
             actor_id=None,
         )
 
+    def _disaster(self) -> None:
+        self.disaster = self.do(
+            seasons.declare,
+            **self.place,
+            kind=EventKind.FLOOD,
+            crop="rice",
+            happened_on=self.hamlet.day,
+            dues_from=self.hamlet.day,
+            dues_until=date(2026, 12, 31),
+            effect_document={"kind": "move", "days": 30, "interest": "stands"},
+            reason="the river came",
+            actor_id=self.hamlet.officer.id,
+            **self.hamlet.when,
+        )
+
     def _far_away(self) -> None:
         self.far = self.do(
             communities.create_community,
@@ -493,6 +511,7 @@ class Story:
             "home": self.home,
             "plain": self.session.get_one(Product, self.hamlet.product_id),
             "rice": self.season,
+            "disaster": self.disaster,
             "active": self.active,
             "signing": self.signing,
             "cooling": self.cooling,

@@ -17,8 +17,12 @@ from community.ledger.models import Account, AccountKind, Book, Hold, HoldState
 from community.loans.models import Loan, LoanStatus
 from community.money import Money
 from community.savings.service import deposit
+from community.seasons import service as seasons
+from community.seasons.models import EventKind
 from config.settings import ROOT, Settings
 from tests.hamlet import Hamlet
+from tests.lending import NOW, make_village
+from tests.lending import TODAY as LENT_ON
 
 
 @pytest.fixture
@@ -169,3 +173,41 @@ def test_closing_a_day_lets_go_of_what_is_no_longer_held(
         assert run.invoke(args=["day", "close", "--date", on]).exit_code == 0
         with session_factory(engine)() as session:
             assert session.scalars(select(Hold.state)).one() == HoldState(state)
+
+
+def test_an_event_is_previewed_applied_and_undone_by_commands(app: Flask, engine: Engine) -> None:
+    with session_factory(engine)() as session:
+        village = make_village(session)
+        village.disbursed(
+            village.person(),
+            product_id=village.seasonal.id,
+            season_id=village.rice.id,
+            instalments=None,
+        )
+        event = seasons.declare(
+            session,
+            community_id=village.township.id,
+            kind=EventKind.FLOOD,
+            crop="rice",
+            happened_on=LENT_ON,
+            dues_from=LENT_ON,
+            dues_until=date(2027, 12, 31),
+            effect_document={"kind": "move", "days": 30, "interest": "runs"},
+            reason="the river came",
+            on=LENT_ON,
+            now=NOW,
+            actor_id=None,
+        ).public_id
+        session.commit()
+    app.extensions["clock"].fixed = NOW
+    run = app.test_cli_runner()
+    early = run.invoke(args=["seasons", "apply", event])
+    assert (early.exit_code, early.output) == (1, "Error: Preview the event first\n")
+    seen = run.invoke(args=["seasons", "preview", event])
+    assert f"{event}: 1 loans of 1 members would change" in seen.output
+    done = run.invoke(args=["seasons", "apply", event, "--reason", "decided"])
+    assert f"{event} is applied: 1 changed, 0 refused, 0 put back, 0 kept" in done.output
+    gone = run.invoke(args=["seasons", "undo", event, "--reason", "it dried up"])
+    assert f"{event} is undone: 0 changed, 0 refused, 1 put back, 0 kept" in gone.output
+    missing = run.invoke(args=["seasons", "preview", "dev_0000000000000000"])
+    assert (missing.exit_code, missing.output) == (1, "Error: No such declared event\n")

@@ -136,9 +136,10 @@ def test_charters_from_before_classes_of_risk_get_the_rules_that_they_lack(
             {"rules": json.dumps(document)},
         )
     assert _rules(url) == document
+    _migrate(url, lambda: downgrade(revision="0006"))
+    reached = _rules(url)
     _migrate(url, lambda: downgrade(revision="0005"))
-    before = _rules(url)
-    assert set(rules) - set(before) == NEW_RULES
+    assert set(reached) - set(_rules(url)) == NEW_RULES
     _upgrade(url)
     after = _rules(url)
     assert {name: rule["value"] for name, rule in after.items()} == {

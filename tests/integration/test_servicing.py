@@ -8,8 +8,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from community.guarantees import service as guarantees
+from community.guarantees.models import CoverLine
 from community.ledger.models import Account, AccountKind, JournalEntry, Posting
 from community.loans import history, repayments
+from community.loans import service as loans
 from community.loans.errors import (
     ChangeNotFound,
     ChargeWaived,
@@ -20,6 +22,8 @@ from community.loans.errors import (
     ReceiptNotReversible,
     ReceiptReversed,
     RestructuredTooOften,
+    SeasonOver,
+    TrancheNotDue,
 )
 from community.loans.models import (
     ChangeKind,
@@ -29,6 +33,7 @@ from community.loans.models import (
     LoanStatus,
     Repayment,
 )
+from community.products import service as products
 from community.servicing import service
 from tests.hamlet import Hamlet, yuan
 
@@ -490,4 +495,174 @@ def test_restructuring_is_limited_keeps_how_late_it_was_and_is_never_forgotten(
     assert loan.status is LoanStatus.OVERDUE
     hamlet.repay(loan, history.owed(db_session, loan=loan, on=hamlet.day).due_minor)
     assert loan.status is LoanStatus.RESTRUCTURED
+    hamlet.check()
+
+
+# Tranches
+
+
+SEEDED = date(2026, 5, 11)
+HARVEST = date(2026, 9, 1)
+# A thousandth a day: 60.00 of every 100.00 go out at once, the rest in May; half falls due in
+# September, after 200 days, half 20 days later.
+SEASONAL: dict[str, Any] = {
+    "rate_method": "declining_balance",
+    "amortisation": "seasonal",
+    "day_count": "actual/365",
+    "yearly_rate_ppm": 365_000,
+}
+
+
+def farmer(session: Session) -> tuple[Hamlet, Any]:
+    """A hamlet that lends for rice in two tranches, and the season's id."""
+    hamlet = Hamlet(session, rules={"yearly_rate_ppm_max": 600_000}, terms=SEASONAL)
+    hamlet.fund(1_000_000)
+    hamlet.person("ben", assessed=200_000)
+    season = hamlet.do(
+        products.add_season,
+        community_id=hamlet.community.id,
+        code="rice",
+        crop="rice",
+        sow_from=date(2026, 3, 10),
+        sow_until=date(2026, 5, 20),
+        harvest_from=HARVEST,
+        selling=[{"due_on": "2026-09-18", "weight": 1}, {"due_on": "2026-10-08", "weight": 1}],
+        tranches=[
+            {"pay_on": "2026-03-12", "weight": 60},
+            {"pay_on": SEEDED.isoformat(), "weight": 40},
+        ],
+        now=hamlet.now,
+        actor_id=None,
+    )
+    return hamlet, season
+
+
+def sown(hamlet: Hamlet, season: Any) -> Loan:
+    """1,000.00 for rice, of which the first tranche goes out today."""
+    loan = hamlet.do(
+        loans.apply,
+        community_id=hamlet.community.id,
+        borrower_id=hamlet.people["ben"].id,
+        product_id=hamlet.product_id,
+        principal=yuan(100_000),
+        purpose="seed",
+        season_id=season.id,
+        actor_id=None,
+        **hamlet.when,
+    )
+    hamlet.approve(loan)
+    return hamlet.do(loans.disburse, loan_id=loan.id, actor_id=hamlet.officer.id, **hamlet.when)
+
+
+def pay_tranche(hamlet: Hamlet, loan: Loan) -> Any:
+    return hamlet.do(
+        service.pay_tranche, loan_id=loan.id, actor_id=hamlet.officer.id, **hamlet.when
+    )
+
+
+def held(hamlet: Hamlet, loan: Loan) -> int:
+    query = select(CoverLine).where(CoverLine.loan_id == loan.id)
+    return sum(line.held_minor for line in hamlet.session.scalars(query))
+
+
+def test_a_loan_goes_out_in_tranches_and_bears_interest_on_what_is_out(
+    db_session: Session,
+) -> None:
+    hamlet, season = farmer(db_session)
+    offer = loans.quote(
+        db_session,
+        community_id=hamlet.community.id,
+        product_id=hamlet.product_id,
+        principal=yuan(100_000),
+        on=hamlet.day,
+        season_id=season.id,
+    )
+    start = hamlet.day
+    # Before the first tranche's own day it goes out when it is asked for.
+    assert offer.tranches == ((start, 60_000), (SEEDED, 40_000))
+    # 600.00 for 200 days and 400.00 for 130, then 500.00 for 20.
+    assert [(row.principal_minor, row.interest_minor) for row in offer.rows] == [
+        (50_000, 12_000 + 5_200),
+        (50_000, 1_000),
+    ]
+    growth = 1 + offer.effective_yearly_rate_ppm / 1_000_000
+    flows = [(0, -60_000), (70, -40_000), (200, 67_200), (220, 51_000)]
+    assert abs(sum(minor / growth ** (days / 365) for days, minor in flows)) < 1
+    loan = sown(hamlet, season)
+    assert (loan.disbursed_minor, loan.outstanding_minor) == (60_000, 60_000)
+    assert [row[1:3] for row in plan(hamlet, loan)] == [(30_000, 12_000), (30_000, 600)]
+    # What is still to go out is covered too.
+    assert held(hamlet, loan) == 100_000
+    hamlet.check()
+    hamlet.day = SEEDED - DAY
+    with pytest.raises(TrancheNotDue):
+        pay_tranche(hamlet, loan)
+    hamlet.day = SEEDED
+    tranche = pay_tranche(hamlet, loan)
+    assert (tranche.number, tranche.amount_minor) == (2, 40_000)
+    assert [row[1:3] for row in plan(hamlet, loan)] == [(50_000, 17_200), (50_000, 1_000)]
+    assert (loan.outstanding_minor, held(hamlet, loan)) == (100_000, 100_000)
+    hamlet.check()
+    with pytest.raises(TrancheNotDue):
+        pay_tranche(hamlet, loan)
+
+
+def test_what_went_out_later_bears_interest_later(db_session: Session) -> None:
+    hamlet, season = farmer(db_session)
+    loan = sown(hamlet, season)
+    hamlet.day = SEEDED + 4 * DAY
+    pay_tranche(hamlet, loan)
+    assert [row[2] for row in plan(hamlet, loan)] == [12_000 + 5_040, 1_000]
+    hamlet.check()
+
+
+def test_whatever_is_due_by_the_first_day_goes_out_on_it(db_session: Session) -> None:
+    hamlet, season = farmer(db_session)
+    hamlet.day = SEEDED + DAY
+    loan = sown(hamlet, season)
+    assert (loan.disbursed_minor, loan.undisbursed_minor) == (100_000, 0)
+
+
+def test_a_loan_that_waits_for_money_closes_only_when_none_comes_any_more(
+    db_session: Session,
+) -> None:
+    hamlet, season = farmer(db_session)
+    repaid, settled = sown(hamlet, season), sown(hamlet, season)
+    hamlet.day += 10 * DAY
+    hamlet.repay(repaid, 72_600)
+    assert (repaid.status, held(hamlet, repaid)) == (LoanStatus.CURRENT, 40_000)
+    due = repayments.payoff(db_session, loan=settled, on=hamlet.day).total_minor
+    assert due == 60_600
+    hamlet.do(
+        service.settle_early, loan_id=settled.id, amount=yuan(due), actor_id=None, **hamlet.when
+    )
+    assert (settled.status, held(hamlet, settled)) == (LoanStatus.CLOSED, 0)
+    hamlet.check()
+    hamlet.day = HARVEST
+    with pytest.raises(SeasonOver):
+        pay_tranche(hamlet, repaid)
+    hamlet.wait(0, repaid)
+    assert (repaid.status, held(hamlet, repaid)) == (LoanStatus.CLOSED, 0)
+    hamlet.check()
+
+
+def test_an_event_and_a_tranche_meet_in_one_history(db_session: Session) -> None:
+    hamlet, season = farmer(db_session)
+    loan = sown(hamlet, season)
+    hamlet.day += 10 * DAY
+    made = change(
+        hamlet,
+        loan,
+        ChangeKind.MOVE,
+        from_on="2026-09-01",
+        until_on="2026-09-30",
+        days=10,
+    )
+    hamlet.day = SEEDED
+    pay_tranche(hamlet, loan)
+    # 600.00 for 210 days and 400.00 for 140, then 500.00 for 10.
+    assert [row[1:3] for row in plan(hamlet, loan)] == [(50_000, 18_200), (50_000, 500)]
+    hamlet.check()
+    hamlet.do(service.undo_change, change_id=made.id, reason="dry", actor_id=None, **hamlet.when)
+    assert [row[1:3] for row in plan(hamlet, loan)] == [(50_000, 17_200), (50_000, 1_000)]
     hamlet.check()

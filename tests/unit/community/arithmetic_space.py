@@ -140,8 +140,22 @@ CHANGES = st.lists(
             st.integers(0, 2),
             st.none() | RATES,
         ),
-        st.tuples(st.just("move"), PLACES, PLACES, st.integers(0, 400)),
-        st.tuples(st.just("split"), PLACES, PLACES, st.integers(1, 4), st.integers(1, 3)),
+        st.tuples(
+            st.just("move"),
+            PLACES,
+            PLACES,
+            st.integers(0, 400),
+            st.sampled_from(FrozenInterest),
+        ),
+        st.tuples(
+            st.just("split"),
+            PLACES,
+            PLACES,
+            st.integers(1, 4),
+            st.integers(1, 3),
+            st.none() | st.sampled_from(PeriodUnit),
+            st.sampled_from(FrozenInterest),
+        ),
         st.tuples(
             st.just("freeze"),
             PLACES,
@@ -255,7 +269,7 @@ def _change(contract: Contract, on: date, day: Callable[[int], date], drawn: Any
         )
     from_on, until_on = sorted((day(values[0]), day(values[1])))
     if kind == "move":
-        return MoveDues(on, from_on, until_on, values[2])
+        return MoveDues(on, from_on, until_on, *values[2:])
     if kind == "split":
-        return SplitDues(on, from_on, until_on, values[2], values[3])
+        return SplitDues(on, from_on, until_on, *values[2:])
     return FreezeDues(on, from_on, until_on, until_on + timedelta(days=values[2]), values[3])

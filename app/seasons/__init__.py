@@ -1,0 +1,1 @@
+"""The season calendar and declared events over HTTP and on the command line."""

@@ -16,7 +16,8 @@ from community.communities import queries as communities
 from community.communities.charter import CharterRules, Declarer, read_rules
 from community.communities.models import Charter, Community
 from community.errors import CommunityError, WrongState
-from community.guarantees.cover import lock_cover
+from community.guarantees.cover import LoanCover, lock_cover
+from community.ledger.books import book_ids, lock_books
 from community.ledger.events import record_event
 from community.loans import queries as loans
 from community.loans.history import read_histories
@@ -247,7 +248,7 @@ def apply_some(
     if event.status is not EventStatus.APPLYING:
         return 0
     records = _next(session, event, EventLoanStatus.PLANNED, limit)
-    covers = lock_cover(session, [record.loan_id for record in records])
+    covers = _locked_covers(session, records)
     limits = DeferralLimits(session, event.declared_on)
     found = [covers[record.loan_id].loan for record in records]
     reached = {seen.loan_id: seen for seen in look_at(session, event, found, limits, on)}
@@ -320,7 +321,7 @@ def undo_some(
     if event.status is not EventStatus.UNDOING:
         return 0
     records = _next(session, event, EventLoanStatus.APPLIED, limit)
-    covers = lock_cover(session, [record.loan_id for record in records])
+    covers = _locked_covers(session, records)
     kept = {loan_id: _why_kept(cover.loan) for loan_id, cover in covers.items()}
     free = [covers[loan_id].loan for loan_id, reason in kept.items() if not reason]
     for loan_id, (contract, rest) in read_histories(
@@ -494,6 +495,17 @@ def _reason_of(session: Session, event: DeclaredEvent, status: EventStatus) -> s
     """Why the event became this."""
     steps = queries.steps_of(session, event.id)
     return next(step.reason for step in steps if step.status is status)
+
+
+def _locked_covers(
+    session: Session, records: Sequence[DeclaredEventLoan]
+) -> dict[int, LoanCover]:
+    """Lock the loans of a portion with their cover, and the books of all their communities."""
+    covers = lock_cover(session, [record.loan_id for record in records])
+    communities = {cover.loan.community_id for cover in covers.values()}
+    # All at once: loan by loan the books would come in the order of the loans.
+    lock_books(session, book_ids(session, communities).values())
+    return covers
 
 
 def _locked(session: Session, event_id: int) -> DeclaredEvent:

@@ -15,12 +15,12 @@ from community.loans.schedule import (
     Row,
     add_months,
     due_dates,
-    effective_yearly_rate,
     read_loan_terms,
     schedule,
 )
 from community.products.costs import dearest_rate
 from community.products.errors import ScheduleImpossible
+from community.products.schedule import effective_yearly_rate
 from community.products.terms import (
     Amortisation,
     Component,

@@ -36,6 +36,7 @@ MOVES: list[tuple[str, str, dict[str, object] | None]] = [
     ("officer", "/loans/@current/charges", FIVE | WHY | {"kind": "fee"}),
     ("officer", "/charges/@charge/waiver", WHY),
     ("officer", "/loans/@settling/payoff", TWELVE),
+    ("officer", "/loans/@sown/disbursements", None),
     ("officer", "/group-loans/@group_loan/approval", None),
     ("officer", "/group-loans/@group_loan/disbursement", None),
 ]

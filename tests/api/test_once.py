@@ -43,6 +43,7 @@ MOVES: list[tuple[str, str, Body]] = [
     ("officer", "/loans/@current/charges", FIVE | WHY | {"kind": "fee"}),
     ("officer", "/charges/@charge/waiver", WHY),
     ("officer", "/loans/@settling/payoff", TWELVE),
+    ("officer", "/loans/@sown/disbursements", None),
     ("officer", "/group-loans/@group_loan/approval", None),
     ("officer", "/group-loans/@group_loan/disbursement", None),
     ("wang", "/groups/@active/collections", {"lines": [CURRENT]}),

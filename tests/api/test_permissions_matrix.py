@@ -306,7 +306,7 @@ WRITES = {
             "happened_on": "2026-04-01",
             "dues_from": "2026-04-01",
             "dues_until": "2026-05-01",
-            "effect": {"kind": "move", "days": 1, "interest": "stands"},
+            "effect": {"kind": "move", "days": 1, "interest": "runs"},
             "reason": "x",
         }
     ),

@@ -64,6 +64,7 @@ RULES: dict[str, Any] = {
     "vouch_days_max": 1_000,
 }
 TERMS: dict[str, Any] = {"principal_minor_min": 10_00, "instalments_max": 12}
+SEASONAL = {"amortisation": "seasonal", "day_count": "actual/365"}
 CAP_MINOR = 100_00
 NAMED = re.compile("@([a-z_]+)")
 
@@ -215,6 +216,7 @@ class Story:
         self.place: dict[str, Any] = {"community_id": self.hamlet.community.id}
         self._people()
         self._failures_begin()
+        self._sowing()
         self._active_group()
         self._late_loans()
         self._groups()
@@ -280,6 +282,41 @@ class Story:
         for borrower, guarantor in (("ding", "li"), ("dong", "wei"), ("dai", "li")):
             self.hamlet.vouch(guarantor, borrower, 60_00)
             self.failing[borrower] = self.lend(borrower, 50_00)
+
+    def _sowing(self) -> None:
+        # The second tranche will be due long before today.
+        later = self.hamlet.day + timedelta(days=5)
+        self.beans = self.do(
+            products.add_season,
+            **self.place,
+            code="beans",
+            crop="beans",
+            sow_from=self.hamlet.day,
+            sow_until=later,
+            harvest_from=date(2026, 9, 1),
+            selling=[{"due_on": "2026-10-01", "weight": 1}],
+            tranches=[
+                {"pay_on": self.hamlet.day.isoformat(), "weight": 1},
+                {"pay_on": later.isoformat(), "weight": 1},
+            ],
+            now=self.hamlet.now,
+            actor_id=None,
+        )
+        loan = self.do(
+            loans.apply,
+            **self.place,
+            borrower_id=self.id("tycoon"),
+            product_id=self.hamlet.product("sowing", TERMS | SEASONAL),
+            principal=yuan(10_00),
+            purpose="beans",
+            season_id=self.beans.id,
+            actor_id=self.id("tycoon"),
+            **self.hamlet.when,
+        )
+        self.hamlet.approve(self.endorse(loan))
+        self.sown = self.do(
+            loans.disburse, loan_id=loan.id, actor_id=self.hamlet.officer.id, **self.hamlet.when
+        )
 
     def _active_group(self) -> None:
         self.active = self.gathered("wang", "zhao", "sun")
@@ -460,7 +497,7 @@ class Story:
             happened_on=self.hamlet.day,
             dues_from=self.hamlet.day,
             dues_until=date(2026, 12, 31),
-            effect_document={"kind": "move", "days": 30, "interest": "stands"},
+            effect_document={"kind": "move", "days": 30, "interest": "runs"},
             reason="the river came",
             actor_id=self.hamlet.officer.id,
             **self.hamlet.when,
@@ -537,6 +574,7 @@ class Story:
             "settled": self.settled,
             "closed": self.closed,
             "settling": self.settling,
+            "sown": self.sown,
             "receipt": self.receipt,
             "charge": self.charge,
             "moved": self.moved,

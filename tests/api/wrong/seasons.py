@@ -47,12 +47,12 @@ SEASONS = [
             ),
             (
                 "a freeze that thaws too early",
-                flood(effect={"kind": "freeze", "until": "2026-06-01", "interest": "stands"}),
+                flood(effect={"kind": "freeze", "until": "2026-06-01", "interest": "runs"}),
                 "422 declared-event-invalid",
             ),
             (
                 "a split without steps",
-                flood(effect={"kind": "split", "parts": 2, "interest": "stands"}),
+                flood(effect={"kind": "split", "parts": 2, "interest": "runs"}),
                 "422 declared-event-invalid",
             ),
             (

@@ -151,4 +151,33 @@ SERVICING = [
         None,
         "409 tranche-not-due",
     ),
+    Wrong(
+        "a tranche for oneself",
+        "tycoon",
+        "POST /loans/@sown/disbursements",
+        None,
+        "404 not-found",
+    ),
+    Wrong(
+        "a tranche of what never went out",
+        "officer",
+        "POST /loans/@approved/disbursements",
+        None,
+        "409 wrong-state",
+    ),
+    Wrong(
+        "a tranche of a loan that is late",
+        "officer",
+        "POST /loans/@late/disbursements",
+        None,
+        "409 wrong-state",
+    ),
+    *(
+        Wrong(f"dues with {name}", "officer", CHANGE, moved(**changes), "422 validation")
+        for name, changes in {
+            "interest that stands": {"interest": "stands"},
+            "days and a unit": {"unit": "month"},
+            "parts of a year": {"kind": "split", "days": None, "parts": 2, "unit": "year"},
+        }.items()
+    ),
 ]

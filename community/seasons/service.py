@@ -4,7 +4,7 @@ Applying and undoing are many units of work: each takes a portion of the loans u
 lock and commits, so that a kill loses nothing and the next run goes on where it stopped.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -248,7 +248,7 @@ def apply_some(
     if event.status is not EventStatus.APPLYING:
         return 0
     records = _next(session, event, EventLoanStatus.PLANNED, limit)
-    covers = _locked_covers(session, records)
+    covers = _locked_covers(session, event, records)
     limits = DeferralLimits(session, event.declared_on)
     found = [covers[record.loan_id].loan for record in records]
     reached = {seen.loan_id: seen for seen in look_at(session, event, found, limits, on)}
@@ -321,7 +321,7 @@ def undo_some(
     if event.status is not EventStatus.UNDOING:
         return 0
     records = _next(session, event, EventLoanStatus.APPLIED, limit)
-    covers = _locked_covers(session, records)
+    covers = _locked_covers(session, event, records)
     kept = {loan_id: _why_kept(cover.loan) for loan_id, cover in covers.items()}
     free = [covers[loan_id].loan for loan_id, reason in kept.items() if not reason]
     for loan_id, (contract, rest) in read_histories(
@@ -498,11 +498,11 @@ def _reason_of(session: Session, event: DeclaredEvent, status: EventStatus) -> s
 
 
 def _locked_covers(
-    session: Session, records: Sequence[DeclaredEventLoan]
+    session: Session, event: DeclaredEvent, records: Sequence[DeclaredEventLoan]
 ) -> dict[int, LoanCover]:
-    """Lock the loans of a portion with their cover, and the books of all their communities."""
+    """Lock the loans of a portion with their cover, and all books that its changes are noted in."""
     covers = lock_cover(session, [record.loan_id for record in records])
-    communities = {cover.loan.community_id for cover in covers.values()}
+    communities = {event.community_id} | {cover.loan.community_id for cover in covers.values()}
     # All at once: loan by loan the books would come in the order of the loans.
     lock_books(session, book_ids(session, communities).values())
     return covers

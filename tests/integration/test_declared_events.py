@@ -357,10 +357,10 @@ def test_what_was_paid_since_stays_paid_when_the_event_is_undone(village: Villag
     event = flooded(village, FREEZE)
     # Interest first: 53.65 were paid of it, and 46.35 of the principal. No interest from 1 October
     # to 15 January: 190 days on 1,000.00 are 49.97, but 53.65 were paid. The difference comes off
-    # the next due, whose own 92 days later are as long as they were: 4.94 - 3.68.
+    # the next due, three months later like the first: 46 days on 400.00 are 4.84, less 3.68.
     assert plan(village, loan) == [
         (date(2028, 1, 15), 600_00, 53_65),
-        (date(2028, 3, 2), 400_00, 1_26),
+        (date(2028, 3, 1), 400_00, 1_16),
     ]
     pay(village, loan, 300_00, DECEMBER)
     undone(village, event, DECEMBER)
@@ -373,10 +373,10 @@ def test_what_was_paid_since_stays_paid_when_the_event_is_undone(village: Villag
 def test_waived_interest_begins_with_the_window(village: Village) -> None:
     loan = seasonal(village)
     flooded(village, FREEZE)
-    # 190 days to 1 October are 49.97; time stands still to 15 January; then 47 days on 400.00.
+    # 190 days to 1 October are 49.97; time stands still to 15 January; then 46 days on 400.00.
     assert plan(village, loan) == [
         (date(2028, 1, 15), 600_00, 49_97),
-        (date(2028, 3, 2), 400_00, 4_94),
+        (date(2028, 3, 1), 400_00, 4_84),
     ]
 
 

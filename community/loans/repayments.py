@@ -162,6 +162,9 @@ def payoff(session: Session, *, loan: Loan, on: date) -> Debt:
         raise NothingToSettle(f"The loan is {loan.status.value}.", state=loan.status.value)
     contract, events = read_history(session, loan)
     amount = payoff_minor(contract, events, on)
+    if not amount:
+        # Repaid, and more of it is still to go out.
+        raise NothingToSettle("Nothing is owed.", state=loan.status.value)
     settled = derive(
         session,
         loan=loan,

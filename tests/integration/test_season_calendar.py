@@ -12,7 +12,14 @@ from sqlalchemy.orm import Session
 from community.communities import service as communities
 from community.communities.models import Community, CommunityKind
 from community.guarantees import service as guarantees
-from community.loans.models import Instalment, Loan, RepaymentSource
+from community.loans.models import (
+    ChangeKind,
+    ChargeKind,
+    Instalment,
+    Loan,
+    LoanStatus,
+    RepaymentSource,
+)
 from community.products.service import add_season
 from community.seasons import calendar
 from community.seasons.calendar import (
@@ -24,6 +31,7 @@ from community.seasons.calendar import (
     payout_calendar,
 )
 from community.seasons.errors import CalendarTooWide
+from community.servicing import service as servicing
 from tests.lending import NOW, TODAY, Village, cny, make_village
 
 # Rice: 60 % on 15 October, 40 % on 1 December. 1,000.00 for 204 days at 9.6 % cost 53.65, 400.00
@@ -187,6 +195,48 @@ def test_tranches_of_approved_loans_are_to_go_out(village: Village) -> None:
     assert len(payout_calendar(village.session, community=village.village, **april)) == 1
     none = payout_calendar(village.session, community=village.township, **YEAR, crop="rice")
     assert none == []
+    # One goes out on 25 March, before its first day: its second tranche is still to come.
+    running = village.disbursed(village.person(), 100_00, **facts)
+    assert running.disbursed_minor == 66_67
+    lines = payout_calendar(village.session, community=village.township, **YEAR)
+    assert [(line.pay_on, line.loans, line.amount_minor) for line in lines] == [
+        (date(2027, 4, 1), 3, 266_68),
+        (date(2027, 5, 1), 4, 166_65),
+    ]
+    servicing.pay_tranche(
+        village.session, loan_id=running.id, on=date(2027, 5, 1), now=NOW, actor_id=None
+    )
+    village.session.commit()
+    lines = payout_calendar(village.session, community=village.township, **YEAR)
+    assert [line.loans for line in lines] == [3, 3]
+
+
+def test_charges_are_on_the_calendar_and_restructured_loans_too(village: Village) -> None:
+    loan = village.disbursed(
+        village.person(),
+        product_id=village.seasonal.id,
+        season_id=village.rice.id,
+        instalments=None,
+    )
+    act: dict[str, Any] = {"loan_id": loan.id, "on": TODAY, "now": NOW, "actor_id": None}
+    for kind, minor in ((ChargeKind.FEE, 7_00), (ChargeKind.PENALTY, 3_00)):
+        due_on = date(2027, 10, 15)
+        servicing.add_charge(
+            village.session, kind=kind, amount=cny(minor), due_on=due_on, reason="x", **act
+        )
+    servicing.restructure(
+        village.session,
+        kind=ChangeKind.SPLIT,
+        parameters={"from_on": "2027-12-01", "until_on": "2027-12-01", "parts": 2},
+        reason="x",
+        **act,
+    )
+    village.session.commit()
+    assert loan.status is LoanStatus.RESTRUCTURED
+    line, *_ = dues_calendar(village.session, community=village.township, **YEAR)
+    assert (line.fee_minor, line.penalty_minor, line.due_minor) == (7_00, 3_00, 663_65)
+    due, *_ = member_calendar(village.session, member_id=loan.borrower_id, **YEAR)
+    assert (due.fee_minor, due.penalty_minor, due.due_minor) == (7_00, 3_00, 663_65)
 
 
 def test_a_member_sees_each_of_their_own_dues(village: Village, harvest: dict[str, Any]) -> None:

@@ -631,6 +631,8 @@ def test_a_loan_that_waits_for_money_closes_only_when_none_comes_any_more(
     hamlet.day += 10 * DAY
     hamlet.repay(repaid, 72_600)
     assert (repaid.status, held(hamlet, repaid)) == (LoanStatus.CURRENT, 40_000)
+    with pytest.raises(NothingToSettle):
+        repayments.payoff(db_session, loan=repaid, on=hamlet.day)
     due = repayments.payoff(db_session, loan=settled, on=hamlet.day).total_minor
     assert due == 60_600
     hamlet.do(

@@ -3,12 +3,24 @@
 from datetime import date, timedelta
 from typing import Any
 
+import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from community.credit import service as credit
 from community.guarantees.failure import advance_loan
+from community.loans import history
 from community.loans.accrual import accrue
-from community.loans.models import ChargeKind, Instalment, Loan, LoanStatus
+from community.loans.errors import PaidByOthers
+from community.loans.models import (
+    Charge,
+    ChargeKind,
+    Instalment,
+    Loan,
+    LoanStatus,
+    Repayment,
+    RepaymentSource,
+)
 from community.servicing import service
 from tests.hamlet import Hamlet, yuan
 
@@ -47,6 +59,25 @@ def close(hamlet: Hamlet, on: date) -> None:
         now=hamlet.now,
         after_id=0,
         limit=100,
+    )
+
+
+def charge(hamlet: Hamlet, loan: Loan, amount: int) -> Charge:
+    return hamlet.do(
+        service.add_charge,
+        loan_id=loan.id,
+        kind=ChargeKind.FEE,
+        amount=yuan(amount),
+        due_on=hamlet.day,
+        reason="a visit",
+        actor_id=None,
+        **hamlet.when,
+    )
+
+
+def waive(hamlet: Hamlet, made: Charge) -> None:
+    hamlet.do(
+        service.waive_charge, charge_id=made.id, reason="a mistake", actor_id=None, **hamlet.when
     )
 
 
@@ -102,4 +133,63 @@ def test_a_day_worked_late_leaves_what_came_since(db_session: Session) -> None:
     assert (receipt.principal_minor, receipt.interest_minor, receipt.penalty_minor) == parts
     assert receipt.overpaid_minor == 0
     assert loan.status is LoanStatus.CURRENT
+    hamlet.check()
+
+
+def test_what_the_reserve_paid_moves_within_the_loan(db_session: Session) -> None:
+    hamlet = lender(
+        db_session,
+        INTEREST
+        | {
+            "liability_mode": "none",
+            "cover_ratio_bps": 0,
+            "allocation_order": ["fee", "interest", "principal"],
+        },
+        accelerate_on_call=False,
+        call_day=3,
+    )
+    loan = hamlet.lend("ben", 30_000, 3)
+    made = charge(hamlet, loan, 500)
+    place: dict[str, Any] = {"community_id": hamlet.community.id, "actor_id": None}
+    hamlet.do(credit.fund_reserve, amount=yuan(9_000), reference="in", **place, **hamlet.when)
+    hamlet.wait(45, loan)
+    [receipt] = hamlet.session.scalars(select(Repayment).where(Repayment.loan_id == loan.id))
+    assert (receipt.source, receipt.fee_minor) == (RepaymentSource.RESERVE, 500)
+    waive(hamlet, made)
+    assert (receipt.fee_minor, receipt.overpaid_minor) == (0, 0)
+    assert receipt.principal_minor + receipt.interest_minor == 9_000
+    hamlet.check()
+
+
+def test_what_a_guarantor_paid_and_claims_is_not_let_go(db_session: Session) -> None:
+    hamlet = lender(db_session, call_day=3, set_off_stake=False)
+    hamlet.person("cai")
+    hamlet.person("uma", stake=60_000)
+    hamlet.vouch("uma", "cai", 60_000)
+    loan = hamlet.lend("cai", 30_000)
+    made = charge(hamlet, loan, 500)
+    hamlet.wait(45, loan)
+    hamlet.repay(loan, 600)
+    hamlet.pay(hamlet.calls(loan)["uma"], 30_000)
+    assert history.owed(db_session, loan=loan, on=hamlet.day).total_minor == 200
+    # Without the fee of 5.00 she would have paid 3.00 too much, and claims them from Cai.
+    with pytest.raises(PaidByOthers):
+        waive(hamlet, made)
+    hamlet.repay(loan, 200)
+    assert loan.status is LoanStatus.CLOSED
+    hamlet.check()
+
+
+def test_what_a_later_payer_brought_too_much_is_held_for_them(db_session: Session) -> None:
+    hamlet = lender(db_session, INTEREST | {"allocation_order": ["fee", "interest", "principal"]})
+    loan = hamlet.lend("ben", 30_000)
+    made = charge(hamlet, loan, 500)
+    first = hamlet.repay(loan, 30_000)
+    second = hamlet.repay(loan, 600, by="ann")
+    assert loan.outstanding_minor == 200
+    # Ben's money then pays 297.00 of principal, so that of Ann's only 3.00 are left to pay.
+    waive(hamlet, made)
+    assert (first.fee_minor, first.interest_minor, first.principal_minor) == (0, 300, 29_700)
+    assert (second.principal_minor, second.overpaid_minor) == (300, 300)
+    assert loan.status is LoanStatus.CLOSED
     hamlet.check()

@@ -52,10 +52,13 @@ def advance_loan(session: Session, *, loan_id: int, on: date, now: datetime) -> 
 
     Late dues mark it overdue; past the charter's call day guarantors are called; calls past
     their deadline lapse and move further out; then the reserve fund; past the write-off day what
-    is left is written off.
+    is left is written off. A loan on which something of a later day stands is left to that day.
     """
     cover = lock_cover(session, [loan_id])[loan_id]
     loan = cover.loan
+    if loan.worked_out_on is not None and loan.worked_out_on > on:
+        # The day is worked through afterwards, and money that came since would be left out.
+        return loan.status
     charter = _charter(session, loan)
     changes.bring_to_day(session, loan=loan, on=on, now=now)
     if loan.status in states.ON_PLAN and loan.undisbursed_minor and not loan.outstanding_minor:

@@ -93,7 +93,7 @@ def loan_disbursed(loan_id: int, borrower_id: int, principal: int) -> list[Leg]:
 
 def loan_repaid(
     loan_id: int,
-    payer_id: int,
+    payer_id: int | None,
     *,
     principal: int,
     interest: int,
@@ -118,11 +118,12 @@ def loan_repaid(
 
 
 def receipt_moved(
-    loan_id: int, payer_id: int, *, principal: int, interest: int, fee: int, penalty: int
+    loan_id: int, payer_id: int | None, *, principal: int, interest: int, fee: int, penalty: int
 ) -> list[Leg]:
     """What a receipt paid moves within its loan; the sum of the moves comes from overpayment.
 
     Money of an earlier day was entered, or taken back: amounts are changes and may be negative.
+    Without a payer (the reserve) they sum to zero.
     """
     total = principal + interest + fee + penalty
     return loan_repaid(

@@ -302,6 +302,8 @@ def _derived(loan: Loan, rows: Sequence[Instalment], on: date) -> dict[str, obje
         for row in rows
         if row.principal_minor > row.paid_principal_minor
         or (row.due_on <= ends and row.interest_minor > row.paid_interest_minor)
+        or row.fee_minor > row.paid_fee_minor
+        or row.penalty_minor > row.paid_penalty_minor
     ]
     return {
         "community_id": loan.community_id,

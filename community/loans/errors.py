@@ -158,6 +158,13 @@ class ReceiptNotReversible(Conflict):
     title = "This receipt cannot be taken back"
 
 
+class PaidByOthers(Conflict):
+    """Less would be owed than guarantors or the reserve have paid, and now claim back."""
+
+    code = "paid-by-others"
+    title = "Others have paid what this would let go"
+
+
 class ChargeNotFound(NotFound):
     """There is no such charge, or the caller may not know that there is."""
 

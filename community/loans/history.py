@@ -39,6 +39,7 @@ from community.ledger import rules
 from community.ledger import service as ledger
 from community.ledger.rules import Leg
 from community.loans import models, positions, states
+from community.loans.errors import PaidByOthers
 from community.loans.models import (
     ChangeKind,
     Instalment,
@@ -257,8 +258,10 @@ def project(
     if penalties > 0:
         book("loan.penalty_charged", rules.penalty_charged(loan.id, loan.borrower_id, penalties))
     _write_rows(session, loan, rows, state)
-    for receipt in receipts_of(session, loan.id):
-        _move_parts(session, loan, receipt, state, on=on, now=now, actor_id=actor_id)
+    moves = [(_moved(receipt, state), receipt) for receipt in receipts_of(session, loan.id)]
+    # Principal is owed again before another receipt pays it: nothing is overdrawn in between.
+    for move, receipt in sorted(moves, key=lambda item: item[0]):
+        _move_parts(session, loan, receipt, move, on=on, now=now, actor_id=actor_id)
     if fees < 0:
         book("loan.fee_waived", rules.fee_waived(loan.id, loan.borrower_id, -fees))
     if penalties < 0:
@@ -350,30 +353,39 @@ def _write_rows(session: Session, loan: Loan, rows: Sequence[Instalment], state:
     session.flush()  # what is read next are the rows as they are now
 
 
+def _moved(receipt: Repayment, state: State) -> Amounts:
+    """By how much the whole history now gives other parts to a receipt than it has."""
+    given = state.receipts.get(receipt.public_id)
+    parts = given.amounts if given is not None else Amounts()
+    return Amounts(*(new - getattr(receipt, name) for new, name in zip(parts, _DUE, strict=True)))
+
+
 def _move_parts(
     session: Session,
     loan: Loan,
     receipt: Repayment,
-    state: State,
+    move: Amounts,
     *,
     on: date,
     now: datetime,
     actor_id: int | None,
 ) -> None:
-    """Give a receipt the parts that the whole history gives it; the difference is posted."""
-    given = state.receipts.get(receipt.public_id)
-    parts = given.amounts if given is not None else Amounts()
-    old = Amounts(*(getattr(receipt, name) for name in _DUE))
-    if parts == old:
+    """Move a receipt's parts within its loan, to overpayment or out of it, and post it.
+
+    Raises PaidByOthers when less would be taken of what somebody else paid: they claim it back.
+    """
+    if not any(move):
         return
-    move = Amounts(*(new - was for new, was in zip(parts, old, strict=True)))
-    for name, value in zip(_DUE, parts, strict=True):
-        setattr(receipt, name, value)
+    for name, change in zip(_DUE, move, strict=True):
+        setattr(receipt, name, getattr(receipt, name) + change)
     receipt.overpaid_minor -= move.total_minor
     if receipt.entry_id is None:
         return  # it is being booked now, with these parts
-    # Only over-the-counter money moves, and it has a payer.
-    assert receipt.payer_id is not None
+    if move.total_minor and receipt.source in _BY_RULE:
+        raise PaidByOthers(
+            "Guarantors or the reserve paid this, and have their claims for it.",
+            receipt=receipt.public_id,
+        )
     post(
         session,
         loan,

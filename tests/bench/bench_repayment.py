@@ -150,7 +150,7 @@ def _tell(clients: int, times_ms: Sequence[float], seconds: float) -> None:
 
 
 def _fill(url: str) -> Village:
-    """A lender's community: everybody borrows, on their own stake and two neighbours' promises."""
+    """A lender's community: loans that rest half on a stake, half on two neighbours' promises."""
     engine = make_engine(
         make_url(url).update_query_dict({"options": "-c synchronous_commit=off"})
     )
@@ -158,13 +158,15 @@ def _fill(url: str) -> Village:
     with session_factory(engine)() as session:
         hamlet = Hamlet(session, day=today - timedelta(days=31), terms=TERMS)
         hamlet.fund(LOANS * PRINCIPAL)
-        names = [f"member {number}" for number in range(LOANS)]
-        for name in names:
-            hamlet.person(name, stake=PRINCIPAL // 2, assessed=PRINCIPAL)
+        guarantors = [f"guarantor {number}" for number in range(LOANS // 4)]
+        for name in guarantors:
+            hamlet.person(name, stake=3 * PRINCIPAL)
         loans = []
-        for number, name in enumerate(names):
-            for step in (1, 2):
-                hamlet.vouch(names[(number + step) % LOANS], name, PRINCIPAL // 4)
+        for number in range(LOANS):
+            name = f"member {number}"
+            hamlet.person(name, stake=PRINCIPAL // 2)
+            for step in (0, 1):
+                hamlet.vouch(guarantors[(number + step) % len(guarantors)], name, PRINCIPAL // 4)
             loans.append(hamlet.lend(name, PRINCIPAL, 12).public_id)
         token = hamlet.do(_officer, hamlet=hamlet)
     engine.dispose()

@@ -162,11 +162,10 @@ def roll(session: Session, condition: ColumnElement[bool], *, on: date) -> int:
 def take_receivable(session: Session, *, loan: Loan, interest_minor: int, on: date) -> int:
     """Interest of a loan was paid: returns how much of it was booked as receivable before.
 
-    Locks the book, and brings the position up to date with the instalments.
+    Locks the book, and brings the position up to date with the loan and its instalments.
     """
     taken = min(receivable_minor(session, loan=loan), interest_minor)
-    session.flush()
-    rederive(session, _positions.c.loan_id == loan.id, on=on, receivable_change_minor=-taken)
+    follow(session, loan=loan, on=on, receivable_change_minor=-taken)
     return taken
 
 

@@ -194,7 +194,9 @@ def settle_state(
         hold_again(session, cover, needed - cover.held_minor)
     _note_shortage(session, cover, max(needed - cover.held_minor, 0), actor_id=actor_id, now=now)
     if loan.undisbursed_minor == 0:
-        closed = loans.close_if_paid(session, loan=loan, on=on, now=now, actor_id=actor_id)
+        closed = loans.close_if_paid(
+            session, loan=loan, on=on, now=now, actor_id=actor_id, debt=owed
+        )
     else:
         closed = False
     # A called loan comes back only with the cover that a current one needs; accelerated, never,

@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Iterable
 from typing import Any, TypeVar
 
-from sqlalchemy import event, select
+from sqlalchemy import ColumnElement, event, select
 from sqlalchemy.orm import Session
 
 from community.database import Base
@@ -58,27 +58,49 @@ def lock(session: Session, model: type[Row], ids: Iterable[int]) -> dict[int, Ro
     wanted = sorted(set(ids))
     if not wanted:
         return {}
-    held: set[tuple[int, int]] = session.info.setdefault("held_locks", set())
-    rank = LOCK_RANK[model.__tablename__]
-    fresh = [(rank, row_id) for row_id in wanted if (rank, row_id) not in held]
-    if fresh and held and fresh[0] < max(held):
-        warnings.warn(
-            f"lock on {model.__tablename__} {fresh[0][1]} taken after {max(held)}",
-            LockOrderWarning,
-            stacklevel=2,
-        )
+    _note(session, model, wanted)
+    key: Any = model.__mapper__.primary_key[0]
+    return _take(session, model, key.in_(wanted))
+
+
+def lock_where(
+    session: Session, model: type[Row], condition: ColumnElement[bool]
+) -> dict[int, Row]:
+    """Lock the rows under a condition, in id order, and return them as they are now.
+
+    One statement where ids would first have to be read. A row that somebody else takes out of the
+    condition while we wait for it is left out.
+    """
+    rows = _take(session, model, condition)
+    _note(session, model, sorted(rows))
+    return rows
+
+
+def _take(session: Session, model: type[Row], condition: ColumnElement[bool]) -> dict[int, Row]:
     # Pending changes of these rows must not be overwritten by the fresh read.
     session.flush()
     key: Any = model.__mapper__.primary_key[0]
     rows = session.scalars(
         select(model)
-        .where(key.in_(wanted))
+        .where(condition)
         .order_by(key)
         .with_for_update(of=model)
         .execution_options(populate_existing=True)
     ).all()
-    held.update(fresh)
     return {row.__mapper__.primary_key_from_instance(row)[0]: row for row in rows}
+
+
+def _note(session: Session, model: type[Row], row_ids: list[int]) -> None:
+    held: set[tuple[int, int]] = session.info.setdefault("held_locks", set())
+    rank = LOCK_RANK[model.__tablename__]
+    fresh = [(rank, row_id) for row_id in row_ids if (rank, row_id) not in held]
+    if fresh and held and fresh[0] < max(held):
+        warnings.warn(
+            f"lock on {model.__tablename__} {fresh[0][1]} taken after {max(held)}",
+            LockOrderWarning,
+            stacklevel=3,
+        )
+    held.update(fresh)
 
 
 def lock_one(session: Session, model: type[Row], row_id: int) -> Row:

@@ -37,9 +37,7 @@ def receipt(session: Session, repayment: Repayment) -> SimpleNamespace:
         currency=loan_service.currency_of(loan),
         outstanding_minor=loan.outstanding_minor,
         loan_status=loan.status.value,
-        cover_held_minor=sum(
-            line.held_minor for line in queries.list_lines(session, loan_id=loan.id)
-        ),
+        cover_held_minor=queries.held_minor(session, loan_id=loan.id),
     )
 
 

@@ -7,7 +7,7 @@ step, so that their `reserved` stays the sum of their lines.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, literal, or_, select, union_all
 from sqlalchemy.orm import Session
 
 from community.communities.charter import LiabilityMode
@@ -24,7 +24,7 @@ from community.guarantees.models import (
 from community.guarantees.plan import HeldLine, released_parts
 from community.loans.errors import LoanNotFound
 from community.loans.models import Loan
-from community.locks import lock
+from community.locks import lock, lock_where
 from community.money import share_bps
 from community.trust.models import Assessment, AssessmentKind, Standing, Vouch, VouchStatus
 from graph.limits import CoverPath
@@ -112,56 +112,43 @@ def lock_cover(session: Session, loan_ids: Iterable[int]) -> dict[int, LoanCover
     # Under the loans' locks nobody else adds lines, calls, payments or claims to them.
     lines = _rows(session, CoverLine, CoverLine.loan_id.in_(wanted))
     guarantees = _rows(session, Guarantee, Guarantee.loan_id.in_(wanted))
-    calls = lock(
-        session, Call, session.scalars(select(Call.id).where(Call.loan_id.in_(wanted))).all()
-    )
-    payments = lock(
-        session,
-        GuaranteePayment,
-        session.scalars(
-            select(GuaranteePayment.id).where(GuaranteePayment.loan_id.in_(wanted))
-        ).all(),
-    )
-    claims = lock(
-        session, Claim, session.scalars(select(Claim.id).where(Claim.loan_id.in_(wanted))).all()
-    )
-    call_lines = _rows(session, CallLine, CallLine.call_id.in_(list(calls)))
+    # Few loans were ever called: one statement tells that there is nothing of all this.
+    call_ids, payment_ids, claim_ids = _failure_ids(session, wanted)
+    calls = lock(session, Call, call_ids)
+    payments = lock(session, GuaranteePayment, payment_ids)
+    claims = lock(session, Claim, claim_ids)
+    call_lines = _rows(session, CallLine, CallLine.call_id.in_(list(calls))) if calls else []
     vouch_ids = {
         vouch_id
         for line in lines
         for vouch_id in (line.inner_vouch_id, line.outer_vouch_id)
         if vouch_id is not None
     }
-    members = {loan.borrower_id for loan in loans.values()} | set(
-        session.scalars(select(Vouch.voucher_id).where(Vouch.id.in_(vouch_ids)))
-    )
-    communities = {loan.community_id for loan in loans.values()}
-    # All standings of the borrowers: an overdue loan marks its borrower everywhere.
-    borrowers = {loan.borrower_id for loan in loans.values()}
-    assessments = lock(
+    borrowers = sorted({loan.borrower_id for loan in loans.values()})
+    members = set(borrowers)
+    if vouch_ids:
+        vouchers = select(Vouch.voucher_id).where(Vouch.id.in_(sorted(vouch_ids)))
+        members |= set(session.scalars(vouchers))
+    communities = sorted({loan.community_id for loan in loans.values()})
+    assessments = lock_where(
         session,
         Assessment,
-        session.scalars(
-            select(Assessment.id).where(
-                Assessment.member_id.in_(members),
-                Assessment.community_id.in_(communities),
-                Assessment.kind == AssessmentKind.STANDING,
-                Assessment.ended_at.is_(None),
-            )
-        ).all(),
+        and_(
+            Assessment.member_id.in_(sorted(members)),
+            Assessment.community_id.in_(communities),
+            Assessment.kind == AssessmentKind.STANDING,
+            Assessment.ended_at.is_(None),
+        ),
     )
-    standings = lock(
+    standings = lock_where(
         session,
         Standing,
-        {line.standing_id for line in lines}
-        | set(
-            session.scalars(
-                select(Standing.id).where(
-                    Standing.member_id.in_(members), Standing.community_id.in_(communities)
-                )
-            )
-        )
-        | set(session.scalars(select(Standing.id).where(Standing.member_id.in_(borrowers)))),
+        or_(
+            Standing.id.in_(sorted({line.standing_id for line in lines})),
+            and_(Standing.member_id.in_(sorted(members)), Standing.community_id.in_(communities)),
+            # All standings of the borrowers: an overdue loan marks its borrower everywhere.
+            Standing.member_id.in_(borrowers),
+        ),
     )
     vouches = lock(session, Vouch, vouch_ids)
     return {
@@ -365,6 +352,21 @@ def _sign_caps(session: Session, loan: Loan, lines: Sequence[CoverLine]) -> None
     for member_id, cap in sorted(caps.items()):
         if member_id not in rows:
             session.add(Guarantee(loan_id=loan.id, guarantor_id=member_id, cap_minor=cap))
+
+
+def _failure_ids(
+    session: Session, loan_ids: Sequence[int]
+) -> tuple[list[int], list[int], list[int]]:
+    """The calls, the guarantors' payments and the claims of these loans."""
+    found: tuple[list[int], list[int], list[int]] = ([], [], [])
+    listed = union_all(
+        select(literal(0), Call.id).where(Call.loan_id.in_(loan_ids)),
+        select(literal(1), GuaranteePayment.id).where(GuaranteePayment.loan_id.in_(loan_ids)),
+        select(literal(2), Claim.id).where(Claim.loan_id.in_(loan_ids)),
+    )
+    for place, row_id in session.execute(listed):
+        found[place].append(row_id)
+    return found
 
 
 def _rows(session: Session, model: type, condition: object) -> list:  # type: ignore[type-arg]

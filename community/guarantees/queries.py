@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import Select, func, or_, select
+from sqlalchemy import Select, func, or_, select, union
 from sqlalchemy.orm import Session
 
 from community.guarantees.errors import CallNotFound
@@ -41,13 +41,13 @@ def get_call(session: Session, public_id: str) -> Call:
 def guarantor_ids(session: Session, *, loan_id: int) -> frozenset[int]:
     """Whoever stands behind the loan now or paid for it: they may see it."""
     held = CoverLine.amount_minor - CoverLine.released_minor
-    signed = session.scalars(
+    signed = (
         select(Guarantee.guarantor_id)
         .join(CoverLine, CoverLine.loan_id == Guarantee.loan_id)
         .where(Guarantee.loan_id == loan_id, held > 0)
     )
-    called = session.scalars(select(Call.guarantor_id).where(Call.loan_id == loan_id))
-    return frozenset(signed) | frozenset(called)
+    called = select(Call.guarantor_id).where(Call.loan_id == loan_id)
+    return frozenset(session.scalars(union(signed, called)))
 
 
 def calls_of_loan(loan_id: int) -> Select[Call]:
@@ -68,6 +68,15 @@ def repayments_of(loan_id: int) -> Select[Repayment]:
 def claims_of(member_id: int) -> Select[Claim]:
     """Claims that a member has, and those that others have against them."""
     return select(Claim).where(or_(Claim.claimant_id == member_id, Claim.debtor_id == member_id))
+
+
+def held_minor(session: Session, *, loan_id: int) -> int:
+    """How much cover a loan holds now."""
+    held = CoverLine.amount_minor - CoverLine.released_minor - CoverLine.paid_minor
+    found = session.scalar(
+        select(func.coalesce(func.sum(held), 0)).where(CoverLine.loan_id == loan_id)
+    )
+    return int(found or 0)
 
 
 def list_lines(session: Session, *, loan_id: int) -> list[LineView]:

@@ -195,7 +195,7 @@ def settle_state(
         hold_again(session, cover, needed - cover.held_minor)
     _note_shortage(session, cover, max(needed - cover.held_minor, 0), actor_id=actor_id, now=now)
     closed = not waits and loans.close_if_paid(
-        session, loan=loan, on=on, now=now, actor_id=actor_id
+        session, loan=loan, on=on, now=now, actor_id=actor_id, debt=owed
     )
     # A called loan comes back only with the cover that a current one needs; accelerated, never,
     # and the day since when it is late stays what it was.

@@ -240,11 +240,13 @@ def project(
     on: date,
     now: datetime,
     actor_id: int | None,
+    with_position: bool = True,
 ) -> None:
     """Write what follows from a loan's events (the loan is locked) and post what it moves.
 
     Instalments are those of the state; receipts get its parts. A receipt whose parts moved and
-    fees and penalties that came or went are posted on `on`.
+    fees and penalties that came or went are posted on `on`. Without `with_position` the caller
+    brings the loan's position up to date.
     """
     rows = instalments_of(session, loan.id)
     fees = sum(row.due.fee_minor for row in state.rows) - sum(row.fee_minor for row in rows)
@@ -271,7 +273,8 @@ def project(
     if loan.overdue_since_on is not None:
         loan.overdue_since_on = state.overdue_since_on or loan.overdue_since_on
     loan.version += 1
-    positions.follow(session, loan=loan, on=on)
+    if with_position:
+        positions.follow(session, loan=loan, on=on)
 
 
 def instalments_of(session: Session, loan_id: int) -> Sequence[Instalment]:

@@ -15,12 +15,17 @@ falls due after it. Whole numbers only, here and in SQL.
 
 from collections.abc import Collection
 from datetime import date
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     ColumnElement,
+    Date,
     Integer,
+    Update,
     and_,
+    bindparam,
     case,
     func,
     insert,
@@ -139,11 +144,8 @@ def follow(session: Session, *, loan: Loan, on: date, receivable_change_minor: i
     """Bring the position of one loan up to date, or open it for a loan that runs without one."""
     session.flush()  # it is derived from rows
     lock_book(session, loan.community_id)
-    found = rederive(
-        session,
-        _positions.c.loan_id == loan.id,
-        on=on,
-        receivable_change_minor=receivable_change_minor,
+    found = _rederive_one(
+        session, loan_id=loan.id, on=on, receivable_change_minor=receivable_change_minor
     )
     if not found and loan.status in LIVE:
         open_position(session, loan=loan, on=on)
@@ -162,11 +164,10 @@ def roll(session: Session, condition: ColumnElement[bool], *, on: date) -> int:
 def take_receivable(session: Session, *, loan: Loan, interest_minor: int, on: date) -> int:
     """Interest of a loan was paid: returns how much of it was booked as receivable before.
 
-    Locks the book, and brings the position up to date with the instalments.
+    Locks the book, and brings the position up to date with the loan and its instalments.
     """
     taken = min(receivable_minor(session, loan=loan), interest_minor)
-    session.flush()
-    rederive(session, _positions.c.loan_id == loan.id, on=on, receivable_change_minor=-taken)
+    follow(session, loan=loan, on=on, receivable_change_minor=-taken)
     return taken
 
 
@@ -209,6 +210,38 @@ def rederive(
     receivable_change_minor: int = 0,
 ) -> int:
     """Write what positions under `condition` derive from their loans' rows; returns how many."""
+    done = session.connection().execute(
+        _rederiving(condition, on=on, receivable_change_minor=receivable_change_minor)
+    )
+    return done.rowcount
+
+
+def _rederive_one(
+    session: Session, *, loan_id: int, on: date, receivable_change_minor: int
+) -> bool:
+    done = session.connection().execute(
+        _rederiving_one(),
+        {"loan": loan_id, "day": on, "receivable_change": receivable_change_minor},
+    )
+    return bool(done.rowcount)
+
+
+@cache
+def _rederiving_one() -> Update:
+    # Spelled once: putting it together anew takes longer than the database takes to run it.
+    return _rederiving(
+        _positions.c.loan_id == bindparam("loan", type_=BigInteger),
+        on=bindparam("day", type_=Date),
+        receivable_change_minor=bindparam("receivable_change", type_=BigInteger),
+    )
+
+
+def _rederiving(
+    condition: ColumnElement[bool],
+    *,
+    on: date | ColumnElement[date],
+    receivable_change_minor: int | ColumnElement[int],
+) -> Update:
     p, i, loan = _positions.c, _instalments.c, _loans.c
     ends = loan.accelerated_on
     # What the schedule still means: acceleration drops the interest that falls due after it.
@@ -250,7 +283,7 @@ def rederive(
         .where(i.loan_id == d.loan_id, i.due_on == d.until_on)
         .scalar_subquery()
     )
-    done = session.connection().execute(
+    return (
         update(_positions)
         # The condition once more: else the planner may read the whole table to find a few.
         .where(p.loan_id == d.loan_id, condition)
@@ -270,7 +303,6 @@ def rederive(
             receivable_minor=p.receivable_minor + receivable_change_minor,
         )
     )
-    return done.rowcount
 
 
 class days_between(FunctionElement[int]):  # noqa: N801  reads as a function of SQL

@@ -132,7 +132,15 @@ def book_repayment(
         taken = state.receipts[repayment.public_id].amounts.total_minor
         if taken < amount_minor:
             raise _more_than_owed(taken, amount_minor)
-        project(session, loan=loan, state=state, on=on, now=now, actor_id=actor_id)
+        project(
+            session,
+            loan=loan,
+            state=state,
+            on=on,
+            now=now,
+            actor_id=actor_id,
+            with_position=False,  # it follows below, with what was receivable of the interest
+        )
     loan.version += 1
     accrued = positions.take_receivable(
         session, loan=loan, interest_minor=repayment.interest_minor, on=on

@@ -442,10 +442,21 @@ def waits_for_money(session: Session, *, loan: Loan, on: date) -> bool:
 
 
 def close_if_paid(
-    session: Session, *, loan: Loan, on: date, now: datetime, actor_id: int | None
+    session: Session,
+    *,
+    loan: Loan,
+    on: date,
+    now: datetime,
+    actor_id: int | None,
+    debt: history.Debt | None = None,
 ) -> bool:
-    """A live loan (locked) that owes nothing any more is closed; tells whether it was."""
-    if loan.status not in states.LIVE or owed(session, loan=loan, on=on).total_minor:
+    """A live loan (locked) that owes nothing any more is closed; tells whether it was.
+
+    `debt` is what it owes on the day, if the caller has worked it out already.
+    """
+    if loan.status not in states.LIVE:
+        return False
+    if (owed(session, loan=loan, on=on) if debt is None else debt).total_minor:
         return False
     move_loan(session, loan=loan, to=LoanStatus.CLOSED, on=on, now=now, actor_id=actor_id)
     loan.overdue_since_on = None

@@ -4,7 +4,7 @@ import hashlib
 import secrets
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import and_, select
 from sqlalchemy.orm import Session
 
 from community.ledger.events import record_event
@@ -30,29 +30,37 @@ SCOPES = frozenset({"read", "write"})
 
 def authenticate(session: Session, *, token: str, now: datetime) -> Principal:
     """Tell who carries this token, or refuse it."""
-    row = session.execute(
-        select(ApiToken, Member.public_id)
+    # Every request begins with this: one statement, a row for each role, without a row object.
+    rows = session.execute(
+        select(
+            ApiToken.id,
+            ApiToken.member_id,
+            ApiToken.scopes,
+            ApiToken.expires_at,
+            ApiToken.revoked_at,
+            Member.public_id,
+            RoleGrant.role,
+            RoleGrant.community_id,
+        )
         .join(Member, Member.id == ApiToken.member_id)
+        .outerjoin(
+            RoleGrant, and_(RoleGrant.member_id == Member.id, RoleGrant.revoked_at.is_(None))
+        )
         .where(ApiToken.digest == _digest(token))
-    ).one_or_none()
-    if row is None:
+    ).all()
+    if not rows:
         raise BadToken()
-    stored, public_id = row
+    stored = rows[0]
     if stored.revoked_at is not None:
         raise TokenRevoked()
     if stored.expires_at <= now:
         raise TokenExpired()
-    grants = session.execute(
-        select(RoleGrant.role, RoleGrant.community_id).where(
-            RoleGrant.member_id == stored.member_id, RoleGrant.revoked_at.is_(None)
-        )
-    )
     return Principal(
         member_id=stored.member_id,
-        public_id=public_id,
+        public_id=stored.public_id,
         token_id=stored.id,
         scopes=frozenset(stored.scopes),
-        grants=frozenset(Grant(role, community_id) for role, community_id in grants),
+        grants=frozenset(Grant(row.role, row.community_id) for row in rows if row.role is not None),
     )
 
 

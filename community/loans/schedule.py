@@ -13,6 +13,7 @@ from community.products.schedule import (
     Row,
     add_months,
     due_dates,
+    effective_yearly_rate,
     schedule,
     tranches,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "add_months",
     "contract_of",
     "due_dates",
+    "effective_yearly_rate",
     "fees_by_row",
     "fees_of",
     "planned_rows",

@@ -14,6 +14,7 @@ from community.products.schedule import (
     Row,
     add_months,
     due_dates,
+    effective_yearly_rate,
     schedule,
     tranches,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "add_months",
     "contract_of",
     "due_dates",
+    "effective_yearly_rate",
     "fees_by_row",
     "fees_of",
     "planned_rows",

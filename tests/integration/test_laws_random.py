@@ -107,7 +107,7 @@ class Life:
         for voucher, borrower in zip(NAMES, [*NAMES[1:], NAMES[0]], strict=True):
             self.hamlet.vouch(voucher, borrower, 600)
         # First money has to go out; who asks may still be refused.
-        self.opening = [self.lend, self.sow] * 4
+        self.opening = [self.days, *[self.lend, self.sow] * 4]
         self.steps = [
             self.vouch,
             self.vouch,

@@ -110,20 +110,33 @@ def debt_of(state: State) -> Debt:
 
 
 def derive(
-    session: Session, *, loan: Loan, on: date, more: Sequence[Event] = (), without: str = ""
+    session: Session,
+    *,
+    loan: Loan,
+    on: date,
+    more: Sequence[Event] = (),
+    without: str = "",
+    receipts: Sequence[Repayment] | None = None,
 ) -> State:
     """The loan (paid out, not written off) on a day, by all its events and some `more`.
 
-    `without` leaves the receipt of that number out.
+    `without` leaves the receipt of that number out. `receipts` are those of `receipts_of`, if the
+    caller has read them under the loan's lock.
     """
-    contract, events = read_history(session, loan, without=without)
+    contract, events = read_history(session, loan, without=without, receipts=receipts)
     return replay(contract, [*events, *more], on)
 
 
 def read_history(
-    session: Session, loan: Loan, *, without: str = ""
+    session: Session,
+    loan: Loan,
+    *,
+    without: str = "",
+    receipts: Sequence[Repayment] | None = None,
 ) -> tuple[Contract, list[Event]]:
     """What a loan froze, and everything that happened to it and was not taken back."""
+    if receipts is None:
+        receipts = receipts_of(session, loan.id)
     tranches = session.scalars(
         select(models.Disbursement)
         .where(models.Disbursement.loan_id == loan.id)
@@ -156,7 +169,7 @@ def read_history(
             source=receipt.source,
             is_payoff=receipt.is_payoff,
         )
-        for receipt in receipts_of(session, loan.id)
+        for receipt in receipts
         if receipt.offered_minor and receipt.public_id != without
     ]
     if loan.accelerated_on is not None:
@@ -216,13 +229,15 @@ def project(
     on: date,
     now: datetime,
     actor_id: int | None,
+    receipts: Sequence[Repayment] | None = None,
     with_position: bool = True,
 ) -> None:
     """Write what follows from a loan's events (the loan is locked) and post what it moves.
 
     Instalments are those of the state; receipts get its parts. A receipt whose parts moved and
-    fees and penalties that came or went are posted on `on`. Without `with_position` the caller
-    brings the loan's position up to date.
+    fees and penalties that came or went are posted on `on`. `receipts` are those of `receipts_of`,
+    if the caller has read them under the loan's lock. Without `with_position` the caller brings
+    the loan's position up to date.
     """
     rows = instalments_of(session, loan.id)
     fees = sum(row.due.fee_minor for row in state.rows) - sum(row.fee_minor for row in rows)
@@ -236,7 +251,7 @@ def project(
     if penalties > 0:
         book("loan.penalty_charged", rules.penalty_charged(loan.id, loan.borrower_id, penalties))
     _write_rows(session, loan, rows, state)
-    for receipt in receipts_of(session, loan.id):
+    for receipt in receipts_of(session, loan.id) if receipts is None else receipts:
         _move_parts(session, loan, receipt, state, on=on, now=now, actor_id=actor_id)
     if fees < 0:
         book("loan.fee_waived", rules.fee_waived(loan.id, loan.borrower_id, -fees))

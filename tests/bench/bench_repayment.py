@@ -151,9 +151,7 @@ def _tell(clients: int, times_ms: Sequence[float], seconds: float) -> None:
 
 def _fill(url: str) -> Village:
     """A lender's community: loans that rest half on a stake, half on two neighbours' promises."""
-    engine = make_engine(
-        make_url(url).update_query_dict({"options": "-c synchronous_commit=off"})
-    )
+    engine = make_engine(make_url(url).update_query_dict({"options": "-c synchronous_commit=off"}))
     today = datetime.now(UTC).date()
     with session_factory(engine)() as session:
         hamlet = Hamlet(session, day=today - timedelta(days=31), terms=TERMS)

@@ -111,29 +111,46 @@ def debt_of(state: State) -> Debt:
 
 
 def derive(
-    session: Session, *, loan: Loan, on: date, more: Sequence[Event] = (), without: str = ""
+    session: Session,
+    *,
+    loan: Loan,
+    on: date,
+    more: Sequence[Event] = (),
+    without: str = "",
+    receipts: Sequence[Repayment] | None = None,
 ) -> State:
     """The loan (paid out, not written off) on a day, by all its events and some `more`.
 
-    `without` leaves the receipt of that number out.
+    `without` leaves the receipt of that number out. `receipts` are those of `receipts_of`, if the
+    caller has read them under the loan's lock.
     """
-    contract, events = read_history(session, loan, without=without)
+    contract, events = read_history(session, loan, without=without, receipts=receipts)
     return replay(contract, [*events, *more], on)
 
 
 def read_history(
-    session: Session, loan: Loan, *, without: str = ""
+    session: Session,
+    loan: Loan,
+    *,
+    without: str = "",
+    receipts: Sequence[Repayment] | None = None,
 ) -> tuple[Contract, list[Event]]:
     """What a loan froze, and everything that happened to it and was not taken back."""
-    return read_histories(session, [loan], without=without)[loan.id]
+    return read_histories(session, [loan], without=without, receipts=receipts)[loan.id]
 
 
 def read_histories(
-    session: Session, loans: Collection[Loan], *, without: str = "", without_source: str = ""
+    session: Session,
+    loans: Collection[Loan],
+    *,
+    without: str = "",
+    without_source: str = "",
+    receipts: Sequence[Repayment] | None = None,
 ) -> dict[int, tuple[Contract, list[Event]]]:
     """The histories of many loans (paid out) by their ids; four statements for all of them.
 
     `without` leaves the receipt of that number out, `without_source` all changes that belong to it.
+    `receipts` are the loans' receipts where the caller has read them already.
     """
     ids = [loan.id for loan in loans]
     events: dict[int, list[Event]] = {loan_id: [] for loan_id in ids}
@@ -166,7 +183,7 @@ def read_histories(
         events[charge.loan_id].append(
             Charge(charge.due_on, charge.amount_minor, charge.public_id, component)
         )
-    for receipt in _receipts(session, ids):
+    for receipt in _receipts(session, ids) if receipts is None else receipts:
         if receipt.offered_minor and receipt.public_id != without:
             events[receipt.loan_id].append(
                 receipt_event(
@@ -240,13 +257,15 @@ def project(
     on: date,
     now: datetime,
     actor_id: int | None,
+    receipts: Sequence[Repayment] | None = None,
     with_position: bool = True,
 ) -> None:
     """Write what follows from a loan's events (the loan is locked) and post what it moves.
 
     Instalments are those of the state; receipts get its parts. A receipt whose parts moved and
-    fees and penalties that came or went are posted on `on`. Without `with_position` the caller
-    brings the loan's position up to date.
+    fees and penalties that came or went are posted on `on`. `receipts` are those of `receipts_of`,
+    if the caller has read them under the loan's lock. Without `with_position` the caller brings
+    the loan's position up to date.
     """
     rows = instalments_of(session, loan.id)
     fees = sum(row.due.fee_minor for row in state.rows) - sum(row.fee_minor for row in rows)
@@ -260,7 +279,9 @@ def project(
     if penalties > 0:
         book("loan.penalty_charged", rules.penalty_charged(loan.id, loan.borrower_id, penalties))
     _write_rows(session, loan, rows, state)
-    moves = [(_moved(receipt, state), receipt) for receipt in receipts_of(session, loan.id)]
+    if receipts is None:
+        receipts = receipts_of(session, loan.id)
+    moves = [(_moved(receipt, state), receipt) for receipt in receipts]
     # Principal is owed again before another receipt pays it: nothing is overdrawn in between.
     for move, receipt in sorted(moves, key=lambda item: item[0]):
         _move_parts(session, loan, receipt, move, on=on, now=now, actor_id=actor_id)

@@ -32,6 +32,7 @@ from community.loans.history import (
     project,
     read_history,
     receipt_event,
+    receipts_of,
 )
 from community.loans.models import (
     Disbursement,
@@ -128,7 +129,8 @@ def book_repayment(
     session.add(repayment)
     session.flush()  # the history reads it, and the entry carries its number
     if amount_minor and not written_off:
-        state = derive(session, loan=loan, on=on)
+        receipts = receipts_of(session, loan.id)
+        state = derive(session, loan=loan, on=on, receipts=receipts)
         taken = state.receipts[repayment.public_id].amounts.total_minor
         if taken < amount_minor:
             raise _more_than_owed(taken, amount_minor)
@@ -139,6 +141,7 @@ def book_repayment(
             on=on,
             now=now,
             actor_id=actor_id,
+            receipts=receipts,
             with_position=False,  # it follows below, with what was receivable of the interest
         )
     loan.version += 1

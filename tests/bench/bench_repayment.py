@@ -42,9 +42,9 @@ from tests.hamlet import Hamlet
 from tests.servers import fresh_database, postgres_server
 from tests.serving import Served, gunicorn
 
-LOANS = int(os.environ.get("LOANS", "150"))
-ALONE = 150  # requests of the one client
-TOGETHER = 300  # requests of the four
+LOANS = int(os.environ.get("LOANS", "120"))
+ALONE = 120  # requests of the one client
+TOGETHER = 240  # requests of the four
 CLIENTS = 4
 REPLAYS = 60
 PROFILED = 60
@@ -382,11 +382,10 @@ def _tell_parts(profiled: pstats.Stats, wall_ms: float) -> None:
         profiled.sort_stats("cumulative").print_stats(70)
         profiled.sort_stats("tottime").print_stats(40)
     for part, functions in PARTS.items():
-        ending = [(file, name) for file, name in functions]
         took = sum(
             entry[3]
             for (file, _, name), entry in entries.items()
-            if any(file.endswith(end) and name == wanted for end, wanted in ending)
+            if any(file.endswith(end) and name == wanted for end, wanted in functions)
         )
         print(f"   {part:<32}{took / whole:6.1%}  about {took / whole * wall_ms:5.2f} ms")
 

@@ -26,7 +26,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import GenericFunction
 
 from community.communities.models import Community
-from community.loans.models import Instalment, Loan, LoanStatus, Repayment
+from community.loans.models import Instalment, Loan, LoanPosition, LoanStatus, Repayment
 from community.loans.states import LIVE
 
 IS_RESTRUCTURED: ColumnElement[bool] = Loan.restructured_on.is_not(None)
@@ -35,12 +35,6 @@ DUE_MINOR: ColumnElement[int] = (
     + Instalment.interest_minor
     + Instalment.fee_minor
     + Instalment.penalty_minor
-)
-PAID_MINOR: ColumnElement[int] = (
-    Instalment.paid_principal_minor
-    + Instalment.paid_interest_minor
-    + Instalment.paid_fee_minor
-    + Instalment.paid_penalty_minor
 )
 RECEIVED_MINOR: ColumnElement[int] = (
     Repayment.principal_minor
@@ -82,13 +76,15 @@ def falls_due(accelerated_on: SQLColumnExpression[date | None]) -> ColumnElement
 
 
 def overdue_since(on: date, *conditions: ColumnElement[bool]) -> Subquery:
-    """Loans with something unpaid that fell due before the day, and since when, as they are now."""
-    day = falls_due(Loan.accelerated_on)
+    """Loans with something unpaid that fell due before the day, and since when, as they are now.
+
+    Their positions know: no instalment is read, however many loans there are.
+    """
+    day = LoanPosition.oldest_due_on
     return (
-        select(Instalment.loan_id, func.min(day).label("since_on"))
-        .join(Loan, Loan.id == Instalment.loan_id)
-        .where(IS_LIVE, PAID_MINOR < DUE_MINOR, day < on, *conditions)
-        .group_by(Instalment.loan_id)
+        select(LoanPosition.loan_id, day.label("since_on"))
+        .join(Loan, Loan.id == LoanPosition.loan_id)
+        .where(IS_LIVE, day < on, *conditions)
         .subquery("overdue")
     )
 

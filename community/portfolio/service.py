@@ -36,7 +36,7 @@ from community.errors import StaleSnapshot
 from community.ledger import rules as posting
 from community.ledger import service as ledger
 from community.ledger.events import record_event
-from community.loans.models import Instalment, Loan, LoanPosition, LoanStatus
+from community.loans.models import Loan, LoanPosition, LoanStatus
 from community.loans.positions import set_accrual
 from community.loans.states import LIVE
 from community.portfolio.classes import (
@@ -238,8 +238,8 @@ def _to_decide(
     if loan_ids is not None:
         first, last = loan_ids.start, loan_ids.stop - 1
         span.append(Loan.id.between(first, last))
-        # Said of the instalments too, so that only theirs are read.
-        late = overdue_since(on, *span, Instalment.loan_id.between(first, last))
+        # Said of the positions too, so that only theirs are read.
+        late = overdue_since(on, *span, LoanPosition.loan_id.between(first, last))
     unsettled = or_(
         LoanClass.loan_id.is_(None),
         LoanClass.risk_class != RiskClass.NORMAL,

@@ -16,11 +16,12 @@ import time
 from datetime import date
 
 import psycopg
-from sqlalchemy import make_url, true
+from sqlalchemy import make_url, select, true
 from sqlalchemy.orm import Session
 
 from community.communities import service as communities
-from community.communities.models import CommunityKind
+from community.communities.models import Community, CommunityKind
+from community.communities.queries import find_charter
 from community.engine import make_engine, session_factory
 from community.loans import positions
 from community.loans.service import quote
@@ -52,25 +53,33 @@ SELECT 'mem_bench' || n, 'person', 'Member ' || n, 1, now() FROM generate_series
 # Odd loans fall due on the 1st, even ones on the other days, each in its own month of its year.
 LOAN_ROWS = """
 INSERT INTO loans (public_id, community_id, borrower_id, product_version_id, charter_id, terms,
-                   principal_minor, outstanding_minor, written_off_minor, purpose, status,
-                   disbursed_on, version, created_at)
+                   principal_minor, disbursed_minor, cover_short_minor, restructure_count,
+                   outstanding_minor, written_off_minor, purpose, status,
+                   disbursed_on, worked_out_on, version, created_at)
 SELECT 'lon_bench' || n, 1 + n %% %(communities)s, %(member)s + n / 4, 1, 1, %(terms)s,
-       1200000, 1200000 - 100000 * (
+       1200000, 1200000, 0, 0, 1200000 - 100000 * (
          SELECT count(*) FROM generate_series(1, 12) k
           WHERE due + make_interval(months => k) <= date '2026-06-03'
             AND NOT (due + make_interval(months => k) = date '2026-06-01' AND (n + 1) %% 1000 = 0)
             AND NOT (due + make_interval(months => k) = date '2026-06-02' AND (n + 1) %% 50 = 1)),
-       0, 'seed', 'current', due, 1, now()
+       0, 'seed', 'current', due, due, 1, now()
   FROM generate_series(0, %(loans)s - 1) n,
        LATERAL (SELECT (date '2025-07-01' + make_interval(months => n %% 11) + make_interval(
          days => CASE WHEN n %% 2 = 1 THEN 0 ELSE 1 + n / 2 %% 27 END))::date AS due) d
 """
+DISBURSEMENTS = """
+INSERT INTO disbursements (loan_id, number, amount_minor, paid_out_on, recorded_at)
+SELECT id, 1, principal_minor, disbursed_on, now() FROM loans
+"""
 # Everybody has paid to the 3rd of June, but for a few of those due on the 1st and on the 2nd.
 INSTALMENTS = """
-INSERT INTO instalments (loan_id, number, due_on, principal_minor, interest_minor,
-                         paid_principal_minor, paid_interest_minor)
-SELECT loan_id, number, due_on, 100000, interest, paid * 100000, paid * interest
+INSERT INTO instalments (loan_id, number, from_on, due_on, principal_minor, interest_minor,
+                         fee_minor, penalty_minor, paid_principal_minor, paid_interest_minor,
+                         paid_fee_minor, paid_penalty_minor)
+SELECT loan_id, number, from_on, due_on, 100000, interest, 0, 0, paid * 100000, paid * interest,
+       0, 0
   FROM (SELECT l.id AS loan_id, k AS number, due_on, (13 - k) * 987 AS interest,
+               (l.disbursed_on + make_interval(months => k - 1))::date AS from_on,
                CASE WHEN due_on <= date '2026-06-03'
                      AND NOT (due_on = date '2026-06-01' AND l.id %% 1000 = 0)
                      AND NOT (due_on = date '2026-06-02' AND l.id %% 50 = 1)
@@ -171,7 +180,7 @@ def _fill(url: str, loans: int) -> None:
         )
         # The rows refer to each other rightly; looking each up would take most of the time here.
         session.connection().exec_driver_sql("SET session_replication_role = replica")
-        for statement in (MEMBERS, LOAN_ROWS, INSTALMENTS, POSITIONS):
+        for statement in (MEMBERS, LOAN_ROWS, DISBURSEMENTS, INSTALMENTS, POSITIONS):
             session.connection().exec_driver_sql(statement, given)
             session.connection().exec_driver_sql("ANALYZE")
         positions.rederive(session, true(), on=date(2026, 5, 31))
@@ -189,6 +198,21 @@ def _found_communities(session: Session, hamlet: Hamlet) -> None:
             name=f"Village {number}",
             reference=f"v{number}",
             currency="CNY",
+            now=hamlet.now,
+            actor_id=None,
+        )
+    charter = find_charter(session, hamlet.community.id, hamlet.day)
+    assert charter is not None
+    rules = charter.rules
+    for community_id in session.scalars(
+        select(Community.id).where(Community.id != hamlet.community.id)
+    ).all():
+        hamlet.do(
+            communities.adopt_charter,
+            community_id=community_id,
+            rules_document=rules,
+            valid_from=hamlet.day,
+            source="bench",
             now=hamlet.now,
             actor_id=None,
         )

@@ -40,10 +40,12 @@ FILL = (
     """,
     """
     INSERT INTO loans (public_id, community_id, borrower_id, product_version_id, charter_id, terms,
-                       principal_minor, outstanding_minor, written_off_minor, purpose, status,
+                       principal_minor, disbursed_minor, cover_short_minor, restructure_count,
+                       outstanding_minor, written_off_minor, purpose, status,
                        disbursed_on, version, created_at)
     SELECT 'lon_' || n, :community, first + n % (CAST(:loans AS integer) / 2), :version, :charter,
-           terms, 120000, 120000 - 10000 * paid, 0, 'x', 'current', out_on, paid, now()
+           terms, 120000, 120000, 0, 0, 120000 - 10000 * paid, 0, 'x', 'current', out_on, paid,
+           now()
       FROM (SELECT n, out_on, CASE WHEN n % 20 = 0 THEN n % 5
                                    ELSE (CAST(:day AS date) - out_on) / 31 END AS paid
               FROM (SELECT n, CAST(:start AS date) + n % 180 AS out_on
@@ -52,19 +54,31 @@ FILL = (
            (SELECT terms FROM loans ORDER BY id LIMIT 1) l
     """,
     """
-    INSERT INTO instalments (loan_id, number, due_on, principal_minor, interest_minor,
-                             paid_principal_minor, paid_interest_minor)
-    SELECT l.id, k, l.disbursed_on + 31 * k, 10000, 0,
-           CASE WHEN k <= l.version THEN 10000 ELSE 0 END, 0
+    INSERT INTO instalments (loan_id, number, from_on, due_on, principal_minor, interest_minor,
+                             fee_minor, penalty_minor, paid_principal_minor, paid_interest_minor,
+                             paid_fee_minor, paid_penalty_minor)
+    SELECT l.id, k, l.disbursed_on + 31 * (k - 1), l.disbursed_on + 31 * k, 10000, 0, 0, 0,
+           CASE WHEN k <= l.version THEN 10000 ELSE 0 END, 0, 0, 0
       FROM loans l, generate_series(1, 12) k WHERE l.purpose = 'x'
     """,
     """
-    INSERT INTO repayments (public_id, loan_id, payer_id, source, amount_minor, principal_minor,
-                            interest_minor, recovered_minor, recourse_minor, overpaid_minor,
+    INSERT INTO repayments (public_id, loan_id, payer_id, source, amount_minor, offered_minor,
+                            is_payoff, principal_minor, interest_minor, fee_minor, penalty_minor,
+                            recovered_minor, recourse_minor, overpaid_minor,
                             received_on, recorded_at)
-    SELECT 'rcp_' || l.id || '_' || k, l.id, l.borrower_id, 'borrower', 10000, 10000, 0, 0, 0, 0,
+    SELECT 'rcp_' || l.id || '_' || k, l.id, l.borrower_id, 'borrower', 10000, 10000, false,
+           10000, 0, 0, 0, 0, 0, 0,
            l.disbursed_on + 31 * k, now()
       FROM loans l, generate_series(1, 12) k WHERE k <= l.version AND l.purpose = 'x'
+    """,
+    """
+    INSERT INTO loan_positions (loan_id, community_id, product_id, currency, is_live, accrues,
+                                outstanding_minor, paid_interest_minor, earned_before_minor,
+                                running_from_on, running_days, running_interest_minor,
+                                receivable_minor, oldest_due_on)
+    SELECT l.id, l.community_id, v.product_id, 'CNY', true, true, l.outstanding_minor, 0, 0,
+           l.disbursed_on, 1, 0, 0, l.disbursed_on + 31 * (l.version + 1)
+      FROM loans l JOIN product_versions v ON v.id = l.product_version_id WHERE l.purpose = 'x'
     """,
 )
 FLOOR = """

@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from community.arithmetic.replay import payoff_minor
+from community.arithmetic.terms import Recalculation
 from community.errors import Invalid, WrongState
 from community.ledger import rules
 from community.ledger.events import record_event
@@ -41,6 +42,7 @@ from community.loans.models import (
     Repayment,
     RepaymentSource,
 )
+from community.loans.schedule import read_loan_terms
 from community.loans.steps import move_loan
 
 # Whoever stands in for the borrower pays on a day of the failing loan's own calendar.
@@ -58,9 +60,10 @@ def split(
     source: RepaymentSource = RepaymentSource.BORROWER,
 ) -> int:
     """What of an amount received on a day would go to the lender; the rest is left over."""
-    if received_on == on and loan.status is not LoanStatus.CLOSED:
-        return min(amount_minor, owed(session, loan=loan, on=on).total_minor)
-    if loan.status is LoanStatus.WRITTEN_OFF:
+    by_rows = received_on == on and loan.status is not LoanStatus.CLOSED
+    # Where interest is worked out anew, money that comes early makes less of it owed.
+    recalculates = read_loan_terms(loan.terms).product.recalculation is not Recalculation.NONE
+    if loan.status is LoanStatus.WRITTEN_OFF or (by_rows and not recalculates):
         return min(amount_minor, owed(session, loan=loan, on=on).total_minor)
     new = receipt_event(
         key=_NEW, on=received_on, amount_minor=amount_minor, source=source, is_payoff=False

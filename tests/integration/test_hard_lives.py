@@ -193,3 +193,17 @@ def test_what_a_later_payer_brought_too_much_is_held_for_them(db_session: Sessio
     assert (second.principal_minor, second.overpaid_minor) == (300, 300)
     assert loan.status is LoanStatus.CLOSED
     hamlet.check()
+
+
+def test_too_much_money_settles_a_loan_whose_interest_is_worked_out_anew(
+    db_session: Session,
+) -> None:
+    hamlet = lender(db_session, INTEREST | {"recalculation": "daily"})
+    loan = hamlet.lend("ben", 30_000, 3)
+    hamlet.day += 10 * DAY
+    # Early, no more than ten days' interest is owed; the rest of the plan's falls away.
+    receipt = hamlet.repay(loan, 40_000)
+    assert loan.status is LoanStatus.CLOSED
+    assert receipt.principal_minor == 30_000
+    assert receipt.overpaid_minor == 10_000 - receipt.interest_minor > 9_850
+    hamlet.check()

@@ -26,7 +26,14 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import GenericFunction
 
 from community.communities.models import Community
-from community.loans.models import Instalment, Loan, LoanPosition, LoanStatus, Repayment
+from community.loans.models import (
+    Disbursement,
+    Instalment,
+    Loan,
+    LoanPosition,
+    LoanStatus,
+    Repayment,
+)
 from community.loans.states import LIVE
 
 IS_RESTRUCTURED: ColumnElement[bool] = Loan.restructured_on.is_not(None)
@@ -104,6 +111,16 @@ def paid_until(on: date, *conditions: ColumnElement[bool]) -> CTE:
     )
 
 
+def later_tranches(on: date, name: str) -> Subquery:
+    """What was paid out after a day on loans that were out by then: further tranches."""
+    return (
+        select(Disbursement.loan_id, func.sum(Disbursement.amount_minor).label("minor"))
+        .where(Disbursement.number > 1, Disbursement.paid_out_on > on)
+        .group_by(Disbursement.loan_id)
+        .subquery(name)
+    )
+
+
 def outstanding_at(on: date, *conditions: ColumnElement[bool]) -> Subquery:
     """Loans that were out on a day, with their outstanding principal and since when late, then.
 
@@ -112,7 +129,12 @@ def outstanding_at(on: date, *conditions: ColumnElement[bool]) -> Subquery:
     """
     paid = paid_until(on, was_out(on), *conditions)
     late = _late_at(on, paid, was_out(on), *conditions)
-    left = Loan.disbursed_minor - func.coalesce(paid.c.principal_minor, 0)
+    later = later_tranches(on, "later")
+    left = (
+        Loan.disbursed_minor
+        - func.coalesce(later.c.minor, 0)
+        - func.coalesce(paid.c.principal_minor, 0)
+    )
     return (
         select(
             Loan.id.label("loan_id"),
@@ -121,6 +143,7 @@ def outstanding_at(on: date, *conditions: ColumnElement[bool]) -> Subquery:
             func.coalesce(Loan.restructured_on <= on, false()).label("is_restructured"),
         )
         .outerjoin(paid, paid.c.loan_id == Loan.id)
+        .outerjoin(later, later.c.loan_id == Loan.id)
         .outerjoin(late, late.c.loan_id == Loan.id)
         .where(was_out(on), left > 0, *conditions)
         .subquery("loans_out")

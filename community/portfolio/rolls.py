@@ -11,7 +11,7 @@ from community.communities.charter import RiskClass
 from community.communities.models import Community
 from community.loans.models import Loan, LoanStatus
 from community.portfolio.errors import BadMonth
-from community.portfolio.figures import at_or_below, paid_until, was_out
+from community.portfolio.figures import at_or_below, later_tranches, paid_until, was_out
 from community.portfolio.measures import Part, end_of_month_before, month_end, part
 from community.portfolio.models import LoanClassChange
 
@@ -26,7 +26,7 @@ TO_STATES = (*(tier.value for tier in RiskClass), CLOSED, WRITTEN_OFF)
 class Roll:
     """Loans that came from one state to another; the share is of all that were in the first.
 
-    Amounts are the principal outstanding at the start, of new loans the principal paid out.
+    Amounts are the principal outstanding at the start, of new loans what was paid out by the end.
     """
 
     from_state: str
@@ -57,6 +57,10 @@ def roll_rates(session: Session, *, community: Community, month: str, today: dat
     here = at_or_below(community)
     before, after = _class_at(from_on, community), _class_at(to_on, community)
     paid = paid_until(from_on, here)
+    # Tranches that were still to come: at the start, and for new loans at the end.
+    later, still_later = later_tranches(from_on, "later"), later_tranches(to_on, "still_later")
+    to_come = case((Loan.disbursed_on > from_on, still_later.c.minor), else_=later.c.minor)
+    out_minor = Loan.disbursed_minor - func.coalesce(to_come, 0)
     from_state = case((Loan.disbursed_on > from_on, NEW), else_=_tier(before)).label("from_state")
     to_state = case(
         ((Loan.ended_on <= to_on) & (Loan.status == LoanStatus.WRITTEN_OFF), WRITTEN_OFF),
@@ -68,11 +72,13 @@ def roll_rates(session: Session, *, community: Community, month: str, today: dat
             from_state,
             to_state,
             func.count(),
-            func.sum(Loan.principal_minor - func.coalesce(paid.c.principal_minor, 0)),
+            func.sum(out_minor - func.coalesce(paid.c.principal_minor, 0)),
         )
         .outerjoin(before, before.c.loan_id == Loan.id)
         .outerjoin(after, after.c.loan_id == Loan.id)
         .outerjoin(paid, paid.c.loan_id == Loan.id)
+        .outerjoin(later, later.c.loan_id == Loan.id)
+        .outerjoin(still_later, still_later.c.loan_id == Loan.id)
         .where(here, or_(was_out(from_on), _paid_out_within(from_on, to_on)))
         .group_by("from_state", "to_state")
     )

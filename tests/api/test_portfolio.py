@@ -31,8 +31,8 @@ def test_par_by_officer_as_json_and_as_a_table(world: World) -> None:
     assert row["name"] == "officer"
     assert (report["on"], report["basis"], report["by"]) == ("2026-04-13", "rows", "officer")
     assert {**row, "key": None, "name": None} == report["total"]
-    # wang's 587, the tycoon's 12, and ding's and dong's 50 each.
-    assert row["outstanding"]["amount"] == "699.00"
+    # wang's 587, the tycoon's 12 and 5 for beans, and ding's and dong's 50 each.
+    assert row["outstanding"]["amount"] == "704.00"
     assert [each["days"] for each in row["at_risk"]] == [30, 60, 90]
     line, total = table(world, f"{HERE}/par.csv?by=officer")
     assert line["key"] == row["key"]
@@ -44,21 +44,21 @@ def test_par_by_officer_as_json_and_as_a_table(world: World) -> None:
 def test_par_of_a_past_day_is_rederived(world: World) -> None:
     report = got(world, f"{HERE}/par?on=2026-04-12")
     assert (report["basis"], report["items"], report["by"]) == ("history", [], None)
-    # ding's, dong's and dai's 50 each; wang's was paid out on the 13th.
-    assert report["total"]["loans"] == 3
-    assert report["total"]["outstanding"]["amount"] == "150.00"
+    # ding's, dong's and dai's 50 each, the tycoon's 5; wang's was paid out on the 13th.
+    assert report["total"]["loans"] == 4
+    assert report["total"]["outstanding"]["amount"] == "155.00"
 
 
 def test_classes_with_what_is_set_aside_for_them(world: World) -> None:
     report = got(world, f"{HERE}/classes")
     by_class = {item["class"]: item for item in report["items"]}
     assert list(by_class) == ["normal", "special_mention", "substandard", "doubtful", "loss"]
-    # wang's 587 and the tycoon's 12 are normal: 1 %, of 590 and 12 when it was set aside.
-    assert by_class["normal"]["amount"]["amount"] == "599.00"
-    assert by_class["normal"]["provision"]["amount"] == "6.02"
+    # wang's 587, the tycoon's 12 and 5 are normal: 1 %, of 590, 12 and 5 when it was set aside.
+    assert by_class["normal"]["amount"]["amount"] == "604.00"
+    assert by_class["normal"]["provision"]["amount"] == "6.07"
     lines = table(world, f"{HERE}/classes.csv")
     assert [line["class"] for line in lines] == [*by_class, "unclassified"]
-    assert lines[0]["provision"] == "6.02"
+    assert lines[0]["provision"] == "6.07"
 
 
 def test_vintages_and_roll_rates(world: World) -> None:
@@ -77,11 +77,11 @@ def test_vintages_and_roll_rates(world: World) -> None:
     assert (move["from"], move["to"], move["loans"], move["share_bps"]) == (
         "new",
         "normal",
-        3,
+        4,
         10_000,
     )
     [line] = table(world, f"{HERE}/roll-rates.csv?month=2026-03")
-    assert (line["from"], line["to"], line["amount"]) == ("new", "normal", "150.00")
+    assert (line["from"], line["to"], line["amount"]) == ("new", "normal", "155.00")
 
 
 @pytest.mark.parametrize("report", REPORTS)

@@ -278,6 +278,7 @@ def test_a_step_that_fails_leaves_the_day_where_it_was(hamlet: Hamlet) -> None:
         rows = hamlet.session.scalars(select(DayStep).order_by(DayStep.name)).all()
         assert [(row.name, row.is_done) for row in rows] == [
             ("expire assessments", True),
+            ("expire holds", True),
             ("expire vouches", True),
         ]
 

@@ -33,6 +33,8 @@ from community.loans.models import (
     LoanStatus,
     Repayment,
 )
+from community.portfolio.at_risk import portfolio_at_risk
+from community.portfolio.rolls import roll_rates
 from community.products import service as products
 from community.servicing import service
 from tests.hamlet import Hamlet, yuan
@@ -605,6 +607,27 @@ def test_a_loan_goes_out_in_tranches_and_bears_interest_on_what_is_out(
     hamlet.check()
     with pytest.raises(TrancheNotDue):
         pay_tranche(hamlet, loan)
+
+
+def test_a_tranche_is_not_out_before_its_day_in_reports_of_the_past(db_session: Session) -> None:
+    hamlet, season = farmer(db_session)
+    loan = sown(hamlet, season)
+    assert loan.disbursed_on is not None
+    month = f"{loan.disbursed_on:%Y-%m}"
+    hamlet.day = SEEDED
+    pay_tranche(hamlet, loan)
+    hamlet.day = SEEDED + 30 * DAY
+    where: dict[str, Any] = {"community": hamlet.community, "today": hamlet.day}
+    days = (SEEDED - DAY, SEEDED)
+    assert [
+        portfolio_at_risk(db_session, on=on, **where).total.outstanding_minor for on in days
+    ] == [
+        60_000,
+        100_000,
+    ]
+    moves = [roll_rates(db_session, month=each, **where).rolls for each in (month, "2026-05")]
+    # New in its month; in the next, what was out as it began.
+    assert [[roll.loans.amount_minor for roll in rolls] for rolls in moves] == [[60_000], [60_000]]
 
 
 def test_what_went_out_later_bears_interest_later(db_session: Session) -> None:

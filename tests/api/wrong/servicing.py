@@ -156,7 +156,7 @@ SERVICING = [
         "tycoon",
         "POST /loans/@sown/disbursements",
         None,
-        "404 not-found",
+        "403 not-allowed",
     ),
     Wrong(
         "a tranche of what never went out",

@@ -108,17 +108,6 @@ def lock_one(session: Session, model: type[Row], row_id: int) -> Row:
     return lock(session, model, [row_id])[row_id]
 
 
-def lock_once(session: Session, model: type[Row], row_id: int) -> Row:
-    """Lock one row that is known to exist, or take it as it is where this unit holds it already.
-
-    For work on one row of many that were locked together: nothing is read again.
-    """
-    held: set[tuple[int, int]] = session.info.get("held_locks", set())
-    if (LOCK_RANK[model.__tablename__], row_id) in held:
-        return session.get_one(model, row_id)
-    return lock_one(session, model, row_id)
-
-
 @event.listens_for(Session, "after_transaction_end")
 def _forget_locks(session: Session, transaction: Any) -> None:
     if transaction.parent is None:

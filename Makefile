@@ -9,7 +9,7 @@ FLASK := $(VENV_PYTHON) -m flask --app wsgi
 CHECKED := app community config graph tests tools wsgi.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test properties check format bench migrate oracles villages lock clean main-env dev-env
+.PHONY: help setup demo run test properties check format bench migrate oracles villages lock bench-real clean main-env dev-env bench-env
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -48,8 +48,11 @@ format: dev-env ## put the code into the common format
 	@$(VENV_PYTHON) -m ruff format --quiet $(CHECKED)
 	@$(VENV_PYTHON) -m ruff check --fix --select I $(CHECKED)
 
-bench: dev-env ## measure speed and print the figures
+bench: bench-env ## measure speed and print the figures
 	@$(VENV_PYTHON) -m tests.bench
+
+bench-real: bench-env ## measure the graph methods on real data: DATA=folder of its files
+	@$(VENV_PYTHON) -m tests.bench.real --data $(or $(DATA),../shared/data)
 
 lock: ## choose library versions anew from requirements.txt and requirements/dev.txt
 	@$(PYTHON) tools/setup_env.py lock
@@ -58,6 +61,6 @@ clean: ## remove .venv and all caches (a demo's database stays)
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-main-env dev-env:
+main-env dev-env bench-env:
 	@command -v "$(PYTHON)" >/dev/null || { echo 'make: there is no $(PYTHON); name a Python 3.11 or newer: make PYTHON=/path/to/python' >&2; exit 1; }
 	@"$(PYTHON)" tools/setup_env.py $(@:-env=)

@@ -151,13 +151,15 @@ def promises_of_network(
     return standings, tuple(promises)
 
 
-def rooms_of(network: Network) -> dict[tuple[Hashable, Hashable], int]:
+def rooms_of(network: Network, attribute: str = "room") -> dict[tuple[Hashable, Hashable], int]:
     """Read and check every edge: (tail, head) -> room.
 
     Parameters
     ----------
     network : networkx graph
         Directed or not (an undirected edge counts both ways), multigraphs included.
+    attribute : str
+        The edge attribute that holds the room. Default ``room``.
 
     Returns
     -------
@@ -182,7 +184,7 @@ def rooms_of(network: Network) -> dict[tuple[Hashable, Hashable], int]:
     rooms: dict[tuple[Hashable, Hashable], int] = {}
     both_ways = not network.is_directed()
     given: object
-    for tail, head, given in network.edges(data="room"):
+    for tail, head, given in network.edges(data=attribute):
         if tail == head:
             raise SelfLoop(tail)
         room = whole(given, f"room of {tail!r} -> {head!r}")

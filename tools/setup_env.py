@@ -1,9 +1,10 @@
-"""Makes .venv hold what the lock files say: `setup_env.py main`, `dev` or `lock`.
+"""Makes .venv hold what the lock files say: `setup_env.py main`, `dev`, `bench` or `lock`.
 
 Standard library only. `main` is what the product needs, `dev` adds what building and testing need,
-`lock` writes the lock files anew from the lists that people edit. A second run that finds nothing
-to do takes a few hundredths of a second. Nothing is written outside the checkout but temporary
-files, unless UV_CACHE_DIR or PIP_CACHE_DIR names a cache to use.
+`bench` the peers that benches measure against; `lock` writes the lock files anew from the lists
+that people edit. A second run that finds nothing to do takes a few hundredths of a second. Nothing
+is written outside the checkout but temporary files, unless UV_CACHE_DIR or PIP_CACHE_DIR names a
+cache to use.
 """
 
 # Kept readable for Python 3.6, so that an old interpreter reaches the message about its age.
@@ -25,8 +26,13 @@ OLDEST = (3, 11)
 LOCKS = {
     "main": os.path.join("requirements", "main.lock.txt"),
     "dev": os.path.join("requirements", "dev.lock.txt"),
+    "bench": os.path.join("requirements", "bench.lock.txt"),
     "bootstrap": os.path.join("requirements", "bootstrap.lock.txt"),
 }
+
+
+# Each of these holds all that the one before it holds.
+MODES = ("main", "dev", "bench")
 
 
 class SetupError(Exception):
@@ -35,8 +41,8 @@ class SetupError(Exception):
 
 def main(arguments: "list[str]") -> int:
     """Does what the one argument asks and returns the exit status."""
-    if len(arguments) != 1 or arguments[0] not in ("main", "dev", "lock"):
-        sys.stderr.write("usage: setup_env.py main|dev|lock\n")
+    if len(arguments) != 1 or arguments[0] not in (*MODES, "lock"):
+        sys.stderr.write("usage: setup_env.py main|dev|bench|lock\n")
         return 2
     try:
         check_python()
@@ -72,9 +78,9 @@ def check_python() -> None:
 def make_ready(mode: str) -> None:
     """Brings .venv to what `mode` needs; does nothing when it is there already."""
     stamp = read_stamp()
-    # An environment made for building stays one: `make demo` must not take the test tools away.
-    if stamp.get("mode") == "dev":
-        mode = "dev"
+    # An environment made for more stays one: `make demo` must not take the test tools away.
+    if stamp.get("mode") in MODES:
+        mode = max(mode, stamp["mode"], key=MODES.index)
     wanted = {
         "mode": mode,
         "lock": digest(LOCKS[mode]),
@@ -128,11 +134,12 @@ def install(lock: str) -> str:
 def write_locks() -> None:
     """Writes the locks anew: hashes for every supported Python, no address of any index."""
     make_ready("main")
-    # The second list includes the first, and keeps to the versions just chosen for it.
+    # Each list includes the one before it, and keeps to the versions just chosen for it.
     for source, lock, constraint in (
         ("requirements/bootstrap.txt", LOCKS["bootstrap"], None),
         ("requirements.txt", LOCKS["main"], None),
         ("requirements/dev.txt", LOCKS["dev"], LOCKS["main"]),
+        ("requirements/bench.txt", LOCKS["bench"], LOCKS["dev"]),
     ):
         command = ["pip", "compile", "--universal", "--python-version", "3.11", "--upgrade"]
         command += ["--generate-hashes", "--no-header", "--no-emit-index-url", "--no-annotate"]

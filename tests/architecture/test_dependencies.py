@@ -6,8 +6,13 @@ from pathlib import Path
 import pytest
 
 CHECKOUT = Path(__file__).parents[2]
-LISTS = ["requirements.txt", "requirements/dev.txt", "requirements/bootstrap.txt"]
-LOCKS = [f"requirements/{name}.lock.txt" for name in ("main", "dev", "bootstrap")]
+LISTS = [
+    "requirements.txt",
+    "requirements/dev.txt",
+    "requirements/bench.txt",
+    "requirements/bootstrap.txt",
+]
+LOCKS = [f"requirements/{name}.lock.txt" for name in ("main", "dev", "bench", "bootstrap")]
 
 
 def _pins(path: str) -> dict[str, str]:
@@ -23,7 +28,8 @@ def _pins(path: str) -> dict[str, str]:
 def test_every_direct_library_has_its_line_in_the_docs():
     page = (CHECKOUT / "docs/dependencies.md").read_text()
     rows = dict(re.findall(r"^\| ([a-z][^ |]*) \| ([0-9][^ |]*) \|", page, re.MULTILINE))
-    assert rows == {**_pins("requirements.txt"), **_pins("requirements/dev.txt")}
+    lists = ("requirements.txt", "requirements/dev.txt", "requirements/bench.txt")
+    assert rows == {name: version for path in lists for name, version in _pins(path).items()}
     uv = _pins("requirements/bootstrap.txt")["uv"]
     assert f"uv {uv}" in page
 
@@ -33,6 +39,7 @@ def test_direct_libraries_are_pinned_and_locked_as_listed(path):
     lock = {
         "requirements.txt": "requirements/main.lock.txt",
         "requirements/dev.txt": "requirements/dev.lock.txt",
+        "requirements/bench.txt": "requirements/bench.lock.txt",
         "requirements/bootstrap.txt": "requirements/bootstrap.lock.txt",
     }[path]
     lines = (CHECKOUT / path).read_text().splitlines()
@@ -43,8 +50,8 @@ def test_direct_libraries_are_pinned_and_locked_as_listed(path):
     assert {name: locked.get(re.sub(r"\[.*", "", name)) for name in pins} == pins
 
 
-def test_the_dev_lock_holds_the_main_lock():
-    assert _pins(LOCKS[0]).items() <= _pins(LOCKS[1]).items()
+def test_each_lock_holds_the_one_before_it():
+    assert _pins(LOCKS[0]).items() <= _pins(LOCKS[1]).items() <= _pins(LOCKS[2]).items()
 
 
 @pytest.mark.parametrize("path", LOCKS)

@@ -1,0 +1,38 @@
+"""Compiled loops over the arrays of a network.
+
+They are imported inside the functions that call them, never at the top of a module: whoever only
+computes a limit on a few hundred promises must not wait for the compiler. What a kernel is given
+was checked before; it checks nothing itself.
+"""
+
+from collections.abc import Callable
+from typing import TypeVar, cast
+
+import numba
+
+_Loop = TypeVar("_Loop", bound=Callable[..., object])
+
+
+def compiled(loop: _Loop) -> _Loop:
+    """Compile a loop when it is first called, and keep the machine code where that is possible.
+
+    Parameters
+    ----------
+    loop : callable
+        Plain Python over NumPy arrays and numbers, in the part of the language that Numba knows.
+
+    Returns
+    -------
+    callable
+        With the same arguments; it lets other threads run meanwhile.
+
+    Notes
+    -----
+    Numba keeps machine code beside the source or in the user's cache folder (NUMBA_CACHE_DIR names
+    another). Where none can be written, every process compiles for itself.
+    """
+    try:
+        made = numba.njit(cache=True, nogil=True)(loop)
+    except RuntimeError:
+        made = numba.njit(nogil=True)(loop)
+    return cast(_Loop, made)

@@ -422,7 +422,10 @@ def from_networkx(network: Network, *, room: str | None = "room") -> ArrayNetwor
     """
     from graph.network import rooms_of
 
-    standings = {node: value for node, value in network.nodes(data="standing") if value is not None}
+    standings = {
+        node: room_of(value, f"standing of {node!r}")
+        for node, value in network.nodes(data="standing", default=0)
+    }
     edges: Iterable[tuple[Hashable, Hashable, int]]
     if room is None:
         pairs = {(tail, head) for tail, head in network.edges() if tail != head}

@@ -211,6 +211,13 @@ class SnapshotStore:
             return ()
         return tuple(sorted(path.name[: -len(_SUFFIX)] for path in self.folder.glob("*" + _SUFFIX)))
 
+    def written_at(self, version: str) -> float:
+        """When the file of a version was written, as its file system says: for ordering them."""
+        try:
+            return self._path(version).stat().st_mtime
+        except FileNotFoundError:
+            return 0.0
+
     def prune(self, keep: set[str]) -> tuple[str, ...]:
         """Remove the files of all versions but those to keep and the current one.
 

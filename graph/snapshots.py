@@ -173,14 +173,16 @@ class SnapshotStore:
         with _whole_file(self.folder / _CURRENT) as file:
             file.write(version.encode())
 
-    def write(self, network: ArrayNetwork, version: str) -> None:
-        """Write a version without making it the current one: for those who keep the name of the
-        current one elsewhere, such as in a database."""
+    def write(self, network: ArrayNetwork, version: str) -> int:
+        """Write a version without making it the current one, and return its size in bytes.
+
+        For those who keep the name of the current one elsewhere, such as in a database.
+        """
         path = self._path(version)
         if path.exists():
             raise BadParameter(f"there is a version {version!r} already")
         self.folder.mkdir(parents=True, exist_ok=True)
-        write_network(network, path)
+        return write_network(network, path)
 
     def current_version(self) -> str | None:
         """The name of the current version; None before the first."""
@@ -188,6 +190,10 @@ class SnapshotStore:
             return (self.folder / _CURRENT).read_text()
         except FileNotFoundError:
             return None
+
+    def holds(self, version: str) -> bool:
+        """Whether the file of a version is there."""
+        return self._path(version).is_file()
 
     def attach(self, version: str | None = None) -> ArrayNetwork:
         """Map a version, the current one without a name.

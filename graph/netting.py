@@ -157,8 +157,9 @@ def net_debts(network: Network | ArrayNetwork) -> Netting:
 
     References
     ----------
-    Simmons & Simmons (2013), Debt set-off; Fleischman, Dini & Littera (2020), Liquidity-saving
-    through obligation-clearing and mutual credit; Ford & Fulkerson (1962), the primal-dual method.
+    Fleischman, Dini & Littera (2020), Liquidity-saving
+    through obligation-clearing and mutual credit, Journal of Risk and
+    Financial Management 13(12); Ford & Fulkerson (1962), the primal-dual method.
 
     Examples
     --------

@@ -324,7 +324,7 @@ def cycles_by_length(
                 queue[0] = s
                 begin = 0
                 end = 1
-                closing = np.int64(-1)
+                closing = -1
                 while begin < end and closing < 0:
                     u = queue[begin]
                     begin += 1

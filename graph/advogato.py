@@ -374,6 +374,9 @@ def _accept(
 
 def _over(flow: csr_array, tails: Ints, heads: Ints) -> Ints:
     """Flow over some arcs."""
+    # SciPy gives a sparse array back where it is asked for none.
+    if not tails.size:
+        return np.zeros(0, np.int64)
     return np.asarray(flow[tails, heads]).ravel().astype(np.int64)
 
 

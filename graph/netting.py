@@ -181,16 +181,16 @@ def net_debts(network: Network | ArrayNetwork) -> Netting:
     parts, part = connected_components(joined, directed=True, connection="strong")
     part = part.astype(np.int32)
     inside = part[arrays.tails] == part[arrays.out_head]
+    owed = np.where(inside, arrays.out_room, 0)
     paid, inner = netting.cheapest_payments(
         arrays.out_start,
         arrays.out_head,
-        arrays.out_room,
+        owed,
         arrays.in_start,
         arrays.in_tail,
         arrays.in_edge,
-        inside,
     )
-    cancelled = np.where(inside, arrays.out_room - paid, 0)
+    cancelled = owed - paid
     # No ring runs through a debt between two parts: the prices rise over it.
     number = netting.order_of_parts(arrays.out_start, arrays.out_head, part, parts)
     prices = inner + number[part] * (inner.max(initial=0) + 1)

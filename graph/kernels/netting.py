@@ -17,11 +17,10 @@ def cheapest_payments(
     in_start: Ints,
     in_tail: Places,
     in_edge: Places,
-    open_edge: NDArray[np.bool_],
 ) -> tuple[Ints, Ints]:
     """Least payments that give everybody the same net position, and the price of each place.
 
-    Only open edges count. Primal-dual: payments always move along shortest residual paths, one
+    Primal-dual: payments always move along shortest residual paths, one
     unit of cost for each edge; prices, >= 0, keep ``1 + price[tail] - price[head]`` >= 0 on
     whatever can still be paid and <= 0 on whatever was.
     """
@@ -32,9 +31,8 @@ def cheapest_payments(
     excess = np.zeros(n, np.int64)
     for t in range(n):
         for e in range(out_start[t], out_start[t + 1]):
-            if open_edge[e]:
-                excess[t] += debt[e]
-                excess[out_head[e]] -= debt[e]
+            excess[t] += debt[e]
+            excess[out_head[e]] -= debt[e]
     left = 0
     for v in range(n):
         left += max(excess[v], 0)
@@ -51,12 +49,12 @@ def cheapest_payments(
     arc = np.empty(n, np.int64)
     while left > 0:
         _raise_prices(
-            out_start, out_head, debt, in_start, in_tail, in_edge, open_edge,
+            out_start, out_head, debt, in_start, in_tail, in_edge,
             paid, price, excess, first, following, entry, distance,
         )  # fmt: skip
         while True:
             sent = _push_level(
-                out_start, out_head, debt, in_start, in_tail, in_edge, open_edge,
+                out_start, out_head, debt, in_start, in_tail, in_edge,
                 paid, price, excess, level, queue, out_at, in_at, path, arc,
             )  # fmt: skip
             left -= sent
@@ -73,7 +71,6 @@ def _raise_prices(
     in_start: Ints,
     in_tail: Places,
     in_edge: Places,
-    open_edge: NDArray[np.bool_],
     paid: Ints,
     price: Ints,
     excess: Ints,
@@ -109,28 +106,26 @@ def _raise_prices(
             if excess[u] < 0:
                 found = True
             for e in range(out_start[u], out_start[u + 1]):
-                if open_edge[e] and paid[e] < debt[e]:
-                    v = out_head[e]
-                    d = reached + 1 + price[u] - price[v]
-                    if d < distance[v]:
-                        distance[v] = d
-                        entry[used] = v
-                        following[used] = first[d]
-                        first[d] = used
-                        top = max(top, d)
-                        used += 1
+                v = out_head[e]
+                d = reached + 1 + price[u] - price[v]
+                # What is paid comes last in every test: it is the one that lies far off.
+                if d < distance[v] and paid[e] < debt[e]:
+                    distance[v] = d
+                    entry[used] = v
+                    following[used] = first[d]
+                    first[d] = used
+                    top = max(top, d)
+                    used += 1
             for i in range(in_start[u], in_start[u + 1]):
-                e = in_edge[i]
-                if open_edge[e] and paid[e] > 0:
-                    v = in_tail[i]
-                    d = reached - 1 + price[u] - price[v]
-                    if d < distance[v]:
-                        distance[v] = d
-                        entry[used] = v
-                        following[used] = first[d]
-                        first[d] = used
-                        top = max(top, d)
-                        used += 1
+                v = in_tail[i]
+                d = reached - 1 + price[u] - price[v]
+                if d < distance[v] and paid[in_edge[i]] > 0:
+                    distance[v] = d
+                    entry[used] = v
+                    following[used] = first[d]
+                    first[d] = used
+                    top = max(top, d)
+                    used += 1
     for d in range(reached, top + 1):
         first[d] = -1
     for v in range(n):
@@ -145,7 +140,6 @@ def _push_level(
     in_start: Ints,
     in_tail: Places,
     in_edge: Places,
-    open_edge: NDArray[np.bool_],
     paid: Ints,
     price: Ints,
     excess: Ints,
@@ -179,13 +173,13 @@ def _push_level(
             last = level[u]
         for e in range(out_start[u], out_start[u + 1]):
             v = out_head[e]
-            if level[v] < 0 and open_edge[e] and paid[e] < debt[e] and 1 + price[u] == price[v]:
+            if 1 + price[u] == price[v] and level[v] < 0 and paid[e] < debt[e]:
                 level[v] = level[u] + 1
                 queue[end] = v
                 end += 1
         for i in range(in_start[u], in_start[u + 1]):
             v = in_tail[i]
-            if level[v] < 0 and paid[in_edge[i]] > 0 and price[u] == 1 + price[v]:
+            if price[u] == 1 + price[v] and level[v] < 0 and paid[in_edge[i]] > 0:
                 level[v] = level[u] + 1
                 queue[end] = v
                 end += 1
@@ -224,12 +218,7 @@ def _push_level(
                 while out_at[u] < out_start[u + 1]:
                     e = out_at[u]
                     v = out_head[e]
-                    if (
-                        level[v] == level[u] + 1
-                        and open_edge[e]
-                        and paid[e] < debt[e]
-                        and 1 + price[u] == price[v]
-                    ):
+                    if level[v] == level[u] + 1 and 1 + price[u] == price[v] and paid[e] < debt[e]:
                         moved = True
                         arc[depth] = e
                         break
@@ -237,7 +226,7 @@ def _push_level(
                 while not moved and in_at[u] < in_start[u + 1]:
                     e = in_edge[in_at[u]]
                     v = in_tail[in_at[u]]
-                    if level[v] == level[u] + 1 and paid[e] > 0 and price[u] == 1 + price[v]:
+                    if level[v] == level[u] + 1 and price[u] == 1 + price[v] and paid[e] > 0:
                         moved = True
                         arc[depth] = -1 - e
                         break

@@ -71,13 +71,13 @@ def strong(start: Ints, head: Places, n: int) -> tuple[Places, int]:
             if depth == 0:
                 break
             reached = low
-            closed = low == own
             depth -= 1
             v = stack[depth]
             edge, end = paused[depth], start[v + 1]
             own = number[depth]
             low = mark[v]
-            if not closed and reached < low:
+            # A component of its own reached nothing below its number, which is above v's.
+            if reached < low:
                 low = reached
     for v in range(n):
         mark[v] = n - mark[v]

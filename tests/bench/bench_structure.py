@@ -273,8 +273,12 @@ def _timed(ask: Ask, peers: Peers) -> tuple[float, Any]:
 
 
 def _peers(members: int) -> Peers:
-    tails, heads, rooms, standings = village_network(members, DEGREE, SEED)
-    ours = from_rows(tails, heads, rooms, ids=np.arange(members), standings=standings)
+    # One in twenty is a newcomer whom one member vouches for: the bridges of the network.
+    settled = members - members // 20
+    tails, heads, _, _ = village_network(settled, DEGREE, SEED)
+    newcomers = np.arange(settled, members)
+    sponsors = np.random.default_rng(SEED).integers(0, settled, newcomers.size)
+    ours = from_rows(np.r_[tails, sponsors], np.r_[heads, newcomers], ids=np.arange(members))
     edges = np.stack([ours.tails, ours.out_head], axis=1)
     ones = np.ones(ours.m, np.int32)
     matrix = sparse.csr_array((ones, (edges[:, 0], edges[:, 1])), shape=(members, members))

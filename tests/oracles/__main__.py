@@ -15,6 +15,8 @@ from typing import Any
 
 # Imported for their registrations; a new module of methods is added here.
 import tests.oracles.calls
+import tests.oracles.circles
+import tests.oracles.groups
 import tests.oracles.netting
 import tests.oracles.propagation
 import tests.oracles.scores

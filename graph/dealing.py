@@ -1,0 +1,368 @@
+"""How members are dealt into groups: the task in arrays, all ways for few, a search for many.
+
+The engine of `graph.groups`, which says what the numbers mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from graph.arrays import Ints, Places
+from graph.checks import real
+from graph.errors import BadParameter, DuplicateId, SelfLoop
+
+if TYPE_CHECKING:
+    from graph.arrays import ArrayNetwork
+
+Pair = tuple[Hashable, Hashable]
+
+# Sums of trust have to stay in 64 bits, doubled.
+_MOST_TRUST = 2.0**60
+_TRIES = 4
+# Sets of members looked through for the price of one of them, and for all.
+_SETS_EACH, _SETS_IN_ALL = 20_000, 50_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Pairs of places both ways, in compressed rows, each row sorted."""
+
+    start: Ints
+    to: Places
+    amount: Ints
+
+    @property
+    def tails(self) -> Ints:
+        return np.repeat(np.arange(self.start.size - 1), np.diff(self.start))
+
+    def get(self, i: int, j: int) -> int:
+        begin, end = int(self.start[i]), int(self.start[i + 1])
+        at = begin + int(np.searchsorted(self.to[begin:end], j))
+        return int(self.amount[at]) if at < end and self.to[at] == j else 0
+
+
+def rows_of(keys: Ints, amounts: Ints, n: int) -> Rows:
+    """From sorted keys ``i n + j``."""
+    start = np.searchsorted(keys, np.arange(n + 1) * n).astype(np.int64)
+    return Rows(start, (keys % n).astype(np.int32), amounts)
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """What is to be dealt out, in places. Households are numbered; who lives alone has their own."""
+
+    ids: list[Hashable]
+    ties: Rows
+    risky: Rows
+    household: Places
+    least: int
+    most: int
+    per_household: int
+    risky_pairs: int
+
+    @property
+    def n(self) -> int:
+        return len(self.ids)
+
+    @cached_property
+    def possible(self) -> Rows:
+        """The ties that can be inside a group at all."""
+        tails = self.ties.tails
+        never = np.zeros(tails.size, np.bool_)
+        if self.per_household == 1:
+            never |= self.household[tails] == self.household[self.ties.to]
+        keys = tails * self.n + self.ties.to
+        if self.risky_pairs == 0 and self.risky.to.size:
+            never |= np.isin(keys, self.risky.tails * self.n + self.risky.to)
+        return rows_of(keys[~never], self.ties.amount[~never], self.n)
+
+    def placed_in(self, groups: int) -> int:
+        """How many fit into so many groups by sizes and households; -1 if not that many groups."""
+        homes = np.bincount(self.household) if self.n else np.zeros(0, np.int64)
+        fit = int(np.minimum(homes, groups * self.per_household).sum())
+        placed = min(self.most * groups, fit)
+        return placed if placed >= self.least * groups else -1
+
+    @cached_property
+    def most_groups(self) -> int:
+        """What fits grows with the groups ever more slowly, so those that can be are 0 … this."""
+        low, high = 0, self.n // self.least
+        while low < high:
+            middle = (low + high + 1) // 2
+            low, high = (middle, high) if self.placed_in(middle) >= 0 else (low, middle - 1)
+        return low
+
+    @cached_property
+    def most_placed(self) -> int:
+        """How many can be placed by sizes and households; dealing out in turn shows that they can."""
+        return self.placed_in(self.most_groups)
+
+    @property
+    def most_placed_by_size(self) -> int:
+        return min(self.n, self.most * (self.n // self.least))
+
+
+def read_task(
+    network: ArrayNetwork,
+    members: Iterable[Hashable] | None,
+    households: Mapping[Hashable, Hashable],
+    correlations: Mapping[Pair, float],
+    *,
+    least: int,
+    most: int,
+    per_household: int,
+    risk_limit: float,
+    risky_pairs: int,
+) -> Task:
+    if members is None:
+        chosen = np.arange(network.n, dtype=np.int64)
+    else:
+        chosen = np.sort(network.places(list(members)).astype(np.int64))
+        twice = np.flatnonzero(chosen[1:] == chosen[:-1])
+        if twice.size:
+            raise DuplicateId("members", network.id_of(int(chosen[twice[0]])))
+    n = chosen.size
+    at = np.full(network.n, -1, np.int64)
+    at[chosen] = np.arange(n)
+    homes = np.arange(n, dtype=np.int64)
+    first_of: dict[Hashable, int] = {}
+    for member, home in households.items():
+        place = int(at[network.place(member)])
+        if place >= 0:
+            homes[place] = first_of.setdefault(home, place)
+    return Task(
+        network.ids_of(chosen),
+        _confirmed(network, at, n),
+        _risky(network, at, n, correlations, risk_limit),
+        homes.astype(np.int32),
+        least,
+        most,
+        min(per_household, most),
+        risky_pairs,
+    )
+
+
+def _confirmed(network: ArrayNetwork, at: Ints, n: int) -> Rows:
+    """min(room(i -> j), room(j -> i)) where both are there."""
+    # Both columns are sorted by (member, the other): what i gives, and what i is given.
+    given = network.tails.astype(np.int64) * network.n + network.out_head
+    owner = np.repeat(np.arange(network.n, dtype=np.int64), np.diff(network.in_start))
+    received = owner * network.n + network.in_tail
+    both, one, other = np.intersect1d(given, received, assume_unique=True, return_indices=True)
+    amount = np.minimum(network.out_room[one], network.in_room[other])
+    if amount.sum(dtype=np.float64) > _MOST_TRUST:
+        raise BadParameter("the trust of all pairs together is beyond 2**60")
+    tails, heads = at[both // max(network.n, 1)], at[both % max(network.n, 1)]
+    kept = (tails >= 0) & (heads >= 0) & (amount > 0)
+    return rows_of(tails[kept] * n + heads[kept], amount[kept], n)
+
+
+def _risky(
+    network: ArrayNetwork,
+    at: Ints,
+    n: int,
+    correlations: Mapping[Pair, float],
+    risk_limit: float,
+) -> Rows:
+    keys = []
+    for (one, other), given in correlations.items():
+        if one == other:
+            raise SelfLoop(one)
+        value = real(given, f"correlation of {one!r} and {other!r}")
+        if not -1 <= value <= 1:
+            raise BadParameter(f"correlation of {one!r} and {other!r} must be -1 … 1, got {value}")
+        if correlations.get((other, one), given) != given:
+            raise BadParameter(f"two correlations of {one!r} and {other!r} differ")
+        i, j = int(at[network.place(one)]), int(at[network.place(other)])
+        if value > risk_limit and i >= 0 and j >= 0:
+            keys += [i * n + j, j * n + i]
+    found = np.unique(np.array(keys, np.int64))
+    return rows_of(found, np.ones(found.size, np.int64), n)
+
+
+def deal_all_ways(task: Task) -> Places:
+    """The best of all ways: a group for each place, -1 for those left over."""
+    from graph.kernels import grouping
+
+    trust = np.zeros((task.n, task.n), np.int64)
+    trust[task.ties.tails, task.ties.to] = task.ties.amount
+    risky = np.zeros((task.n, task.n), np.bool_)
+    risky[task.risky.tails, task.risky.to] = True
+    chosen = grouping.best_of_subsets(
+        trust,
+        risky,
+        task.household,
+        task.least,
+        task.most,
+        task.per_household,
+        task.risky_pairs,
+    )
+    group = np.full(task.n, -1, np.int32)
+    left = (1 << task.n) - 1
+    while left:
+        low = left & -left
+        dealt = int(chosen[left])
+        for i in range(task.n):
+            if dealt >> i & 1:
+                group[i] = low.bit_length() - 1
+        left ^= dealt or low
+    return group
+
+
+@dataclass(eq=False)
+class _State:
+    """Who is where while the search goes on; as the loops of `graph.kernels.grouping` want it."""
+
+    group: Places
+    slots: Places
+    where: Ints
+    size: Ints
+    pairs: Ints
+
+
+def _state_of(task: Task, given: Places) -> _State:
+    """Groups numbered anew without the empty ones; -1 is the pool."""
+    numbers = np.unique(given[given >= 0])
+    pool = numbers.size
+    group = np.where(given >= 0, np.searchsorted(numbers, given), pool).astype(np.int32)
+    size = np.bincount(group, minlength=pool + 1)
+    order = np.argsort(group, kind="stable")
+    where = np.empty(task.n, np.int64)
+    first = np.cumsum(size) - size
+    where[order] = group[order] * task.most + np.arange(task.n) - first[group[order]]
+    slots = np.full(pool * task.most + task.n, -1, np.int32)
+    slots[where] = np.arange(task.n)
+    tails, heads = group[task.risky.tails], group[task.risky.to]
+    pairs = np.bincount(tails[tails == heads], minlength=pool + 1) // 2
+    pairs[pool] = 0
+    return _State(group, slots, where, size, pairs)
+
+
+def deal_by_search(task: Task, seed: int, effort: int) -> Places:
+    """A good way: a group for each place, -1 for those left over."""
+    top, most_placed = task.most_groups, task.most_placed
+    if not top:
+        return np.full(task.n, -1, np.int32)
+    fewest = -(-most_placed // task.most)
+    while task.placed_in(fewest) < most_placed:
+        fewest += 1
+    numbers = np.unique(np.linspace(fewest, top, _TRIES).round().astype(np.int64)).tolist()
+    best: tuple[int, int] | None = None
+    for attempt in range(_TRIES):
+        found = _search(task, numbers[attempt % len(numbers)], _TRIES * seed + attempt, effort)
+        inside = found[task.ties.tails]
+        trust = task.ties.amount[(inside == found[task.ties.to]) & (inside >= 0)].sum() // 2
+        rank = (int((found >= 0).sum()), int(trust))
+        if best is None or rank > best:
+            best, group = rank, found
+    return group
+
+
+def _search(task: Task, groups: int, seed: int, effort: int) -> Places:
+    state = _state_of(task, _in_turn(task, groups))
+    heat = float(task.possible.amount.mean()) if task.possible.amount.size else 1.0
+    _improve(task, state, heat, seed, effort)
+    while (state.pairs > task.risky_pairs).any():
+        # What cannot be mended is taken apart, the worst first, and its members get another try.
+        state = _state_of(task, _taken_apart(task, state))
+        _improve(task, state, heat, seed, max(effort // 4, 1))
+    return np.where(state.group == state.size.size - 1, -1, state.group).astype(np.int32)
+
+
+def _improve(task: Task, state: _State, heat: float, seed: int, effort: int) -> None:
+    from graph.kernels import grouping
+
+    if state.size.size == 1:
+        return
+    ties, risky = task.possible, task.risky
+    rows = (ties.start, ties.to, ties.amount, risky.start, risky.to, risky.amount)
+    rules = (task.household, task.per_household, task.risky_pairs, task.most, task.least)
+    here = (state.group, state.slots, state.where, state.size, state.pairs)
+    steps = effort * task.n
+    grouping.anneal(*rows, *rules, *here, steps, heat, heat / 50, 3 * heat, seed % 2**62)
+    grouping.polish(*rows, *rules, *here)
+
+
+def _in_turn(task: Task, groups: int) -> Places:
+    """Members household by household into one group after the other: as equal as can be."""
+    order = np.argsort(task.household, kind="stable")
+    home = task.household[order]
+    first = np.searchsorted(home, home)
+    # No more of a household than all groups together may hold, and those with most ties first.
+    total = np.bincount(task.possible.tails, task.possible.amount, minlength=task.n)
+    order = np.lexsort((np.arange(task.n), -total, task.household))
+    fit = order[np.arange(task.n) - first < groups * task.per_household]
+    kept = fit[np.argsort(-total[fit], kind="stable")[: task.placed_in(groups)]]
+    dealt = kept[np.argsort(task.household[kept], kind="stable")]
+    group = np.full(task.n, -1, np.int32)
+    group[dealt] = np.arange(dealt.size) % groups
+    return group
+
+
+def _taken_apart(task: Task, state: _State) -> Places:
+    group = np.where(state.group == state.size.size - 1, -1, state.group).astype(np.int32)
+    excess = state.pairs - task.risky_pairs
+    bad = np.flatnonzero(excess > 0)
+    bad = bad[np.argsort(-excess[bad], kind="stable")]
+    for number in bad[: max(bad.size // 4, 1)].tolist():
+        members = np.flatnonzero(group == number).tolist()
+        risks = {i: sum(task.risky.get(i, j) for j in members) for i in members}
+        over = int(excess[number])
+        while over > 0 and len(members) > task.least:
+            worst = max(members, key=lambda i: risks[i])
+            members.remove(worst)
+            group[worst] = -1
+            over -= risks[worst]
+            risks = {i: risks[i] - task.risky.get(i, worst) for i in members}
+        if over > 0:
+            group[members] = -1
+    return group
+
+
+def pair_prices(task: Task) -> Ints:
+    """What each member must be worth, in halves, so that no allowed group is worth more."""
+    from graph.kernels import grouping
+
+    if not task.most_groups:
+        return np.zeros(task.n, np.int64)
+    ties, risky = task.possible, task.risky
+    tails = ties.tails
+    order = np.lexsort((-ties.amount, tails))
+    tails, heads, amount = tails[order], ties.to[order], ties.amount[order]
+    own = task.household[tails] == task.household[heads]
+    kept = ~own | (_rank_in_row(np.flatnonzero(own), tails, own.size) < task.per_household - 1)
+    tails, amount = tails[kept], amount[kept]
+    best = _rank_in_row(np.arange(tails.size), tails, tails.size) < task.most - 1
+    price = np.zeros(task.n, np.int64)
+    np.add.at(price, tails[best], amount[best])
+    grouping.prices(
+        ties.start,
+        ties.to,
+        ties.amount,
+        risky.start,
+        risky.to,
+        risky.amount,
+        task.household,
+        task.per_household,
+        task.risky_pairs,
+        task.most,
+        price,
+        np.argsort(-price, kind="stable").astype(np.int32),
+        _SETS_EACH,
+        _SETS_IN_ALL,
+    )
+    return price
+
+
+def _rank_in_row(chosen: Ints, tails: Ints, size: int) -> Ints:
+    """0, 1, … for the chosen entries of each row, 0 for the others."""
+    rows = tails[chosen]
+    rank = np.zeros(size, np.int64)
+    rank[chosen] = np.arange(rows.size) - np.searchsorted(rows, rows)
+    return rank

@@ -5,13 +5,13 @@ The engine of `graph.groups`, which says what the numbers mean.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from graph.arrays import Ints, Places
 from graph.checks import real
@@ -24,7 +24,14 @@ Pair = tuple[Hashable, Hashable]
 
 # Sums of trust have to stay in 64 bits, doubled.
 _MOST_TRUST = 2.0**60
-_TRIES = 4
+# Searches from anew; where the number of groups is open, of several numbers each one.
+_TRIES, _MOST_NUMBERS = 4, 12
+# A search of few members is cheap: so many exchanges at least.
+_LEAST_STEPS = 20_000
+# Members dealt out again together in the best way, and how often at most.
+_DEALT_AGAIN, _MOST_AGAIN = 12, 400
+# Of taking apart groups that keep too many risky pairs.
+_ROUNDS = 8
 # Sets of members looked through for the price of one of them, and for all.
 _SETS_EACH, _SETS_IN_ALL = 20_000, 50_000_000
 
@@ -55,7 +62,7 @@ def rows_of(keys: Ints, amounts: Ints, n: int) -> Rows:
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """What is to be dealt out, in places. Households are numbered; who lives alone has their own."""
+    """What is to be dealt out, in places; who lives alone has a household of their own."""
 
     ids: list[Hashable]
     ties: Rows
@@ -69,6 +76,17 @@ class Task:
     @property
     def n(self) -> int:
         return len(self.ids)
+
+    @property
+    def rows(self) -> tuple[Ints, Places, Ints, Ints, Places, Ints]:
+        """The pairs, as the loops of `graph.kernels.grouping` want them."""
+        ties, risky = self.possible, self.risky
+        return ties.start, ties.to, ties.amount, risky.start, risky.to, risky.amount
+
+    @property
+    def limits(self) -> tuple[Places, int, int, int, int]:
+        """The rules, as the loops want them."""
+        return self.household, self.per_household, self.risky_pairs, self.most, self.least
 
     @cached_property
     def possible(self) -> Rows:
@@ -100,7 +118,7 @@ class Task:
 
     @cached_property
     def most_placed(self) -> int:
-        """How many can be placed by sizes and households; dealing out in turn shows that they can."""
+        """How many can be placed by sizes and households: as many as dealing out in turn does."""
         return self.placed_in(self.most_groups)
 
     @property
@@ -190,29 +208,8 @@ def deal_all_ways(task: Task) -> Places:
     """The best of all ways: a group for each place, -1 for those left over."""
     from graph.kernels import grouping
 
-    trust = np.zeros((task.n, task.n), np.int64)
-    trust[task.ties.tails, task.ties.to] = task.ties.amount
-    risky = np.zeros((task.n, task.n), np.bool_)
-    risky[task.risky.tails, task.risky.to] = True
-    chosen = grouping.best_of_subsets(
-        trust,
-        risky,
-        task.household,
-        task.least,
-        task.most,
-        task.per_household,
-        task.risky_pairs,
-    )
-    group = np.full(task.n, -1, np.int32)
-    left = (1 << task.n) - 1
-    while left:
-        low = left & -left
-        dealt = int(chosen[left])
-        for i in range(task.n):
-            if dealt >> i & 1:
-                group[i] = low.bit_length() - 1
-        left ^= dealt or low
-    return group
+    everybody = np.arange(task.n, dtype=np.int32)
+    return grouping.best_of_subsets(*task.rows, *task.limits, everybody)[0]
 
 
 @dataclass(eq=False)
@@ -252,41 +249,87 @@ def deal_by_search(task: Task, seed: int, effort: int) -> Places:
     fewest = -(-most_placed // task.most)
     while task.placed_in(fewest) < most_placed:
         fewest += 1
-    numbers = np.unique(np.linspace(fewest, top, _TRIES).round().astype(np.int64)).tolist()
-    best: tuple[int, int] | None = None
-    for attempt in range(_TRIES):
-        found = _search(task, numbers[attempt % len(numbers)], _TRIES * seed + attempt, effort)
-        inside = found[task.ties.tails]
-        trust = task.ties.amount[(inside == found[task.ties.to]) & (inside >= 0)].sum() // 2
-        rank = (int((found >= 0).sum()), int(trust))
-        if best is None or rank > best:
-            best, group = rank, found
+    numbers = np.unique(np.linspace(fewest, top, _MOST_NUMBERS).round().astype(np.int64)).tolist()
+    tries = max(_TRIES, len(numbers))
+    found = [
+        _search(task, numbers[attempt % len(numbers)], seed * tries + attempt, effort)
+        for attempt in range(tries)
+    ]
+    return _dealt_again(task, max(found, key=lambda group: _worth(task, group)), seed)
+
+
+def _worth(task: Task, group: Places) -> tuple[int, int]:
+    """Members placed, and their trust."""
+    inside = group[task.ties.tails]
+    trust = task.ties.amount[(inside == group[task.ties.to]) & (inside >= 0)].sum() // 2
+    return int((group >= 0).sum()), int(trust)
+
+
+def _dealt_again(task: Task, group: Places, seed: int) -> Places:
+    """A few groups at a time, and some of those left over, dealt out again in the best way."""
+    from graph.kernels import grouping
+
+    if task.most > _DEALT_AGAIN:
+        return group
+    rng = random.Random(seed)
+    tails, heads = task.possible.tails, task.possible.to
+    for _ in range(min(4 * int(group.max() + 2), _MOST_AGAIN)):
+        chosen = np.zeros(task.n, np.bool_)
+        start = rng.randrange(task.n)
+        chosen[start] = True
+        chosen[(group == group[start]) & (group >= 0)] = True
+        for _ in range(2 * _DEALT_AGAIN):
+            # Somebody tied to those chosen, at times anybody, comes with all of their group.
+            near = heads[chosen[tails] & ~chosen[heads]]
+            pick = int(near[rng.randrange(near.size)]) if near.size and rng.random() < 0.8 else None
+            if pick is None:
+                others = np.flatnonzero(~chosen)
+                if not others.size:
+                    break
+                pick = int(others[rng.randrange(others.size)])
+            more = (group == group[pick]) & (group >= 0)
+            more[pick] = True
+            if chosen.sum() + more.sum() <= _DEALT_AGAIN:
+                chosen |= more
+        members = np.flatnonzero(chosen).astype(np.int32)
+        before = group[members]
+        part, placed, trust = grouping.best_of_subsets(*task.rows, *task.limits, members)
+        same = np.equal.outer(before, before) & (before >= 0)
+        was = sum(
+            task.possible.get(int(i), int(j))
+            for a, i in enumerate(members)
+            for b, j in enumerate(members[:a])
+            if same[a, b]
+        )
+        if (placed, trust) > (int((before >= 0).sum()), was):
+            group = group.copy()
+            group[members] = np.where(part >= 0, part + group.max() + 1, -1)
+            numbers, again = np.unique(group, return_inverse=True)
+            group = (again - (numbers[0] < 0)).astype(np.int32)
     return group
 
 
 def _search(task: Task, groups: int, seed: int, effort: int) -> Places:
-    state = _state_of(task, _in_turn(task, groups))
-    heat = float(task.possible.amount.mean()) if task.possible.amount.size else 1.0
-    _improve(task, state, heat, seed, effort)
-    while (state.pairs > task.risky_pairs).any():
-        # What cannot be mended is taken apart, the worst first, and its members get another try.
-        state = _state_of(task, _taken_apart(task, state))
-        _improve(task, state, heat, seed, max(effort // 4, 1))
-    return np.where(state.group == state.size.size - 1, -1, state.group).astype(np.int32)
-
-
-def _improve(task: Task, state: _State, heat: float, seed: int, effort: int) -> None:
     from graph.kernels import grouping
 
-    if state.size.size == 1:
-        return
-    ties, risky = task.possible, task.risky
-    rows = (ties.start, ties.to, ties.amount, risky.start, risky.to, risky.amount)
-    rules = (task.household, task.per_household, task.risky_pairs, task.most, task.least)
-    here = (state.group, state.slots, state.where, state.size, state.pairs)
-    steps = effort * task.n
-    grouping.anneal(*rows, *rules, *here, steps, heat, heat / 50, 3 * heat, seed % 2**62)
-    grouping.polish(*rows, *rules, *here)
+    state = _state_of(task, _in_turn(task, groups))
+    ties = task.possible
+    heat = float(ties.amount.mean()) if ties.amount.size else 1.0
+    for attempt in range(_ROUNDS):
+        here = (state.group, state.slots, state.where, state.size, state.pairs)
+        # Every round but the last may still bring risky pairs together on its way.
+        if attempt < _ROUNDS - 1 and state.size.size > 1:
+            steps = max(effort * task.n, _LEAST_STEPS) // (4 if attempt else 1)
+            seeded = (seed * _ROUNDS + attempt) % 2**62
+            grouping.anneal(
+                *task.rows, *task.limits, *here, steps, heat, heat / 50, 3 * heat, seeded
+            )
+        grouping.polish(*task.rows, *task.limits, *here)
+        if not (state.pairs > task.risky_pairs).any():
+            break
+        # What cannot be mended is taken apart, the worst first, and its members try again.
+        state = _state_of(task, _taken_apart(task, state, everything=attempt == _ROUNDS - 2))
+    return np.where(state.group == state.size.size - 1, -1, state.group).astype(np.int32)
 
 
 def _in_turn(task: Task, groups: int) -> Places:
@@ -305,12 +348,12 @@ def _in_turn(task: Task, groups: int) -> Places:
     return group
 
 
-def _taken_apart(task: Task, state: _State) -> Places:
+def _taken_apart(task: Task, state: _State, *, everything: bool) -> Places:
     group = np.where(state.group == state.size.size - 1, -1, state.group).astype(np.int32)
     excess = state.pairs - task.risky_pairs
     bad = np.flatnonzero(excess > 0)
     bad = bad[np.argsort(-excess[bad], kind="stable")]
-    for number in bad[: max(bad.size // 4, 1)].tolist():
+    for number in bad[: bad.size if everything else max(bad.size // 4, 1)].tolist():
         members = np.flatnonzero(group == number).tolist()
         risks = {i: sum(task.risky.get(i, j) for j in members) for i in members}
         over = int(excess[number])
@@ -331,7 +374,7 @@ def pair_prices(task: Task) -> Ints:
 
     if not task.most_groups:
         return np.zeros(task.n, np.int64)
-    ties, risky = task.possible, task.risky
+    ties = task.possible
     tails = ties.tails
     order = np.lexsort((-ties.amount, tails))
     tails, heads, amount = tails[order], ties.to[order], ties.amount[order]
@@ -342,16 +385,8 @@ def pair_prices(task: Task) -> Ints:
     price = np.zeros(task.n, np.int64)
     np.add.at(price, tails[best], amount[best])
     grouping.prices(
-        ties.start,
-        ties.to,
-        ties.amount,
-        risky.start,
-        risky.to,
-        risky.amount,
-        task.household,
-        task.per_household,
-        task.risky_pairs,
-        task.most,
+        *task.rows,
+        *task.limits[:4],
         price,
         np.argsort(-price, kind="stable").astype(np.int32),
         _SETS_EACH,

@@ -150,7 +150,7 @@ def form_groups(
     households: Mapping[Hashable, Hashable] | None = None,
     correlations: Mapping[Pair, float] | None = None,
     seed: int = 0,
-    effort: int = 1000,
+    effort: int = 300,
     exact_up_to: int = MOST_EXACT,
 ) -> Grouping:
     """Place as many members as the rules allow, with the most confirmed trust inside groups.
@@ -174,7 +174,8 @@ def form_groups(
     seed : int
         >= 0; of the search.
     effort : int
-        Exchanges that the search tries for each member in each of its four tries, >= 1.
+        Exchanges that the search tries for each member in each of its four tries (up to twelve
+        where the number of groups is open), >= 1.
     exact_up_to : int
         Up to so many members all ways are looked through, at most 20.
 

@@ -30,7 +30,7 @@ def tie(start: Ints, to: Places, amount: Ints, i: int, j: int) -> int:
         else:
             high = middle
     if low < start[i + 1] and to[low] == j:
-        return amount[low]
+        return int(amount[low])
     return 0
 
 
@@ -54,38 +54,46 @@ def tie_to_group(
 
 @compiled
 def best_of_subsets(
-    trust: Ints, risky: NDArray[np.bool_], household: Places, least: int, most: int,
-    per_household: int, allowed: int,
-) -> Ints:  # fmt: skip
-    """Most members placed, then most trust, over every way to form groups: O(3^n).
+    start: Ints, to: Places, amount: Ints, risk_start: Ints, risk_to: Places, risk_one: Ints,
+    household: Places, per_household: int, allowed: int, most: int, least: int, members: Places,
+) -> tuple[Places, int, int]:  # fmt: skip
+    """Most members placed, then most trust, over every way to form groups of these: O(3^n).
 
-    Entry S of the answer is the group of the lowest member of the set S in a best way to deal out
-    S, as a set; 0 where that member stays over.
+    Returns the group of each of `members`, by their order, -1 for those left over; how many are
+    placed, and their trust.
     """
-    n = trust.shape[0]
+    n = members.size
     full = 1 << n
     worth = np.zeros(full, np.int64)
     pairs = np.zeros(full, np.int64)
-    members = np.zeros(full, np.int64)
+    count = np.zeros(full, np.int64)
     fits = np.zeros(full, np.bool_)
+    trust = np.zeros((n, n), np.int64)
+    risky = np.zeros((n, n), np.int64)
+    for i in range(n):
+        for j in range(n):
+            trust[i, j] = tie(start, to, amount, members[i], members[j])
+            risky[i, j] = tie(risk_start, risk_to, risk_one, members[i], members[j])
     for s in range(1, full):
         low = 0
         while not (s >> low) & 1:
             low += 1
         rest = s & (s - 1)
-        members[s] = members[rest] + 1
+        count[s] = count[rest] + 1
+        if count[s] > most:
+            continue
         worth[s] = worth[rest]
         pairs[s] = pairs[rest]
         for j in range(low + 1, n):
             if (rest >> j) & 1:
                 worth[s] += trust[low, j]
                 pairs[s] += risky[low, j]
-        good = least <= members[s] <= most and pairs[s] <= allowed
+        good = least <= count[s] and pairs[s] <= allowed
         for i in range(n):
             if good and (s >> i) & 1:
                 together = 0
                 for j in range(n):
-                    if (s >> j) & 1 and household[j] == household[i]:
+                    if (s >> j) & 1 and household[members[j]] == household[members[i]]:
                         together += 1
                 good = together <= per_household
         fits[s] = good
@@ -101,18 +109,29 @@ def best_of_subsets(
         while True:
             t = other | low
             if fits[t]:
-                count = members[t] + placed[s ^ t]
+                more = count[t] + placed[s ^ t]
                 value = worth[t] + total[s ^ t]
-                if count > placed[s] or (count == placed[s] and value > total[s]):
-                    placed[s] = count
+                if more > placed[s] or (more == placed[s] and value > total[s]):
+                    placed[s] = more
                     total[s] = value
-                    chosen[s] = t
-                elif count == placed[s] and value == total[s] and chosen[s] == 0:
                     chosen[s] = t
             if other == 0:
                 break
             other = (other - 1) & rest
-    return chosen
+    group = np.full(n, -1, np.int32)
+    left = full - 1
+    number = 0
+    while left:
+        dealt = chosen[left]
+        if dealt == 0:
+            left &= left - 1
+            continue
+        for i in range(n):
+            if (dealt >> i) & 1:
+                group[i] = number
+        number += 1
+        left ^= dealt
+    return group, int(placed[full - 1]), int(total[full - 1])
 
 
 @compiled
@@ -123,7 +142,7 @@ def draw(state: Words) -> int:
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     z = z ^ (z >> np.uint64(31))
-    return np.int64(z >> np.uint64(11))
+    return int(z >> np.uint64(11))
 
 
 @compiled
@@ -281,7 +300,7 @@ def anneal(
             b = group[draw(state) % n]
             if b == group[i]:
                 continue
-        if least < most and b != pool and (group[i] == pool or draw(state) % 2):
+        if least < most and b != pool and group[i] != pool and draw(state) % 2:
             fine, gain, excess, risk_a, risk_b = weigh_move(
                 start, to, amount, risk_start, risk_to, risk_one, household, per_household,
                 allowed, most, least, pool, group, slots, size, pairs, i, b,

@@ -138,6 +138,40 @@ def read_task(
     risk_limit: float,
     risky_pairs: int,
 ) -> Task:
+    """Check what is to be dealt out, and put it into arrays.
+
+    Parameters
+    ----------
+    network : ArrayNetwork
+    members : iterable of Hashable, or None for all
+    households : mapping of member to household
+        Who is not in it lives alone.
+    correlations : mapping of (member, member) to float
+    least, most, per_household, risk_limit, risky_pairs
+        As in `graph.groups.GroupRules`, checked, none of them None.
+
+    Returns
+    -------
+    Task
+
+    Raises
+    ------
+    SelfLoop, UnknownNode, DuplicateId, BadParameter
+        As for `graph.groups.form_groups`.
+
+    Notes
+    -----
+    O(n + m log m).
+
+    Examples
+    --------
+    >>> from graph.arrays import from_edges
+    >>> network = from_edges([("a", "b", 5), ("b", "a", 3), ("b", "c", 2)])
+    >>> rules = {"least": 2, "most": 2, "per_household": 2, "risk_limit": 1.0, "risky_pairs": 0}
+    >>> task = read_task(network, None, {}, {}, **rules)
+    >>> task.ids, task.ties.get(0, 1), task.ties.get(1, 2), task.most_placed
+    (['a', 'b', 'c'], 3, 0, 2)
+    """
     if members is None:
         chosen = np.arange(network.n, dtype=np.int64)
     else:

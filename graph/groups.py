@@ -317,10 +317,11 @@ def _task(
 
 def _answer(task: Task, group: Places, prices: Ints | None) -> Grouping:
     """`group` is -1 for those left over; without `prices` every way was looked through."""
-    order = np.argsort(group, kind="stable")
-    cuts = np.flatnonzero(np.diff(group[order])) + 1
-    dealt = [places.tolist() for places in np.split(order, cuts) if group[places[:1]] >= 0]
-    groups = tuple(_group(task, places) for places in sorted(dealt))
+    dealt: dict[int, list[int]] = {}
+    for place, number in enumerate(group.tolist()):
+        if number >= 0:
+            dealt.setdefault(number, []).append(place)
+    groups = tuple(_group(task, places) for places in dealt.values())
     left = np.flatnonzero(group < 0)
     trust = sum(found.trust for found in groups)
     placed = task.n - left.size

@@ -17,6 +17,9 @@ from typing import Any
 import tests.oracles.calls
 import tests.oracles.circles
 import tests.oracles.groups
+import tests.oracles.netting
+import tests.oracles.propagation
+import tests.oracles.scores
 import tests.oracles.trust  # noqa: F401
 from tests.oracles.lending import check_loan
 from tests.oracles.registry import METHODS, Case, Malformed

@@ -9,6 +9,7 @@ import random
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,8 +25,11 @@ Pair = tuple[Hashable, Hashable]
 
 # Sums of trust have to stay in 64 bits, doubled.
 _MOST_TRUST = 2.0**60
-# Searches from anew; where the number of groups is open, of several numbers each one.
-_TRIES, _MOST_NUMBERS = 4, 12
+# Searches from anew, and of how many numbers of groups where that is open. Chance evens out among
+# many members, and a search takes long.
+_MANY = 2_000
+_TRIES, _TRIES_OF_MANY = 4, 1
+_NUMBERS, _NUMBERS_OF_MANY = 12, 3
 # A search of few members is cheap: so many exchanges at least.
 _LEAST_STEPS = 20_000
 # Members dealt out again together in the best way, and how often at most.
@@ -33,7 +37,7 @@ _DEALT_AGAIN, _MOST_AGAIN = 12, 400
 # Of taking apart groups that keep too many risky pairs.
 _ROUNDS = 8
 # Sets of members looked through for the price of one of them, and for all.
-_SETS_EACH, _SETS_IN_ALL = 20_000, 50_000_000
+_SETS_EACH, _SETS_IN_ALL = 10_000, 10_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,10 +104,14 @@ class Task:
             never |= np.isin(keys, self.risky.tails * self.n + self.risky.to)
         return rows_of(keys[~never], self.ties.amount[~never], self.n)
 
+    @cached_property
+    def homes(self) -> Ints:
+        """How many live in each household."""
+        return np.bincount(self.household)
+
     def placed_in(self, groups: int) -> int:
         """How many fit into so many groups by sizes and households; -1 if not that many groups."""
-        homes = np.bincount(self.household) if self.n else np.zeros(0, np.int64)
-        fit = int(np.minimum(homes, groups * self.per_household).sum())
+        fit = int(np.minimum(self.homes, groups * self.per_household).sum())
         placed = min(self.most * groups, fit)
         return placed if placed >= self.least * groups else -1
 
@@ -275,16 +283,21 @@ def _state_of(task: Task, given: Places) -> _State:
     return _State(group, slots, where, size, pairs)
 
 
-def deal_by_search(task: Task, seed: int, effort: int) -> Places:
+def deal_by_search(task: Task, seed: int, effort: int) -> Ints:
     """A good way: a group for each place, -1 for those left over."""
     top, most_placed = task.most_groups, task.most_placed
     if not top:
-        return np.full(task.n, -1, np.int32)
-    fewest = -(-most_placed // task.most)
-    while task.placed_in(fewest) < most_placed:
-        fewest += 1
-    numbers = np.unique(np.linspace(fewest, top, _MOST_NUMBERS).round().astype(np.int64)).tolist()
-    tries = max(_TRIES, len(numbers))
+        return np.full(task.n, -1, np.int64)
+    fewest, high = -(-most_placed // task.most), top
+    while fewest < high:
+        middle = (fewest + high) // 2
+        if task.placed_in(middle) < most_placed:
+            fewest = middle + 1
+        else:
+            high = middle
+    least, most = (_TRIES_OF_MANY, _NUMBERS_OF_MANY) if task.n > _MANY else (_TRIES, _NUMBERS)
+    numbers = np.unique(np.linspace(fewest, top, most).round().astype(np.int64)).tolist()
+    tries = max(least, len(numbers))
     found = [
         _search(task, numbers[attempt % len(numbers)], seed * tries + attempt, effort)
         for attempt in range(tries)
@@ -299,48 +312,58 @@ def _worth(task: Task, group: Places) -> tuple[int, int]:
     return int((group >= 0).sum()), int(trust)
 
 
-def _dealt_again(task: Task, group: Places, seed: int) -> Places:
+def _dealt_again(task: Task, group: Places, seed: int) -> Ints:
     """A few groups at a time, and some of those left over, dealt out again in the best way."""
     from graph.kernels import grouping
 
     if task.most > _DEALT_AGAIN:
-        return group
+        return group.astype(np.int64)
     rng = random.Random(seed)
-    tails, heads = task.possible.tails, task.possible.to
-    for _ in range(min(4 * int(group.max() + 2), _MOST_AGAIN)):
-        chosen = np.zeros(task.n, np.bool_)
-        start = rng.randrange(task.n)
-        chosen[start] = True
-        chosen[(group == group[start]) & (group >= 0)] = True
-        for _ in range(2 * _DEALT_AGAIN):
-            # Somebody tied to those chosen, at times anybody, comes with all of their group.
-            near = heads[chosen[tails] & ~chosen[heads]]
-            pick = int(near[rng.randrange(near.size)]) if near.size and rng.random() < 0.8 else None
-            if pick is None:
-                others = np.flatnonzero(~chosen)
-                if not others.size:
-                    break
-                pick = int(others[rng.randrange(others.size)])
-            more = (group == group[pick]) & (group >= 0)
-            more[pick] = True
-            if chosen.sum() + more.sum() <= _DEALT_AGAIN:
-                chosen |= more
-        members = np.flatnonzero(chosen).astype(np.int32)
-        before = group[members]
-        part, placed, trust = grouping.best_of_subsets(*task.rows, *task.limits, members)
-        same = np.equal.outer(before, before) & (before >= 0)
-        was = sum(
-            task.possible.get(int(i), int(j))
-            for a, i in enumerate(members)
-            for b, j in enumerate(members[:a])
-            if same[a, b]
+    # Who is left over is alone.
+    parts: dict[int, list[int]] = {}
+    number = [0] * task.n
+    for i, given in enumerate(group.tolist()):
+        number[i] = given if given >= 0 else task.n + i
+        parts.setdefault(number[i], []).append(i)
+    fresh = 2 * task.n
+    for _ in range(min(4 * len(parts), _MOST_AGAIN)):
+        chosen = _near_groups(task, number, parts, rng)
+        members = sorted(i for part in chosen for i in parts[part])
+        dealt, placed, trust = grouping.best_of_subsets(
+            *task.rows, *task.limits, np.array(members, np.int32)
         )
-        if (placed, trust) > (int((before >= 0).sum()), was):
-            group = group.copy()
-            group[members] = np.where(part >= 0, part + group.max() + 1, -1)
-            numbers, again = np.unique(group, return_inverse=True)
-            group = (again - (numbers[0] < 0)).astype(np.int32)
-    return group
+        was_placed = sum(len(parts[part]) for part in chosen if part < task.n or part >= 2 * task.n)
+        was = sum(
+            task.possible.get(i, j) for part in chosen for i, j in combinations(parts[part], 2)
+        )
+        if (placed, trust) <= (was_placed, was):
+            continue
+        for part in chosen:
+            del parts[part]
+        for i, given in zip(members, dealt.tolist(), strict=True):
+            number[i] = fresh + given if given >= 0 else task.n + i
+            parts.setdefault(number[i], []).append(i)
+        fresh += _DEALT_AGAIN
+    alone = range(task.n, 2 * task.n)
+    return np.array([-1 if part in alone else part for part in number], np.int64)
+
+
+def _near_groups(
+    task: Task, number: list[int], parts: dict[int, list[int]], rng: random.Random
+) -> list[int]:
+    """Groups that ties hold together, at times any group, as long as they are few members."""
+    chosen = [number[rng.randrange(task.n)]]
+    members = list(parts[chosen[0]])
+    for _ in range(2 * _DEALT_AGAIN):
+        i = members[rng.randrange(len(members))]
+        begin, end = int(task.possible.start[i]), int(task.possible.start[i + 1])
+        tied = begin < end and rng.random() < 0.8
+        pick = int(task.possible.to[rng.randrange(begin, end)]) if tied else rng.randrange(task.n)
+        part = number[pick]
+        if part not in chosen and len(members) + len(parts[part]) <= _DEALT_AGAIN:
+            chosen.append(part)
+            members += parts[part]
+    return chosen
 
 
 def _search(task: Task, groups: int, seed: int, effort: int) -> Places:

@@ -174,8 +174,8 @@ def form_groups(
     seed : int
         >= 0; of the search.
     effort : int
-        Exchanges that the search tries for each member in each of its four tries (up to twelve
-        where the number of groups is open), >= 1.
+        Exchanges that a search tries for each member, >= 1. There are four searches, up to twelve
+        where the number of groups is open; beyond 2,000 members one, or up to three.
     exact_up_to : int
         Up to so many members all ways are looked through, at most 20.
 
@@ -315,7 +315,7 @@ def _task(
     )
 
 
-def _answer(task: Task, group: Places, prices: Ints | None) -> Grouping:
+def _answer(task: Task, group: Places | Ints, prices: Ints | None) -> Grouping:
     """`group` is -1 for those left over; without `prices` every way was looked through."""
     dealt: dict[int, list[int]] = {}
     for place, number in enumerate(group.tolist()):

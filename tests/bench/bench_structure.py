@@ -152,7 +152,9 @@ QUESTIONS = [
         {
             "scipy": _cyclic,
             "networkx": lambda p: (
-                sum(len(p.networkx.pred[u].keys() & p.networkx.succ[v]) for u, v in p.networkx.edges)
+                sum(
+                    len(p.networkx.pred[u].keys() & p.networkx.succ[v]) for u, v in p.networkx.edges
+                )
                 // 3
             ),
         },

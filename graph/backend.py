@@ -6,9 +6,9 @@ converted once, and NetworkX keeps the conversion with the graph until an edge o
 taken away by its methods (it warns when it uses one; ``nx.config.warnings_to_ignore.add("cache")``
 says that this is understood).
 
-Simple graphs are covered, directed or not. For a multigraph, and for the few arguments that are
-not covered (`nodelist`, `root`), NetworkX is told so, and does what it was told to do then:
-raise, or fall back to its own code.
+Simple graphs are covered, directed or not. For a multigraph, and where the triads of some nodes
+only are asked for, NetworkX is told that they are not, and does what it was told to do then: raise,
+or fall back to its own code.
 """
 
 from __future__ import annotations
@@ -277,10 +277,10 @@ class Backend:
     @staticmethod
     def bridges(
         G: ArrayGraph,  # noqa: N803
-        root: None = None,
+        root: Hashable | None = None,
     ) -> Iterator[tuple[Hashable, Hashable]]:
-        """In the order of the edges."""
-        _, near, far = _weak_points(G)
+        """In the order of the edges; of the component of `root` only, where there is one."""
+        near, far = _bridges(G, root)
         n = len(G)
         keys = np.minimum(near, far).astype(np.int64) * n + np.maximum(near, far)
         # An undirected edge is listed where its earlier end is.
@@ -289,8 +289,8 @@ class Backend:
         yield from ((G.nodes[t], G.nodes[h]) for t, h in zip(tails, heads, strict=True))
 
     @staticmethod
-    def has_bridges(G: ArrayGraph, root: None = None) -> bool:  # noqa: N803
-        return _weak_points(G)[1].size > 0
+    def has_bridges(G: ArrayGraph, root: Hashable | None = None) -> bool:  # noqa: N803
+        return _bridges(G, root)[0].size > 0
 
     @staticmethod
     def triadic_census(G: ArrayGraph, nodelist: None = None) -> dict[str, int]:  # noqa: N803
@@ -346,10 +346,10 @@ class Backend:
 # By function: its arguments that have to be left out.
 COVERED: dict[str, tuple[str, ...]] = {
     "articulation_points": (),
-    "bridges": ("root",),
+    "bridges": (),
     "connected_components": (),
     "core_number": (),
-    "has_bridges": ("root",),
+    "has_bridges": (),
     "is_connected": (),
     "is_strongly_connected": (),
     "is_weakly_connected": (),
@@ -381,6 +381,17 @@ def _weak_points(graph: ArrayGraph) -> tuple[NDArray[np.bool_], Places, Places]:
     from graph.kernels import robustness
 
     return robustness.weak_points(*graph.sides)
+
+
+def _bridges(graph: ArrayGraph, root: Hashable | None) -> tuple[Places, Places]:
+    _, near, far = _weak_points(graph)
+    if root is None:
+        return near, far
+    if root not in graph.nodes:
+        raise nx.NodeNotFound(f"Root node {root} is not in graph")
+    label, _ = _weak(graph)
+    kept = label[near] == label[graph.nodes.index(root)]
+    return near[kept], far[kept]
 
 
 def _some(graph: ArrayGraph) -> None:

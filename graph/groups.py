@@ -347,9 +347,10 @@ def _answer(task: Task, group: Places | Ints, prices: Ints | None) -> Grouping:
 def _group(task: Task, places: list[int]) -> Group:
     between = [(task.ties.get(i, j), i, j) for i, j in combinations(places, 2)]
     weakest = min(between, default=None)
+    risky = [(i, j) for _, i, j in between if task.risky.to.size and task.risky.get(i, j)]
     return Group(
         tuple(task.ids[i] for i in places),
         sum(amount for amount, _, _ in between),
         weakest and (task.ids[weakest[1]], task.ids[weakest[2]], weakest[0]),
-        tuple((task.ids[i], task.ids[j]) for _, i, j in between if task.risky.get(i, j)),
+        tuple((task.ids[i], task.ids[j]) for i, j in risky),
     )

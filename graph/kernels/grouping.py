@@ -336,8 +336,8 @@ def polish(
     """The best exchange or move of each member in turn, until none makes anything better.
 
     Better: more placed, else fewer risky pairs beyond what is allowed, else more trust. An
-    exchange that adds trust brings one of the two to somebody they have a tie with, so only the
-    groups of those are tried; all are where a group has too many risky pairs or a place is free.
+    exchange that adds trust brings one of the two where they have more than in their own group, so
+    only that is tried for each; all is where a group has too many risky pairs or a place is free.
     """
     n = group.size
     pool = size.size - 1
@@ -348,6 +348,9 @@ def polish(
             a = group[i]
             everywhere = (a == pool and least < most) or (a != pool and over(pairs[a], allowed) > 0)
             choices = pool + 1 if everywhere else start[i + 1] - start[i]
+            own = 0
+            if a != pool:
+                own = tie_to_group(start, to, amount, group, slots, size[a], a * most, i, a)
             best_excess = 0
             best_gain = 0
             best_placed = 0
@@ -357,7 +360,11 @@ def polish(
             best_risk_b = 0
             for c in range(choices):
                 b = c if everywhere else group[to[start[i] + c]]
-                if b == a or (b == pool and a == pool):
+                if b == a or (not everywhere and b == pool):
+                    continue
+                if not everywhere and own >= tie_to_group(
+                    start, to, amount, group, slots, size[b], b * most, i, b
+                ):
                     continue
                 if b != pool:
                     fine, gain, excess, risk_a, risk_b = weigh_move(

@@ -18,13 +18,11 @@ from numpy.typing import NDArray
 
 from graph.arrays import ArrayNetwork, Ints, Places, as_arrays
 from graph.errors import BadParameter
-from graph.overlay import Overlay, overlaid, overlaid_nothing
+from graph.overlay import Overlay, Pair, overlaid, overlaid_nothing
 
 if TYPE_CHECKING:
     from graph.kernels.cuts import Labels
     from graph.network import Network
-
-Pair = tuple[Hashable, Hashable]
 
 # Room for members that a change adds, before the arrays of the size of the network grow.
 _SPARE = 1024
@@ -104,8 +102,8 @@ class CutFinder:
     >>> finder.value("ben")
     36
     >>> cut = finder.cut("ben")
-    >>> sorted(cut.side), cut.pairs, cut.standings
-    (['ana', 'ben', 'cai'], {('dan', 'cai'): 5}, {'ana': 10, 'ben': 1, 'cai': 20})
+    >>> sorted(cut.side), cut.pairs, sorted(cut.standings.values())
+    (['ana', 'ben', 'cai'], {('dan', 'cai'): 5}, [1, 10, 20])
     >>> finder.overlaid({("dan", "ana"): 100}).value("ben")
     61
     """

@@ -123,6 +123,10 @@ class Overlay:
             return self.base.ids_of(places)
         return [self.id_of(int(place)) for place in places]
 
+    def in_row(self, place: int) -> Row:
+        """Who vouches for the member at a place, ascending, and the room of each."""
+        return self._rows.get(place) or _row(self.base, place)
+
     def in_rows(self) -> Rows:
         """All incoming rows, those of the base not copied.
 
@@ -253,7 +257,7 @@ def overlaid(
     for (tail, head), room in new_rooms.items():
         by_head.setdefault(made.place(head), []).append((made.place(tail), room))
     for at, changes in by_head.items():
-        made._rows[at] = _changed(below._rows.get(at) or _row(base, at), changes)
+        made._rows[at] = _changed(below.in_row(at), changes)
     return made
 
 

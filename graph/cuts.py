@@ -249,7 +249,7 @@ class CutFinder:
         return found
 
     def _proved(self, borrowers: tuple[Hashable, ...], *, flow: bool) -> tuple[Cut, Flow]:
-        from graph.kernels import cuts
+        from graph.kernels import cuts, touched
         from graph.kernels.rows import standings_of
 
         if not borrowers:
@@ -263,16 +263,18 @@ class CutFinder:
             while True:
                 value = side = cuts.push(rows, sinks, labels.top, *s.arrays())
                 if value >= 0:
-                    side = cuts.near(
+                    side = touched.near(
                         rows, sinks, s.slot, s.nodes, s.carried, s.entries, s.path, s.fill
                     )
                 if side >= 0:
                     break
                 cuts.undo(labels, *s.written())
                 s.lengthen(side)
-            members, tails, heads, rooms = cuts.border(rows, s.slot, s.nodes, s.path, side)
+            members, tails, heads, rooms = touched.border(rows, s.slot, s.nodes, s.path, side)
             if flow:
-                used_by, used_for, used, who, amount = cuts.flows(rows, s.nodes, s.carried, s.fill)
+                used_by, used_for, used, who, amount = touched.flows(
+                    rows, s.nodes, s.carried, s.fill
+                )
                 vouches = _by_pair(network, used_by, used_for, used)
                 drawn = dict(zip(network.ids_of(who), amount.tolist(), strict=True))
             cuts.undo(labels, *s.written())
@@ -370,23 +372,23 @@ class _Base:
 
 
 class _Scratch:
-    """What a search writes to; see `graph.kernels.cuts`."""
+    """What a search writes to; see `graph.kernels.touched`."""
 
     def __init__(self, label: Places) -> None:
-        from graph.kernels import cuts
+        from graph.kernels import touched
 
         self.label = label.copy()
-        self.slot = np.full(label.size, cuts.UNTOUCHED, np.int32)
+        self.slot = np.full(label.size, touched.UNTOUCHED, np.int32)
         self.fill = np.zeros(4, np.int64)
         self._make_nodes(256)
         self._make_cells(4096)
         self._make_entries(1024)
 
     def _make_nodes(self, size: int) -> None:
-        from graph.kernels import cuts
+        from graph.kernels import touched
 
-        self.nodes = np.empty((size, cuts.COLUMNS), np.int64)
-        self.path = np.empty((size + 1, 2), np.int64)
+        self.nodes = np.empty((size, touched.COLUMNS), np.int64)
+        self.path = np.empty((size + 1, 3), np.int64)
         self.count = np.zeros(size + 2, np.int32)
 
     def _make_cells(self, size: int) -> None:
@@ -398,11 +400,11 @@ class _Scratch:
 
     def lengthen(self, short: int) -> None:
         """Double what a kernel found too short."""
-        from graph.kernels import cuts
+        from graph.kernels import touched
 
-        if short == cuts.SHORT_NODES:
+        if short == touched.SHORT_NODES:
             self._make_nodes(2 * len(self.nodes))
-        elif short == cuts.SHORT_CELLS:
+        elif short == touched.SHORT_CELLS:
             self._make_cells(2 * self.carried.size)
         else:
             self._make_entries(2 * len(self.entries))

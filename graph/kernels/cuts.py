@@ -4,11 +4,9 @@ Shortest augmenting paths with labels (Ahuja & Orlin): the label of a member is 
 their distance from the standings, one step for drawing on a standing and one per vouch. Labels
 start from a potential that is computed once for a network, so a search walks straight to the
 nearest standing; where it gets stuck the label is raised. A search runs from the borrower
-backwards and touches only what it visits, and `undo` clears only what was touched.
-
-What a search writes lies in arrays that are used again: `label` and `slot` for every member,
-`nodes`, `carried`, `listed`, `entries`, `path` and `count` for those that it touched. When one of
-them is too short the search gives up and the caller makes it longer.
+backwards and touches only what it visits, and `undo` clears only what was touched. See
+`graph.kernels.touched` for the arrays that it writes to; beside these there are `label`, for every
+member, and `count`.
 """
 
 from typing import NamedTuple
@@ -17,7 +15,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graph.kernels import compiled
-from graph.kernels.rows import room_of, row_of, standing_of, tail_of
+from graph.kernels.rows import room_of, standing_of, tail_of
+from graph.kernels.touched import (
+    AFTER,
+    BORROWER,
+    DRAWN,
+    EDGE,
+    FIRST,
+    FLOW,
+    LAST,
+    LENGTH,
+    LIST,
+    NEXT,
+    NEXT_OF_LIST,
+    NODES,
+    PLACE,
+    RANK,
+    SHORT_NODES,
+    UNTOUCHED,
+    draw,
+    touch,
+)
 from graph.overlay import Rows
 
 Ints = NDArray[np.int64]
@@ -26,18 +44,8 @@ Bytes = NDArray[np.uint8]
 
 # No standing reaches this member.
 DEAD = 2**30
-UNTOUCHED = -1
-
-# Columns of `nodes`: one row for each member touched.
-PLACE, FIRST, LENGTH, FLOW, NEXT, LIST, NEXT_OF_LIST, DRAWN, NEAR = range(9)
-COLUMNS = 9
-# Columns of `entries`: edges that have carried something, in a list for each voucher.
-BORROWER, EDGE, AFTER = range(3)
-# What `fill` counts: rows of `nodes`, cells of `carried`, rows of `entries`; and the last cell of
-# `count` that was written to.
-NODES, CELLS, ENTRIES, LAST = range(4)
-# Answers of `push`, beside a value >= 0: which array was too short.
-SHORT_NODES, SHORT_CELLS, SHORT_ENTRIES = -1, -2, -3
+# How often labels are raised, per member touched, before they are measured instead.
+PATIENCE = 16
 
 
 class Labels(NamedTuple):
@@ -89,30 +97,6 @@ def potential(
 
 
 @compiled
-def touch(rows: Rows, place: int, slot: Places, nodes: Ints, fill: Ints) -> int:
-    """The row of a member in `nodes`; UNTOUCHED if there is no room for one more."""
-    at = slot[place]
-    if at != UNTOUCHED:
-        return int(at)
-    at = fill[NODES]
-    if at == nodes.shape[0]:
-        return UNTOUCHED
-    fill[NODES] += 1
-    slot[place] = at
-    first, length = row_of(rows, place)
-    nodes[at, PLACE] = place
-    nodes[at, FIRST] = first
-    nodes[at, LENGTH] = length
-    nodes[at, FLOW] = -1
-    nodes[at, NEXT] = 0
-    nodes[at, LIST] = -1
-    nodes[at, NEXT_OF_LIST] = -1
-    nodes[at, DRAWN] = 0
-    nodes[at, NEAR] = 0
-    return int(at)
-
-
-@compiled
 def push(
     rows: Rows,
     borrowers: Places,
@@ -142,29 +126,19 @@ def push(
     # Members touched whose label is above `top`, by label; nobody untouched has such a label. Where
     # a label has no member any more, all above it are cut off from the standings.
     ceiling = DEAD - 1
+    raised = 0
     for b in borrowers:
         root = slot[b]
         deep = 0
         x = root
-        while label[b] <= ceiling:
+        while label[b] <= ceiling and raised <= PATIENCE * fill[NODES]:
             y = nodes[x, PLACE]
             spare = standing_of(rows, y) - nodes[x, DRAWN]
             if spare > 0 and label[y] == 1:
-                # Draw on the standing and carry it along the path, which begins at the borrower.
-                path[deep, 0] = x
-                for i in range(deep):
-                    spare = min(spare, _left(rows, nodes, carried, entries, path, i))
-                nodes[x, DRAWN] += spare
-                value += spare
-                keep = deep
-                for i in range(deep - 1, -1, -1):
-                    short = _carry(spare, i, nodes, carried, listed, entries, path, fill)
-                    if short:
-                        return short
-                    if not _left(rows, nodes, carried, entries, path, i):
-                        keep = i
-                # Go on before the first edge that is now full.
-                deep = keep
+                amount, deep = draw(rows, x, deep, nodes, carried, listed, entries, path, fill)
+                if amount < 0:
+                    return amount
+                value += amount
                 x = path[deep, 0]
                 continue
             want = label[y] - 1
@@ -201,6 +175,7 @@ def push(
                 x = entries[i, BORROWER]
                 continue
             # Stuck: the label was too low.
+            raised += 1
             old = label[y]
             now = DEAD
             if spare > 0:
@@ -232,24 +207,20 @@ def push(
             if deep:
                 deep -= 1
                 x = path[deep, 0]
+        if raised > PATIENCE * fill[NODES]:
+            # Where distances are long, labels creep: better to measure them again and again.
+            more = push_in_rounds(rows, b, slot, nodes, carried, listed, entries, path, fill)
+            if more < 0:
+                return more
+            value += more
     return value
 
 
 @compiled
-def _left(rows: Rows, nodes: Ints, carried: Ints, entries: Places, path: Ints, step: int) -> int:
-    """What one step of a path can still carry."""
-    x, k = path[step, 0], path[step, 1]
-    if k < 0:
-        entry = entries[-1 - k]
-        return int(carried[nodes[entry[BORROWER], FLOW] + entry[EDGE]])
-    room = room_of(rows, nodes[x, FIRST] + k)
-    return int(room - carried[nodes[x, FLOW] + k]) if nodes[x, FLOW] >= 0 else room
-
-
-@compiled
-def _carry(
-    amount: int,
-    step: int,
+def push_in_rounds(
+    rows: Rows,
+    b: int,
+    slot: Places,
     nodes: Ints,
     carried: Ints,
     listed: Bytes,
@@ -257,141 +228,93 @@ def _carry(
     path: Ints,
     fill: Ints,
 ) -> int:
-    """Carry an amount over one step of a path; 0, or which array was too short."""
-    x, k = path[step, 0], path[step, 1]
-    if k < 0:
-        entry = entries[-1 - k]
-        carried[nodes[entry[BORROWER], FLOW] + entry[EDGE]] -= amount
-        return 0
-    if nodes[x, FLOW] < 0:
-        begin, end = fill[CELLS], fill[CELLS] + nodes[x, LENGTH]
-        if end > carried.size:
-            return SHORT_CELLS
-        fill[CELLS] = end
-        carried[begin:end] = 0
-        listed[begin:end] = 0
-        nodes[x, FLOW] = begin
-    cell = nodes[x, FLOW] + k
-    carried[cell] += amount
-    if not listed[cell]:
-        at = fill[ENTRIES]
-        if at == entries.shape[0]:
-            return SHORT_ENTRIES
-        fill[ENTRIES] += 1
-        listed[cell] = 1
-        voucher = path[step + 1, 0]
-        entries[at, BORROWER], entries[at, EDGE] = x, k
-        entries[at, AFTER] = nodes[voucher, LIST]
-        nodes[voucher, LIST] = at
-    return 0
-
-
-@compiled
-def near(
-    rows: Rows,
-    borrowers: Places,
-    slot: Places,
-    nodes: Ints,
-    carried: Ints,
-    entries: Places,
-    path: Ints,
-    fill: Ints,
-) -> int:
-    """After `push`: mark who could still bring something to a borrower, and count them.
-
-    Their rows of `nodes` are listed in the first column of `path`. No standing among them has
-    anything left, so all that leads to them from elsewhere is full: the cut nearest to the
-    borrowers.
-    """
-    end = 0
-    for b in borrowers:
-        s = slot[b]
-        if not nodes[s, NEAR]:
-            nodes[s, NEAR] = 1
-            path[end, 0] = s
-            end += 1
-    at = 0
-    while at < end:
-        x = path[at, 0]
-        at += 1
-        first, flows = nodes[x, FIRST], nodes[x, FLOW]
-        for k in range(nodes[x, LENGTH]):
-            used = carried[flows + k] if flows >= 0 else 0
-            if room_of(rows, first + k) > used:
-                s = touch(rows, tail_of(rows, first + k), slot, nodes, fill)
-                if s < 0:
-                    return SHORT_NODES
-                if not nodes[s, NEAR]:
-                    nodes[s, NEAR] = 1
-                    path[end, 0] = s
+    """Push all that the standings can bring to one borrower, by Dinic's method from there."""
+    value = 0
+    root = slot[b]
+    while True:
+        for x in range(fill[NODES]):
+            nodes[x, RANK] = -1
+        # Steps to the borrower, as far as the nearest who have something left; the third column
+        # of `path` holds the queue.
+        nodes[root, RANK] = 0
+        path[0, 2] = root
+        at, end, goal = 0, 1, -1
+        while at < end and (goal < 0 or nodes[path[at, 2], RANK] < goal):
+            x = path[at, 2]
+            at += 1
+            first, length, flows = nodes[x, FIRST], nodes[x, LENGTH], nodes[x, FLOW]
+            k, i = 0, nodes[x, LIST]
+            while k < length or i >= 0:
+                s = -1
+                if k < length:
+                    used = carried[flows + k] if flows >= 0 else 0
+                    if room_of(rows, first + k) > used:
+                        s = touch(rows, tail_of(rows, first + k), slot, nodes, fill)
+                        if s < 0:
+                            return SHORT_NODES
+                    k += 1
+                else:
+                    if carried[nodes[entries[i, BORROWER], FLOW] + entries[i, EDGE]]:
+                        s = entries[i, BORROWER]
+                    i = entries[i, AFTER]
+                if s >= 0 and nodes[s, RANK] < 0:
+                    nodes[s, RANK] = nodes[x, RANK] + 1
+                    path[end, 2] = s
                     end += 1
-        i = nodes[x, LIST]
-        while i >= 0:
-            s = entries[i, BORROWER]
-            if carried[nodes[s, FLOW] + entries[i, EDGE]] and not nodes[s, NEAR]:
-                nodes[s, NEAR] = 1
-                path[end, 0] = s
-                end += 1
-            i = entries[i, AFTER]
-    return end
-
-
-@compiled
-def border(
-    rows: Rows, slot: Places, nodes: Ints, path: Ints, side: int
-) -> tuple[Places, Places, Places, Ints]:
-    """The members near the borrowers; and voucher, borrower and room of each edge to them."""
-    members = np.empty(side, np.int32)
-    edges = 0
-    for at in range(side):
-        members[at] = nodes[path[at, 0], PLACE]
-        edges += nodes[path[at, 0], LENGTH]
-    tails = np.empty(edges, np.int32)
-    heads = np.empty(edges, np.int32)
-    rooms = np.empty(edges, np.int64)
-    end = 0
-    for at in range(side):
-        x = path[at, 0]
-        first = nodes[x, FIRST]
-        for e in range(first, first + nodes[x, LENGTH]):
-            s = slot[tail_of(rows, e)]
-            if room_of(rows, e) and (s == UNTOUCHED or not nodes[s, NEAR]):
-                tails[end], heads[end] = tail_of(rows, e), members[at]
-                rooms[end] = room_of(rows, e)
-                end += 1
-    return members, tails[:end].copy(), heads[:end].copy(), rooms[:end].copy()
-
-
-@compiled
-def flows(
-    rows: Rows, nodes: Ints, carried: Ints, fill: Ints
-) -> tuple[Places, Places, Ints, Places, Ints]:
-    """Voucher, borrower and amount of each edge that carries; member and amount drawn on."""
-    touched = fill[NODES]
-    edges, drawn = 0, 0
-    for x in range(touched):
-        drawn += nodes[x, DRAWN] > 0
-        if nodes[x, FLOW] >= 0:
-            for cell in range(nodes[x, FLOW], nodes[x, FLOW] + nodes[x, LENGTH]):
-                edges += carried[cell] > 0
-    tails = np.empty(edges, np.int32)
-    heads = np.empty(edges, np.int32)
-    amounts = np.empty(edges, np.int64)
-    members = np.empty(drawn, np.int32)
-    standings = np.empty(drawn, np.int64)
-    edges, drawn = 0, 0
-    for x in range(touched):
-        if nodes[x, DRAWN]:
-            members[drawn], standings[drawn] = nodes[x, PLACE], nodes[x, DRAWN]
-            drawn += 1
-        if nodes[x, FLOW] >= 0:
-            for k in range(nodes[x, LENGTH]):
-                if carried[nodes[x, FLOW] + k]:
-                    tails[edges] = tail_of(rows, nodes[x, FIRST] + k)
-                    heads[edges] = nodes[x, PLACE]
-                    amounts[edges] = carried[nodes[x, FLOW] + k]
-                    edges += 1
-    return tails, heads, amounts, members, standings
+                    if standing_of(rows, nodes[s, PLACE]) > nodes[s, DRAWN]:
+                        goal = nodes[s, RANK]
+        if goal < 0:
+            return value
+        for at in range(end):
+            x = path[at, 2]
+            nodes[x, NEXT] = 0
+            nodes[x, NEXT_OF_LIST] = nodes[x, LIST]
+        deep, x = 0, root
+        while True:
+            rank = nodes[x, RANK]
+            if rank == goal and standing_of(rows, nodes[x, PLACE]) > nodes[x, DRAWN]:
+                amount, deep = draw(rows, x, deep, nodes, carried, listed, entries, path, fill)
+                if amount < 0:
+                    return amount
+                value += amount
+                x = path[deep, 0]
+                continue
+            length, first, flows = nodes[x, LENGTH], nodes[x, FIRST], nodes[x, FLOW]
+            k = nodes[x, NEXT] if rank < goal else length
+            while k < length:
+                s = slot[tail_of(rows, first + k)]
+                if s >= 0 and nodes[s, RANK] == rank + 1:
+                    used = carried[flows + k] if flows >= 0 else 0
+                    if room_of(rows, first + k) > used:
+                        break
+                k += 1
+            nodes[x, NEXT] = k
+            if k < length:
+                path[deep, 0], path[deep, 1] = x, k
+                x = slot[tail_of(rows, first + k)]
+                deep += 1
+                continue
+            i = nodes[x, NEXT_OF_LIST] if rank < goal else -1
+            while i >= 0:
+                s = entries[i, BORROWER]
+                if nodes[s, RANK] == rank + 1 and carried[nodes[s, FLOW] + entries[i, EDGE]]:
+                    break
+                i = entries[i, AFTER]
+            nodes[x, NEXT_OF_LIST] = i
+            if i >= 0:
+                path[deep, 0], path[deep, 1] = x, -1 - i
+                x = entries[i, BORROWER]
+                deep += 1
+                continue
+            if deep == 0:
+                break
+            # A dead end: the step to it is not taken again.
+            deep -= 1
+            x = path[deep, 0]
+            if path[deep, 1] >= 0:
+                nodes[x, NEXT] = path[deep, 1] + 1
+            else:
+                nodes[x, NEXT_OF_LIST] = entries[-1 - path[deep, 1], AFTER]
 
 
 @compiled

@@ -291,7 +291,8 @@ def from_rows(
 
     Notes
     -----
-    O(n log n + m): two counting sorts by head and one by tail.
+    O(n log n + m log d) for rows of d edges: one counting sort for each direction, and each row
+    sorted by itself.
 
     Examples
     --------
@@ -527,7 +528,7 @@ def _build(
     n = len(ids)
     if tails.size > MOST_EDGES or n > MOST_EDGES:
         raise BadParameter(f"more than {MOST_EDGES} edges or members")
-    out_start, out_head, out_room = build.out_rows(*build.by_head(tails, heads, rooms, n), n)
+    out_start, out_head, out_room = build.out_rows(tails, heads, rooms, n)
     if out_room.size and (out_room.min() < 0 or out_room.max() > MOST_ROOM):
         raise BadCapacity("the rooms between two members together", int(out_room.max()))
     in_start, in_tail, in_room, in_edge = build.in_rows(out_start, out_head, out_room, n)

@@ -16,7 +16,7 @@ from graph.arrays import ArrayNetwork, Ints, as_arrays
 from graph.checks import count, id_key
 from graph.cuts import CutFinder
 from graph.limits import cover_limit
-from graph.overlay import Overlay, Pair, overlaid_nothing
+from graph.overlay import Overlay, Pair
 from graph.promises import CoverLimit, CutItem, Promise, Raise, by_gain
 
 if TYPE_CHECKING:
@@ -227,13 +227,14 @@ class _Queries:
         return grown.value(self.limit.borrower) - self.limit.value
 
 
-def _read(network: ArrayNetwork | Overlay | Network) -> Overlay:
-    return network if isinstance(network, Overlay) else overlaid_nothing(as_arrays(network))
+def _read(network: ArrayNetwork | Overlay | Network) -> ArrayNetwork | Overlay:
+    return network if isinstance(network, Overlay) else as_arrays(network)
 
 
-def _standings(network: Overlay, places: list[int]) -> dict[Hashable, int]:
-    standings = network.standings
-    base = network.base
+def _standings(network: ArrayNetwork | Overlay, places: list[int]) -> dict[Hashable, int]:
+    base, now = (
+        (network, {}) if isinstance(network, ArrayNetwork) else (network.base, network.standings)
+    )
     held = [int(base.standing[at]) if at < base.n else 0 for at in places]
     table = dict(zip(network.ids_of(places), held, strict=True))
-    return {member: standings.get(member, held) for member, held in table.items()}
+    return {member: now.get(member, held) for member, held in table.items()}

@@ -10,11 +10,21 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from graph.arrays import ArrayNetwork, Ints, Places, as_arrays, replaced, room_of
+from graph.arrays import (
+    NO_AMOUNTS,
+    NO_PLACES,
+    ArrayNetwork,
+    Ints,
+    Places,
+    Rows,
+    as_arrays,
+    replaced,
+    room_of,
+)
 from graph.checks import id_key
 from graph.errors import SelfLoop, UnknownNode
 
@@ -23,42 +33,7 @@ if TYPE_CHECKING:
 
 Pair = tuple[Hashable, Hashable]
 Row = tuple[Places, Ints]
-
-_NO_PLACES = np.empty(0, np.int32)
-_NO_AMOUNTS = np.empty(0, np.int64)
-_NO_ROWS = (np.zeros(1, np.int64), _NO_PLACES, _NO_AMOUNTS)
-
-
-class Rows(NamedTuple):
-    """The incoming rows of a network as a kernel reads them.
-
-    Attributes
-    ----------
-    start, tail, room : numpy.ndarray
-        ``in_start``, ``in_tail``, ``in_room`` of the network below; places from
-        ``start.size - 1`` on have no row there.
-    standing : numpy.ndarray of int64
-        That of the network below.
-    changed : numpy.ndarray of int32
-        Places whose row is replaced, ascending.
-    changed_start, changed_tail, changed_room : numpy.ndarray
-        Their rows.
-    held : numpy.ndarray of int32
-        Places whose standing is replaced, ascending.
-    held_standing : numpy.ndarray of int64
-        What they have now.
-    """
-
-    start: Ints
-    tail: Places
-    room: Ints
-    standing: Ints
-    changed: Places
-    changed_start: Ints
-    changed_tail: Places
-    changed_room: Ints
-    held: Places
-    held_standing: Ints
+_Array = TypeVar("_Array", Places, Ints)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -142,31 +117,26 @@ class Overlay:
 
     @cached_property
     def _in_rows(self) -> Rows:
-        changed, rows = _NO_PLACES, _NO_ROWS
+        rows = self.base.in_rows()
         if self._rows:
             order = sorted(self._rows)
             listed = [self._rows[place] for place in order]
             begin = np.zeros(len(order) + 1, np.int64)
             np.cumsum([tails.size for tails, _ in listed], out=begin[1:])
-            changed = np.array(order, np.int32)
-            rows = (
-                begin,
-                np.concatenate([tails for tails, _ in listed]),
-                np.concatenate([rooms for _, rooms in listed]),
+            rows = rows._replace(
+                changed=_kept(np.array(order, np.int32)),
+                changed_start=_kept(begin),
+                changed_tail=_kept(np.concatenate([tails for tails, _ in listed])),
+                changed_room=_kept(np.concatenate([rooms for _, rooms in listed])),
             )
-        held, amounts = _NO_PLACES, _NO_AMOUNTS
         if self.standings:
             places = np.fromiter((self.place(member) for member in self.standings), np.int32)
-            by_place = np.argsort(places)
-            held = places[by_place]
-            amounts = np.fromiter(self.standings.values(), np.int64)[by_place]
-        base = self.base
-        made = Rows(
-            base.in_start, base.in_tail, base.in_room, base.standing, changed, *rows, held, amounts
-        )
-        for array in made:
-            array.flags.writeable = False
-        return made
+            amounts = np.fromiter(self.standings.values(), np.int64)
+            order_of = np.argsort(places)
+            rows = rows._replace(
+                held=_kept(places[order_of]), held_standing=_kept(amounts[order_of])
+            )
+        return rows
 
     def merged(self) -> ArrayNetwork:
         """A network of its own with all changes in it.
@@ -268,14 +238,16 @@ def overlaid_nothing(base: ArrayNetwork) -> Overlay:
 
 def in_rows_of(network: ArrayNetwork | Overlay) -> Rows:
     """The incoming rows of either, as a kernel reads them."""
-    return (network if isinstance(network, Overlay) else overlaid_nothing(network)).in_rows()
+    return network.in_rows()
+
+
+def _kept(array: _Array) -> _Array:
+    array.flags.writeable = False
+    return array
 
 
 def _row(base: ArrayNetwork, place: int) -> Row:
-    if place >= base.n:
-        return _NO_PLACES, _NO_AMOUNTS
-    row = slice(int(base.in_start[place]), int(base.in_start[place + 1]))
-    return base.in_tail[row], base.in_room[row]
+    return base.in_row(place) if place < base.n else (NO_PLACES, NO_AMOUNTS)
 
 
 def _changed(row: Row, changes: list[tuple[int, int]]) -> Row:

@@ -8,9 +8,9 @@ only then is the whole transport problem laid out and completed by exchanges (Di
 import numpy as np
 from numpy.typing import NDArray
 
+from graph.arrays import Rows
 from graph.kernels import compiled
 from graph.kernels.rows import room_of, row_of, standing_of, tail_of
-from graph.overlay import Rows
 
 Ints = NDArray[np.int64]
 Places = NDArray[np.int32]
@@ -104,9 +104,10 @@ def slot_of(key: Places, stamp: Places, mask: int, turn: int, place: int) -> int
 def _with_exchanges(rows: Rows, b: int) -> int:
     """The limit of one borrower for two vouches, everything laid out."""
     begin, direct = row_of(rows, b)
-    most = direct
+    most, wanted = direct, 0
     for k in range(direct):
         most += row_of(rows, tail_of(rows, begin + k))[1]
+        wanted += room_of(rows, begin + k)
     size = 16
     while size < 2 * most:
         size *= 2
@@ -128,17 +129,23 @@ def _with_exchanges(rows: Rows, b: int) -> int:
             continue
         u = tail_of(rows, begin + k)
         first, length = row_of(rows, u)
+        # Whoever can be given all that is wanted together is served whatever the others take: what
+        # is farther down the row does not matter.
+        offered = 0
         for e in range(first - 1, first + length):
+            if offered >= wanted:
+                break
             # Before the row comes u's own standing, which serves their promise without a limit.
             w = u if e < first else tail_of(rows, e)
             limit = NEVER_FULL if e < first else room_of(rows, e)
             if w == b or not limit:
                 continue
             at = slot_of(key, stamp, size - 1, 0, w)
+            held = standing_of(rows, w)
+            if not held:
+                continue
+            offered += min(limit, held)
             if stamp[at]:
-                held = standing_of(rows, w)
-                if not held:
-                    continue
                 key[at], stamp[at], number[at] = w, 0, givers
                 left[givers] = held
                 givers += 1

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from graph.arrays import Rows
 from graph.kernels import compiled
 from graph.kernels.rows import room_of, standing_of, tail_of
 from graph.kernels.touched import (
@@ -36,7 +37,6 @@ from graph.kernels.touched import (
     draw,
     touch,
 )
-from graph.overlay import Rows
 
 Ints = NDArray[np.int64]
 Places = NDArray[np.int32]

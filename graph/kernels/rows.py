@@ -1,14 +1,14 @@
 """Reading the incoming rows of a network with an overlay over it.
 
-All functions take `graph.overlay.Rows`. A row is named by two numbers: its first edge and its
+All functions take `graph.arrays.Rows`. A row is named by two numbers: its first edge and its
 number of edges. An edge of the overlay is counted on from the last edge of the network below.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
+from graph.arrays import Rows
 from graph.kernels import compiled
-from graph.overlay import Rows
 
 Ints = NDArray[np.int64]
 Places = NDArray[np.int32]

@@ -8,9 +8,9 @@ up and the caller makes it longer.
 import numpy as np
 from numpy.typing import NDArray
 
+from graph.arrays import Rows
 from graph.kernels import compiled
 from graph.kernels.rows import room_of, row_of, standing_of, tail_of
-from graph.overlay import Rows
 
 Ints = NDArray[np.int64]
 Places = NDArray[np.int32]

@@ -11,8 +11,9 @@ from scipy.sparse import csr_array
 
 from graph.arrays import from_rows
 from tests.bench.measuring import SIZES, print_growth, short, spent
-from tests.bench.networks import village_network
+from tests.bench.networks import Ints, village_network
 
+OURS, SCIPY = "ours, both directions", "SciPy, one"
 REPEATS = 5
 # What takes minutes beyond this size is left out there.
 LARGEST = {"igraph": 100_000, "rustworkx": 100_000, "NetworkX": 10_000}
@@ -20,7 +21,7 @@ LARGEST = {"igraph": 100_000, "rustworkx": 100_000, "NetworkX": 10_000}
 
 def run(sizes: tuple[int, ...] = SIZES, repeats: int = REPEATS) -> None:
     """Print the time of each at each size, the ratio to SciPy, and what ours takes in memory."""
-    growth: dict[str, dict[int, float]] = {"ours, both directions": {}, "SciPy, one": {}}
+    growth: dict[str, dict[int, float]] = {OURS: {}, SCIPY: {}}
     for members in sizes:
         tails, heads, rooms, standings = village_network(members, 10, 1)
         ids = np.arange(members)
@@ -30,22 +31,7 @@ def run(sizes: tuple[int, ...] = SIZES, repeats: int = REPEATS) -> None:
         assert np.array_equal(network.out_start, matrix.indptr)
         assert np.array_equal(network.out_head, matrix.indices)
         assert np.array_equal(network.out_room, matrix.data)
-        pairs = np.column_stack([tails, heads])
-        ways: dict[str, Callable[[], object]] = {
-            "ours, both directions": lambda: from_rows(
-                tails, heads, rooms, ids=ids, standings=standings
-            ),
-            "SciPy, one": lambda: csr_array((rooms, (tails, heads)), shape=(members, members)),
-            "igraph": lambda: igraph.Graph(
-                n=members, edges=pairs, directed=True, edge_attrs={"room": rooms}
-            ),
-            "rustworkx": lambda: rustworkx.PyDiGraph().extend_from_weighted_edge_list(
-                list(zip(tails.tolist(), heads.tolist(), rooms.tolist(), strict=True))
-            ),
-            "NetworkX": lambda: nx.DiGraph().add_weighted_edges_from(
-                zip(tails.tolist(), heads.tolist(), rooms.tolist(), strict=True), "room"
-            ),
-        }
+        ways = ways_to_build(ids, tails, heads, rooms, standings)
         times: dict[str, list[float]] = {
             name: [] for name in ways if members <= LARGEST.get(name, members)
         }
@@ -53,7 +39,7 @@ def run(sizes: tuple[int, ...] = SIZES, repeats: int = REPEATS) -> None:
             for name, taken in times.items():
                 taken.append(spent(ways[name]))
         took = {name: statistics.median(taken) for name, taken in times.items()}
-        scipy = took["SciPy, one"]
+        scipy = took[SCIPY]
         told = ", ".join(f"{name} {short(t)} ({t / scipy:.1f})" for name, t in took.items())
         print(f"   {members:,} members, {network.m:,} vouches (ratio to SciPy): {told}")
         print(
@@ -63,3 +49,22 @@ def run(sizes: tuple[int, ...] = SIZES, repeats: int = REPEATS) -> None:
         for name, by_size in growth.items():
             by_size[members] = took[name]
     print_growth(growth)
+
+
+def ways_to_build(
+    ids: Ints, tails: Ints, heads: Ints, rooms: Ints, standings: Ints
+) -> dict[str, Callable[[], object]]:
+    """Ours and the peers, each from the columns."""
+    n = ids.size
+    pairs = np.column_stack([tails, heads])
+
+    def rows() -> list[tuple[int, int, int]]:
+        return list(zip(tails.tolist(), heads.tolist(), rooms.tolist(), strict=True))
+
+    return {
+        OURS: lambda: from_rows(tails, heads, rooms, ids=ids, standings=standings),
+        SCIPY: lambda: csr_array((rooms, (tails, heads)), shape=(n, n)),
+        "igraph": lambda: igraph.Graph(n, pairs, directed=True, edge_attrs={"room": rooms}),
+        "rustworkx": lambda: rustworkx.PyDiGraph().extend_from_weighted_edge_list(rows()),
+        "NetworkX": lambda: nx.DiGraph().add_weighted_edges_from(rows(), "room"),
+    }

@@ -178,8 +178,6 @@ def push(
             raised += 1
             old = label[y]
             now = DEAD
-            if spare > 0:
-                now = 1
             for k in range(length):
                 w = tail_of(rows, first + k)
                 if label[w] + 1 < now:

@@ -160,9 +160,12 @@ def whole_graph(name: str, network: ArrayNetwork, asked: list[int], growth: Grow
         change = {(int(rng.integers(0, network.n - 1)), b): 500}
         if (b, b) in change:
             continue
+        # Once before, so that the borrower's rows are at hand for both.
+        limit_values(laid, [b])
         before = spent(lambda b=b, laid=laid: limit_values(laid, [b]))
         after = spent(lambda b=b, laid=laid, c=change: limit_values(overlaid(laid, c), [b]))
         added["two vouches"].append(after - before)
+        later.value(b)
         before = spent(lambda b=b, later=later: later.value(b))
         after = spent(lambda b=b, later=later, c=change: later.overlaid(c).value(b))
         added["whole graph"].append(after - before)

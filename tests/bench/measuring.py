@@ -32,7 +32,8 @@ def short(seconds: float) -> str:
 def print_growth(by_name: Mapping[str, Mapping[int, float]]) -> None:
     """A row per measure: its time at each size, and the exponent of a power law through them."""
     for name, times in by_name.items():
-        sizes = np.log(list(times))
-        slope = np.polyfit(sizes, np.log(list(times.values())), 1)[0] if len(times) > 1 else 0.0
+        if len(times) < 2:
+            continue
+        slope = np.polyfit(np.log(list(times)), np.log(list(times.values())), 1)[0]
         listed = ", ".join(f"{size:,}: {short(t)}" for size, t in times.items())
         print(f"   growth of {name}: {listed}; time ~ members^{slope:.2f}")

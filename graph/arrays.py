@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -28,6 +28,44 @@ Places: TypeAlias = NDArray[np.int32]
 # What a place in a row can number, and what a room may be so that sums over a cut stay in 64 bits.
 MOST_EDGES = 2**31 - 1
 MOST_ROOM = 2**52
+
+NO_PLACES: Places = np.empty(0, np.int32)
+NO_AMOUNTS: Ints = np.empty(0, np.int64)
+_NO_START: Ints = np.zeros(1, np.int64)
+for _array in (NO_PLACES, NO_AMOUNTS, _NO_START):
+    _array.flags.writeable = False
+
+
+class Rows(NamedTuple):
+    """The incoming rows of a network as a kernel reads them.
+
+    Attributes
+    ----------
+    start, tail, room : numpy.ndarray
+        ``in_start``, ``in_tail``, ``in_room`` of the network below; places from
+        ``start.size - 1`` on have no row there.
+    standing : numpy.ndarray of int64
+        That of the network below.
+    changed : numpy.ndarray of int32
+        Places whose row is replaced, ascending.
+    changed_start, changed_tail, changed_room : numpy.ndarray
+        Their rows.
+    held : numpy.ndarray of int32
+        Places whose standing is replaced, ascending.
+    held_standing : numpy.ndarray of int64
+        What they have now.
+    """
+
+    start: Ints
+    tail: Places
+    room: Ints
+    standing: Ints
+    changed: Places
+    changed_start: Ints
+    changed_tail: Places
+    changed_room: Ints
+    held: Places
+    held_standing: Ints
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -150,7 +188,7 @@ class ArrayNetwork:
         if isinstance(self.ids, np.ndarray):
             if not isinstance(id_, int | np.integer) or isinstance(id_, bool):
                 raise UnknownNode(id_)
-            at = int(np.searchsorted(self.ids, id_)) if -(2**63) <= id_ < 2**63 else self.n
+            at = int(self.ids.searchsorted(id_)) if -(2**63) <= id_ < 2**63 else self.n
             if at == self.n or self.ids[at] != id_:
                 raise UnknownNode(id_)
             return at
@@ -222,6 +260,30 @@ class ArrayNetwork:
         """The tail of each edge, in the order of the rows by voucher: shape (m,)."""
         return np.repeat(np.arange(self.n, dtype=np.int32), np.diff(self.out_start))
 
+    @cached_property
+    def _in_rows(self) -> Rows:
+        return Rows(
+            self.in_start,
+            self.in_tail,
+            self.in_room,
+            self.standing,
+            NO_PLACES,
+            _NO_START,
+            NO_PLACES,
+            NO_AMOUNTS,
+            NO_PLACES,
+            NO_AMOUNTS,
+        )
+
+    def in_rows(self) -> Rows:
+        """All incoming rows, as a kernel reads them. Constant cost; nothing is copied."""
+        return self._in_rows
+
+    def in_row(self, place: int) -> tuple[Places, Ints]:
+        """Who vouches for the member at a place, ascending, and the room of each."""
+        row = slice(int(self.in_start[place]), int(self.in_start[place + 1]))
+        return self.in_tail[row], self.in_room[row]
+
     def to_networkx(self) -> DirectedNetwork:
         """The same network for people: see `graph.network`.
 
@@ -291,7 +353,8 @@ def from_rows(
 
     Notes
     -----
-    O(n log n + m): two counting sorts by head and one by tail.
+    O(n log n + m log d) for rows of d edges: one counting sort for each direction, and each row
+    sorted by itself.
 
     Examples
     --------
@@ -527,7 +590,7 @@ def _build(
     n = len(ids)
     if tails.size > MOST_EDGES or n > MOST_EDGES:
         raise BadParameter(f"more than {MOST_EDGES} edges or members")
-    out_start, out_head, out_room = build.out_rows(*build.by_head(tails, heads, rooms, n), n)
+    out_start, out_head, out_room = build.out_rows(tails, heads, rooms, n)
     if out_room.size and (out_room.min() < 0 or out_room.max() > MOST_ROOM):
         raise BadCapacity("the rooms between two members together", int(out_room.max()))
     in_start, in_tail, in_room, in_edge = build.in_rows(out_start, out_head, out_room, n)

@@ -258,15 +258,22 @@ class Residual:
         -----
         Two flows of equal value and cost differ by cycles of tight arcs only. So an arc can
         carry more exactly when tight arcs lead back from its head to its tail; what it reached
-        is then closed for all that follows. One small search per arc that is not full.
+        is then closed for all that follows. One small search per arc that is not full, unless an
+        earlier search rules it out: closing arcs and pushing around a cycle never lets a node
+        reach another that it could not reach before.
         """
         head, cap, cost, out = self.head, self.cap, self.cost, self.out
         closed = bytearray(len(head))
+        # What searches without success have seen, by what they sought and by where they started.
+        apart: dict[int, set[int]] = {}
+        within: dict[int, set[int]] = {}
         for arc in arcs:
             start, goal = head[arc], head[arc ^ 1]
             closed[arc] = closed[arc ^ 1] = 1
-            tight = cost[arc] + price[goal] == price[start]
-            while tight and cap[arc]:
+            if cost[arc] + price[goal] != price[start]:
+                continue
+            lost = apart.setdefault(goal, set())
+            while cap[arc] and start not in lost and goal in within.get(start, (goal,)):
                 came = {start: -1}
                 edge = [start]
                 while edge and goal not in came:
@@ -279,11 +286,15 @@ class Residual:
                                 and to not in came
                                 and not closed[e]
                                 and cost[e] + price[node] == price[to]
+                                and to not in lost
                             ):
                                 came[to] = e
                                 beyond.append(to)
                     edge = beyond
                 if goal not in came:
+                    # Nothing leads out of what searches for this goal have seen in vain.
+                    lost.update(came)
+                    within[start] = lost
                     break
                 path = [arc]
                 node = goal

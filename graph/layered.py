@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from graph.checks import count
 from graph.errors import NoConvergence
+from graph.flow import UNLIMITED, Residual
 
 Arc = tuple[Hashable, Hashable, int]
 _Key = TypeVar("_Key")
@@ -82,7 +83,10 @@ def bounded_flow(
 
     Notes
     -----
-    At most K copies of each arc: a sparse programme of O(K m) variables for HiGHS. A walk that
+    At most K copies of each arc. If every copy had the arc's whole capacity it would be a plain
+    maximum flow, whose value is a bound from above; where its copies keep within the arc's capacity
+    together, or another flow of that value does, it is the optimum and its cut the prices. Most
+    neighbourhoods end here. Else a sparse programme of O(K m) variables for HiGHS. A walk that
     meets a node twice counts no more than the simple path inside it, so the value is that of
     simple paths. An empty neighbourhood gives 0.
 
@@ -117,6 +121,9 @@ def bounded_flow(
     doors = [node for node in nodes if node[0] in supplies]
     if not columns or not doors:
         return BoundedFlow(Fraction(0), {}, {}, {}, {})
+    found = _without_doubles(arcs, supplies, target, columns, nodes, doors)
+    if found is not None:
+        return found
     programme = _Programme(arcs, supplies, columns, nodes, doors)
     first, prices = programme.solve([0] * programme.width)
     guess = [Fraction(x) for x in first]
@@ -137,6 +144,63 @@ def bounded_flow(
         change, _ = programme.solve(base)
         guess = [b + Fraction(d) for b, d in zip(base, change, strict=True)]
     raise NoConvergence("the flow of the programme over short paths could not be proved")
+
+
+def _without_doubles(
+    arcs: Sequence[Arc],
+    supplies: Mapping[Hashable, int | None],
+    target: Hashable,
+    columns: Sequence[tuple[int, int]],
+    nodes: Sequence[tuple[Hashable, int]],
+    doors: Sequence[tuple[Hashable, int]],
+) -> BoundedFlow | None:
+    """The optimum where a plain maximum flow over all copies of the arcs shows it, else None."""
+    source, sink = 0, 1
+    place = {node: 2 + i for i, node in enumerate(nodes)}
+    place[target, 0] = sink
+    bounded = dict.fromkeys(node for node, _ in doors if supplies[node] is not None)
+    giver = {node: 2 + len(nodes) + i for i, node in enumerate(bounded)}
+    limits = [arcs[number][2] for number, _ in columns]
+    most = None
+    for _ in range(2):
+        net = Residual(2 + len(nodes) + len(giver))
+        for node, at in giver.items():
+            net.arc(source, at, supplies[node] or 0)
+        entry = {
+            door: net.arc(giver.get(door[0], source), place[door], UNLIMITED) for door in doors
+        }
+        copies = [
+            net.arc(place[arcs[number][0], steps], place[arcs[number][1], steps - 1], limit)
+            for (number, steps), limit in zip(columns, limits, strict=True)
+        ]
+        value = net.push_all(source, sink)
+        if most is None:
+            most = value
+            near = net.reaching(sink)
+            cut = {
+                columns[i][0]: Fraction(1)
+                for i, copy in enumerate(copies)
+                if near[net.head[copy]] and not near[net.head[copy ^ 1]]
+            }
+            short = {node: Fraction(1) for node, at in giver.items() if near[at]}
+        elif value < most:
+            return None
+        # What copies nearer to the target leave is all that the others may carry.
+        left = {number: arcs[number][2] for number, _ in columns}
+        fits = True
+        for i, copy in enumerate(copies):
+            number = columns[i][0]
+            limits[i] = left[number]
+            used = min(net.flow(copy), left[number])
+            fits = fits and used == net.flow(copy)
+            left[number] -= used
+        if fits:
+            flows = {
+                c: Fraction(x) for c, e in zip(columns, copies, strict=True) if (x := net.flow(e))
+            }
+            enters = {door: Fraction(x) for door, e in entry.items() if (x := net.flow(e))}
+            return BoundedFlow(Fraction(value), flows, enters, cut, short)
+    return None
 
 
 class _Programme:

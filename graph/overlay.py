@@ -7,13 +7,24 @@ each row in one place: the overlay's, if it has one, else the network's.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from graph.arrays import ArrayNetwork, Ints, Places, as_arrays, replaced, room_of
+from graph.arrays import (
+    NO_AMOUNTS,
+    NO_PLACES,
+    ArrayNetwork,
+    Ints,
+    Places,
+    Rows,
+    as_arrays,
+    replaced,
+    room_of,
+)
 from graph.checks import id_key
 from graph.errors import SelfLoop, UnknownNode
 
@@ -21,33 +32,8 @@ if TYPE_CHECKING:
     from graph.network import Network
 
 Pair = tuple[Hashable, Hashable]
-
-
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """The incoming rows of a network as a kernel reads them.
-
-    Attributes
-    ----------
-    start, tail, room : numpy.ndarray
-        ``in_start``, ``in_tail``, ``in_room`` of the network below; places from
-        ``start.size - 1`` on have no row there.
-    standing : numpy.ndarray of int64, shape (members,)
-        With the changes.
-    changed : numpy.ndarray of int32
-        Places whose row is replaced, ascending.
-    changed_start, changed_tail, changed_room : numpy.ndarray
-        Their rows.
-    """
-
-    start: Ints
-    tail: Places
-    room: Ints
-    standing: Ints
-    changed: Places
-    changed_start: Ints
-    changed_tail: Places
-    changed_room: Ints
+Row = tuple[Places, Ints]
+_Array = TypeVar("_Array", Places, Ints)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -69,7 +55,11 @@ class Overlay:
     rooms: dict[Pair, int]
     standings: dict[Hashable, int]
     added: tuple[Hashable, ...]
-    _rows: dict[int, dict[int, int]] = field(default_factory=dict)
+    _rows: dict[int, Row] = field(default_factory=dict)
+
+    @cached_property
+    def _places(self) -> dict[Hashable, int]:
+        return {id_: self.base.n + i for i, id_ in enumerate(self.added)}
 
     @property
     def n(self) -> int:
@@ -88,16 +78,29 @@ class Overlay:
         UnknownNode
             Neither the base nor a change names this member.
         """
-        try:
-            return self.base.place(id_)
-        except UnknownNode:
-            if id_ not in self.added:
-                raise
-            return self.base.n + self.added.index(id_)
+        at = self._places.get(id_) if self.added else None
+        return self.base.place(id_) if at is None else at
+
+    def places(self, ids: Iterable[Hashable] | Ints) -> Places:
+        """The places of several members, in their order."""
+        if isinstance(ids, np.ndarray) and not self.added:
+            return self.base.places(ids)
+        listed = ids.tolist() if isinstance(ids, np.ndarray) else ids
+        return np.fromiter((self.place(id_) for id_ in listed), np.int32)
 
     def id_of(self, place: int) -> Hashable:
         """The member at a place."""
         return self.base.id_of(place) if place < self.base.n else self.added[place - self.base.n]
+
+    def ids_of(self, places: Iterable[int] | Places | Ints) -> list[Hashable]:
+        """The members at several places, as plain Python values."""
+        if not self.added:
+            return self.base.ids_of(places)
+        return [self.id_of(int(place)) for place in places]
+
+    def in_row(self, place: int) -> Row:
+        """Who vouches for the member at a place, ascending, and the room of each."""
+        return self._rows.get(place) or _row(self.base, place)
 
     def in_rows(self) -> Rows:
         """All incoming rows, those of the base not copied.
@@ -108,33 +111,32 @@ class Overlay:
 
         Notes
         -----
-        O(changed rows); standings are copied, O(n), only where one was changed or added.
+        O(changed rows and standings) when first asked for, nothing of the size of the network.
         """
-        changed = sorted(self._rows)
-        sizes = [len(self._rows[place]) for place in changed]
-        row_start = np.zeros(len(changed) + 1, np.int64)
-        np.cumsum(sizes, out=row_start[1:])
-        tails: list[int] = []
-        rooms: list[int] = []
-        for place in changed:
-            for tail, room in sorted(self._rows[place].items()):
-                tails.append(tail)
-                rooms.append(room)
-        standing = self.base.standing
-        if self.standings or self.added:
-            standing = np.concatenate([standing, np.zeros(len(self.added), np.int64)])
-            for member, amount in self.standings.items():
-                standing[self.place(member)] = amount
-        return Rows(
-            self.base.in_start,
-            self.base.in_tail,
-            self.base.in_room,
-            standing,
-            np.array(changed, np.int32),
-            row_start,
-            np.array(tails, np.int32),
-            np.array(rooms, np.int64),
-        )
+        return self._in_rows
+
+    @cached_property
+    def _in_rows(self) -> Rows:
+        rows = self.base.in_rows()
+        if self._rows:
+            order = sorted(self._rows)
+            listed = [self._rows[place] for place in order]
+            begin = np.zeros(len(order) + 1, np.int64)
+            np.cumsum([tails.size for tails, _ in listed], out=begin[1:])
+            rows = rows._replace(
+                changed=_kept(np.array(order, np.int32)),
+                changed_start=_kept(begin),
+                changed_tail=_kept(np.concatenate([tails for tails, _ in listed])),
+                changed_room=_kept(np.concatenate([rooms for _, rooms in listed])),
+            )
+        if self.standings:
+            places = np.fromiter((self.place(member) for member in self.standings), np.int32)
+            amounts = np.fromiter(self.standings.values(), np.int64)
+            order_of = np.argsort(places)
+            rows = rows._replace(
+                held=_kept(places[order_of]), held_standing=_kept(amounts[order_of])
+            )
+        return rows
 
     def merged(self) -> ArrayNetwork:
         """A network of its own with all changes in it.
@@ -211,8 +213,9 @@ def overlaid(
         if tail == head:
             raise SelfLoop(tail)
         named |= {tail, head}
-    known = set(below.added)
-    fresh = sorted((id_ for id_ in named if id_ not in known and not _holds(base, id_)), key=id_key)
+    fresh = sorted(
+        (id_ for id_ in named if id_ not in below._places and not _holds(base, id_)), key=id_key
+    )
     made = Overlay(
         base,
         {**below.rooms, **new_rooms},
@@ -220,13 +223,11 @@ def overlaid(
         (*below.added, *fresh),
         dict(below._rows),
     )
-    own: set[int] = set()
+    by_head: dict[int, list[tuple[int, int]]] = {}
     for (tail, head), room in new_rooms.items():
-        at = made.place(head)
-        if at not in own:
-            own.add(at)
-            made._rows[at] = dict(made._rows[at]) if at in made._rows else _row(base, at)
-        made._rows[at][made.place(tail)] = room
+        by_head.setdefault(made.place(head), []).append((made.place(tail), room))
+    for at, changes in by_head.items():
+        made._rows[at] = _changed(below.in_row(at), changes)
     return made
 
 
@@ -237,14 +238,35 @@ def overlaid_nothing(base: ArrayNetwork) -> Overlay:
 
 def in_rows_of(network: ArrayNetwork | Overlay) -> Rows:
     """The incoming rows of either, as a kernel reads them."""
-    return (network if isinstance(network, Overlay) else overlaid_nothing(network)).in_rows()
+    return network.in_rows()
 
 
-def _row(base: ArrayNetwork, place: int) -> dict[int, int]:
-    if place >= base.n:
-        return {}
-    row = slice(int(base.in_start[place]), int(base.in_start[place + 1]))
-    return dict(zip(base.in_tail[row].tolist(), base.in_room[row].tolist(), strict=True))
+def _kept(array: _Array) -> _Array:
+    array.flags.writeable = False
+    return array
+
+
+def _row(base: ArrayNetwork, place: int) -> Row:
+    return base.in_row(place) if place < base.n else (NO_PLACES, NO_AMOUNTS)
+
+
+def _changed(row: Row, changes: list[tuple[int, int]]) -> Row:
+    """The row with other rooms for some tails."""
+    tails, rooms = row
+    new_tails, new_rooms = np.array(sorted(changes), np.int64).T
+    at = np.searchsorted(tails, new_tails)
+    there = np.zeros(at.size, bool)
+    inside = at < tails.size
+    there[inside] = tails[at[inside]] == new_tails[inside]
+    now = rooms.copy()
+    now[at[there]] = new_rooms[there]
+    if there.all():
+        return tails, now
+    fresh = ~there
+    return (
+        np.insert(tails, at[fresh], new_tails[fresh]).astype(np.int32),
+        np.insert(now, at[fresh], new_rooms[fresh]),
+    )
 
 
 def _holds(base: ArrayNetwork, id_: Hashable) -> bool:

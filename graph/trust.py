@@ -4,7 +4,7 @@ Here an edge ``a -> b`` with ``room`` c means that a stands good to b for c: the
 make a lose. The borrower can owe the lender at most what can flow from one to the other. (A
 credit limit, where vouches lead *to* the borrower, is the business of `graph.limits`.)
 
-All values are exact. Undirected networks are taken as edges both ways.
+All values are exact. Undirected networks are taken as edges both ways; standings do not matter.
 """
 
 from __future__ import annotations
@@ -14,19 +14,22 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from graph.checks import count, whole
+import numpy as np
+
+from graph.array_limits import promises_near
+from graph.arrays import ArrayNetwork, as_arrays, from_rows, room_of
+from graph.checks import count
+from graph.cuts import Cut, CutFinder
 from graph.errors import BadParameter
-from graph.flow import UNLIMITED, Residual
 from graph.layered import bounded_flow
-from graph.network import require_nodes, rooms_of
 
 if TYPE_CHECKING:
     from graph.network import Network
 
 Pair = tuple[Hashable, Hashable]
 
-# SciPy's maximum flow counts in 32 bits; beyond that our own engine takes over.
-_SCIPY_ROOM = 2**31 - 1
+# More than all rooms out of one member together.
+_NO_END = 2**62
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,7 @@ class Trust:
     side: frozenset[Hashable]
 
 
-def max_trust(network: Network, borrower: Hashable, lender: Hashable) -> Trust:
+def max_trust(network: ArrayNetwork | Network, borrower: Hashable, lender: Hashable) -> Trust:
     """Most that the lender can lend the borrower on social collateral alone.
 
     ``T(s, t) = max flow from s to t = min over sets S with s in S, t not in S of
@@ -56,7 +59,7 @@ def max_trust(network: Network, borrower: Hashable, lender: Hashable) -> Trust:
 
     Parameters
     ----------
-    network : networkx graph
+    network : ArrayNetwork or networkx graph
         Edge attribute ``room``, whole minor units >= 0. Not changed.
     borrower, lender : Hashable
         Two different nodes.
@@ -75,13 +78,13 @@ def max_trust(network: Network, borrower: Hashable, lender: Hashable) -> Trust:
 
     Notes
     -----
-    Dinic's method, O(n^2 m) at worst and near linear on networks of vouches, in SciPy where all
-    rooms together fit into 32 bits, otherwise in `graph.flow` (slower, without a bound).
+    One search for distances from the lender, O(n + m), then shortest augmenting paths from the
+    borrower on, which touch only what lies near: see `graph.cuts`. O(n^2 m) at worst.
 
     References
     ----------
     Karlan, Mobius, Rosenblat & Szeidl (2009), Trust and social collateral, Quarterly Journal of
-    Economics 124(3); Dinic (1970).
+    Economics 124(3); Ahuja & Orlin (1991).
 
     Examples
     --------
@@ -91,14 +94,16 @@ def max_trust(network: Network, borrower: Hashable, lender: Hashable) -> Trust:
     >>> trust.value, sorted(trust.cut), sorted(trust.side)
     (4, [('b', 'l'), ('x', 'l')], ['b', 'x'])
     """
-    _check_pair(network, borrower, lender)
-    rooms = rooms_of(network)
-    value, side = _flow_and_side(list(network), rooms, borrower, lender)
-    cut = frozenset(pair for pair in rooms if pair[0] in side and pair[1] not in side)
-    return Trust(value, cut, frozenset(side))
+    arrays = as_arrays(network)
+    _check_pair(arrays, borrower, lender)
+    cut = _cut(arrays, borrower, [lender])
+    # The network was turned round for the search, so its pairs are too.
+    return Trust(cut.value, frozenset((tail, head) for head, tail in cut.pairs), cut.side)
 
 
-def pool_trust(network: Network, borrower: Hashable, lenders: Iterable[Hashable]) -> int:
+def pool_trust(
+    network: ArrayNetwork | Network, borrower: Hashable, lenders: Iterable[Hashable]
+) -> int:
     """Most that a pool of lenders together can lend the borrower.
 
     ``T(s, pool) = max flow from s to a node that every lender joins by an edge without limit``.
@@ -134,22 +139,15 @@ def pool_trust(network: Network, borrower: Hashable, lenders: Iterable[Hashable]
     >>> pool_trust(trust_network([("b", "x", 4), ("b", "y", 3), ("x", "y", 9)]), "b", ["x", "y"])
     7
     """
+    arrays = as_arrays(network)
     pool = set(lenders)
-    require_nodes(network, [borrower, *pool])
+    arrays.places([borrower, *pool])
     if borrower in pool:
         raise BadParameter("the borrower cannot be among the lenders")
-    # Contracting the pool into one node says the same as unlimited edges and needs no such edge.
-    together = object()
-    rooms: dict[Pair, int] = {}
-    for (tail, head), room in rooms_of(network).items():
-        if tail not in pool:
-            pair = (tail, together if head in pool else head)
-            rooms[pair] = rooms.get(pair, 0) + room
-    nodes: list[Hashable] = [node for node in network if node not in pool]
-    return _flow_and_side([*nodes, together], rooms, borrower, together)[0]
+    return _cut(arrays, borrower, pool).value
 
 
-def two_hop_trust(network: Network, borrower: Hashable, lender: Hashable) -> int:
+def two_hop_trust(network: ArrayNetwork | Network, borrower: Hashable, lender: Hashable) -> int:
     """Trust over at most one common contact.
 
     ``T_2(s, t) = c(s, t) + sum over v of min(c(s, v), c(v, t))``; the paths share no edge, so
@@ -172,7 +170,7 @@ def two_hop_trust(network: Network, borrower: Hashable, lender: Hashable) -> int
 
     Notes
     -----
-    O(m) for checking the edges; the sum itself is O(degree).
+    O(degree) on an ArrayNetwork; reading a NetworkX graph is O(n + m).
 
     References
     ----------
@@ -184,12 +182,13 @@ def two_hop_trust(network: Network, borrower: Hashable, lender: Hashable) -> int
     >>> two_hop_trust(trust_network([("b", "x", 4), ("x", "l", 3), ("b", "l", 1)]), "b", "l")
     4
     """
-    _check_pair(network, borrower, lender)
-    return _two_hops(rooms_of(network), borrower, lender)
+    arrays = as_arrays(network)
+    _check_pair(arrays, borrower, lender)
+    return _two_hops(arrays, borrower, lender)
 
 
 def bounded_trust(
-    network: Network, borrower: Hashable, lender: Hashable, max_edges: int
+    network: ArrayNetwork | Network, borrower: Hashable, lender: Hashable, max_edges: int
 ) -> Fraction:
     """Trust within a circle: only chains of at most `max_edges` edges count.
 
@@ -231,21 +230,25 @@ def bounded_trust(
     >>> [int(bounded_trust(g, "b", "l", k)) for k in (1, 2, 3)]
     [1, 1, 3]
     """
-    _check_pair(network, borrower, lender)
+    arrays = as_arrays(network)
+    _check_pair(arrays, borrower, lender)
     count(max_edges, "max_edges", 1)
-    rooms = rooms_of(network)
     if max_edges == 1:
-        return Fraction(rooms.get((borrower, lender), 0))
+        return Fraction(arrays.room(borrower, lender))
     if max_edges == 2:
-        return Fraction(_two_hops(rooms, borrower, lender))
-    if max_edges >= len(network) - 1:
-        return Fraction(_flow_and_side(list(network), rooms, borrower, lender)[0])
-    arcs = [(tail, head, room) for (tail, head), room in rooms.items() if room]
+        return Fraction(_two_hops(arrays, borrower, lender))
+    if max_edges >= arrays.n - 1:
+        return Fraction(_cut(arrays, borrower, [lender]).value)
+    _, near = promises_near(arrays, lender, max_edges)
+    arcs = [(p.voucher, p.borrower, p.room) for p in near if p.room]
     return bounded_flow(arcs, {borrower: None}, lender, max_edges).optimum
 
 
 def budgeted_trust(
-    network: Network, borrower: Hashable, lender: Hashable, budgets: Mapping[Hashable, int]
+    network: ArrayNetwork | Network,
+    borrower: Hashable,
+    lender: Hashable,
+    budgets: Mapping[Hashable, int],
 ) -> int:
     """Trust when a person's vouches together may not exceed a budget.
 
@@ -285,76 +288,55 @@ def budgeted_trust(
     >>> budgeted_trust(g, "b", "l", {"x": 3})
     3
     """
-    _check_pair(network, borrower, lender)
-    require_nodes(network, budgets)
-    # A node is (id, 0) where flow comes in and (id, 1) where it leaves.
-    rooms: dict[Pair, int] = {
-        ((tail, 1), (head, 0)): room for (tail, head), room in rooms_of(network).items()
-    }
-    for node in network:
-        if node in budgets:
-            rooms[(node, 0), (node, 1)] = whole(budgets[node], f"budget of {node!r}")
-    # Without a budget both halves are one.
-    joined: dict[Hashable, Hashable] = {
-        (node, half): (node, half if node in budgets else 0) for node in network for half in (0, 1)
-    }
-    rooms = {(joined[tail], joined[head]): room for (tail, head), room in rooms.items()}
-    nodes = list(dict.fromkeys(joined.values()))
-    return _flow_and_side(nodes, rooms, joined[borrower, 0], joined[lender, 1])[0]
+    arrays = as_arrays(network)
+    _check_pair(arrays, borrower, lender)
+    # Members with a budget are two nodes: flow comes in at their place, and leaves at a new one.
+    split = arrays.places(budgets)
+    given = [room_of(budget, f"budget of {member!r}") for member, budget in budgets.items()]
+    leaves = np.arange(arrays.n)
+    leaves[split] = arrays.n + np.arange(split.size)
+    halves = from_rows(
+        np.concatenate([leaves[arrays.tails], split]),
+        np.concatenate([arrays.out_head, leaves[split]]),
+        np.concatenate([arrays.out_room, np.array(given, np.int64)]),
+        ids=np.arange(arrays.n + split.size),
+    )
+    return _cut(halves, arrays.place(borrower), [int(leaves[arrays.place(lender)])]).value
 
 
-def _check_pair(network: Network, borrower: Hashable, lender: Hashable) -> None:
-    require_nodes(network, (borrower, lender))
+def _check_pair(network: ArrayNetwork, borrower: Hashable, lender: Hashable) -> None:
+    network.places([borrower, lender])
     if borrower == lender:
         raise BadParameter("borrower and lender are one")
 
 
-def _two_hops(rooms: Mapping[Pair, int], borrower: Hashable, lender: Hashable) -> int:
-    return rooms.get((borrower, lender), 0) + sum(
-        min(room, rooms.get((head, lender), 0))
-        for (tail, head), room in rooms.items()
-        if tail == borrower
+def _two_hops(network: ArrayNetwork, borrower: Hashable, lender: Hashable) -> int:
+    s, t = network.place(borrower), network.place(lender)
+    out = slice(network.out_start[s], network.out_start[s + 1])
+    into = slice(network.in_start[t], network.in_start[t + 1])
+    _, first, second = np.intersect1d(
+        network.out_head[out], network.in_tail[into], assume_unique=True, return_indices=True
     )
+    over = np.minimum(network.out_room[out][first], network.in_room[into][second])
+    return network.room(borrower, lender) + int(over.sum())
 
 
-def _flow_and_side(
-    nodes: list[Hashable], rooms: Mapping[Pair, int], source: Hashable, sink: Hashable
-) -> tuple[int, set[Hashable]]:
-    """Value of the maximum flow, and the nodes that the source still reaches after it."""
-    place = {node: i for i, node in enumerate(nodes)}
-    if sum(rooms.values()) <= _SCIPY_ROOM:
-        return _flow_by_scipy(nodes, place, rooms, source, sink)
-    # No room is cut here: an amount above UNLIMITED would be no money.
-    if max(rooms.values()) >= UNLIMITED:
-        raise BadParameter("a room is beyond any sum of money")
-    residual = Residual(len(nodes))
-    for (tail, head), room in rooms.items():
-        residual.arc(place[tail], place[head], room)
-    value = residual.push_all(place[source], place[sink])
-    reached = residual.reached_from(place[source])
-    return value, {node for node, seen in zip(nodes, reached, strict=True) if seen}
+def _cut(network: ArrayNetwork, borrower: Hashable, lenders: Iterable[Hashable]) -> Cut:
+    """The minimum cut nearest to the borrower, found in the network turned round.
 
-
-def _flow_by_scipy(
-    nodes: list[Hashable],
-    place: Mapping[Hashable, int],
-    rooms: Mapping[Pair, int],
-    source: Hashable,
-    sink: Hashable,
-) -> tuple[int, set[Hashable]]:
-    # Imported here: whoever only needs the closed forms should not wait for SciPy.
-    import numpy as np
-    from scipy.sparse import csr_array
-    from scipy.sparse.csgraph import breadth_first_order, maximum_flow
-
-    tails = np.fromiter((place[tail] for tail, _ in rooms), dtype=np.int32, count=len(rooms))
-    heads = np.fromiter((place[head] for _, head in rooms), dtype=np.int32, count=len(rooms))
-    limits = np.fromiter(rooms.values(), dtype=np.int32, count=len(rooms))
-    shape = (len(nodes), len(nodes))
-    capacity = csr_array((limits, (tails, heads)), shape=shape)
-    found = maximum_flow(capacity, place[source], place[sink])
-    # `flow` has the reverse arcs with negative sign, so this is what every arc can still carry.
-    left = csr_array(capacity - found.flow)
-    left.eliminate_zeros()
-    reached = breadth_first_order(left, place[source], return_predecessors=False)
-    return int(found.flow_value), {nodes[int(i)] for i in reached}
+    There all comes from the lenders' standings, which have no end, and runs to the borrower.
+    """
+    standing = np.zeros(network.n, np.int64)
+    standing[network.places(lenders)] = _NO_END
+    turned = ArrayNetwork(
+        network.ids,
+        standing,
+        out_start=network.in_start,
+        out_head=network.in_tail,
+        out_room=network.in_room,
+        in_start=network.out_start,
+        in_tail=network.out_head,
+        in_room=network.out_room,
+        in_edge=network.in_edge,
+    )
+    return CutFinder(turned).cut(borrower)

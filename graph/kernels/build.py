@@ -8,6 +8,9 @@ from graph.kernels import compiled
 Ints = NDArray[np.int64]
 Places = NDArray[np.int32]
 
+# From this length on a row is sorted by halves, not by insertion.
+LONG_ROW = 40
+
 
 @compiled
 def starts_of(keys: Places, n: int) -> Ints:
@@ -21,25 +24,8 @@ def starts_of(keys: Places, n: int) -> Ints:
 
 
 @compiled
-def by_head(tails: Places, heads: Places, rooms: Ints, n: int) -> tuple[Places, Places, Ints]:
-    """All edges in the order of their heads."""
-    start = starts_of(heads, n)
-    m = heads.size
-    tail = np.empty(m, np.int32)
-    head = np.empty(m, np.int32)
-    room = np.empty(m, np.int64)
-    for e in range(m):
-        to = start[heads[e]]
-        start[heads[e]] = to + 1
-        tail[to] = tails[e]
-        head[to] = heads[e]
-        room[to] = rooms[e]
-    return tail, head, room
-
-
-@compiled
 def out_rows(tails: Places, heads: Places, rooms: Ints, n: int) -> tuple[Ints, Places, Ints]:
-    """Rows by tail of edges that come sorted by head: sorted, parallel edges added up.
+    """Rows by tail: heads ascending, parallel edges added up.
 
     A sum beyond 64 bits gives a negative room.
     """
@@ -48,31 +34,47 @@ def out_rows(tails: Places, heads: Places, rooms: Ints, n: int) -> tuple[Ints, P
     place = start[:n].copy()
     head = np.empty(m, np.int32)
     room = np.empty(m, np.int64)
-    doubled = False
     for e in range(m):
-        t = tails[e]
-        to = place[t]
-        h = heads[e]
-        if to > start[t] and head[to - 1] == h:
-            total = room[to - 1] + rooms[e]
-            room[to - 1] = total if room[to - 1] >= 0 and total >= 0 else -1
-            doubled = True
-        else:
-            head[to] = h
-            room[to] = rooms[e]
-            place[t] = to + 1
-    if not doubled:
-        return start, head, room
+        to = place[tails[e]]
+        place[tails[e]] = to + 1
+        head[to] = heads[e]
+        room[to] = rooms[e]
+    # Rows are short: sorting each where it lies is cheaper than a second pass over all edges.
     write = 0
     for t in range(n):
-        begin = start[t]
+        begin, end = start[t], place[t]
+        _sort_row(head, room, begin, end)
         start[t] = write
-        for e in range(begin, place[t]):
-            head[write] = head[e]
-            room[write] = room[e]
-            write += 1
+        for e in range(begin, end):
+            if write > start[t] and head[write - 1] == head[e]:
+                total = room[write - 1] + room[e]
+                room[write - 1] = total if room[write - 1] >= 0 and total >= 0 else -1
+            else:
+                head[write] = head[e]
+                room[write] = room[e]
+                write += 1
     start[n] = write
+    if write == m:
+        return start, head, room
     return start, head[:write].copy(), room[:write].copy()
+
+
+@compiled
+def _sort_row(head: Places, room: Ints, begin: int, end: int) -> None:
+    if end - begin > LONG_ROW:
+        order = np.argsort(head[begin:end])
+        head[begin:end] = head[begin:end][order]
+        room[begin:end] = room[begin:end][order]
+        return
+    for e in range(begin + 1, end):
+        h, r = head[e], room[e]
+        at = e
+        while at > begin and head[at - 1] > h:
+            head[at] = head[at - 1]
+            room[at] = room[at - 1]
+            at -= 1
+        head[at] = h
+        room[at] = r
 
 
 @compiled

@@ -13,6 +13,8 @@ from typing import Any
 
 import networkx as nx
 
+from graph.array_limits import limit_values
+from graph.arrays import from_edges
 from graph.limits import Promise, check_certificate, cover_limit, reserve_cover
 from graph.network import rooms_of, trust_network
 from graph.trust import bounded_trust, budgeted_trust, max_trust, pool_trust, two_hop_trust
@@ -192,10 +194,16 @@ def credit_limit(case: Case) -> None:
         Promise(i, node(row[0]), node(row[1]), int(room * scale), i)
         for i, (row, room) in enumerate(zip(vouches, rooms, strict=True))
     ]
+    arrays = from_edges(((p.voucher, p.borrower, p.room) for p in promises), standings)
 
     def optimum(circle: int | None) -> Fraction:
         found = cover_limit(borrower, standings, promises, circle=circle)
         check_certificate(found, standings, promises)
+        on_arrays = int(limit_values(arrays, [borrower], circle=circle)[0])
+        if on_arrays != found.value:
+            case.differences.append(
+                f"for at most {circle} vouches arrays say {on_arrays}, promises {found.value}"
+            )
         return found.optimum * unit
 
     key = "by_max_vouches_on_a_path"

@@ -15,6 +15,7 @@ from typing import Any
 
 # Imported for their registrations; a new module of methods is added here.
 import tests.oracles.calls
+import tests.oracles.clearing
 import tests.oracles.trust  # noqa: F401
 from tests.oracles.lending import check_loan
 from tests.oracles.registry import METHODS, Case, Malformed

@@ -80,6 +80,16 @@ class Debts:
         return np.repeat(np.arange(self.n, dtype=np.int32), np.diff(self.start))
 
     @cached_property
+    def by_creditor(self) -> tuple[Ints, Places, Places]:
+        """Rows by creditor: where each starts, the debtors (ascending), and the debts."""
+        from graph.kernels import build
+
+        start, debtor, _, debt = build.in_rows(
+            self.start, self.creditor, np.zeros(self.m, np.int64), self.n
+        )
+        return start, debtor, debt
+
+    @cached_property
     def _places(self) -> dict[Hashable, int]:
         return {id_: place for place, id_ in enumerate(self.ids_of(range(self.n)))}
 

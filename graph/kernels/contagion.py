@@ -18,6 +18,9 @@ def spread(
     start: Ints,
     creditor: Places,
     weight: Floats,
+    in_start: Ints,
+    debtor: Places,
+    in_weight: Floats,
     loss: Floats,
     front: Places,
     handed: Floats,
@@ -32,26 +35,43 @@ def spread(
 ) -> tuple[int, int, int]:
     """Raise `loss` until nothing is handed on: rounds, members touched, still to hand on.
 
-    `front` are the places, ascending or not, that hand on `handed` of themselves next. With
-    `single_hit` everybody hands on once, all that was lost until then; otherwise each time what was
-    lost in the round before. `passed` marks who is among the touched.
+    `front` are the places that hand on `handed` of themselves next; everywhere else it is 0, as is
+    `gain`. With `single_hit` everybody hands on once, all that was lost until then; otherwise each
+    time what was lost in the round before. `passed` marks who is among the touched.
     """
+    n = loss.size
     rounds = 0
     while n_front and rounds < most_rounds:
         rounds += 1
         n_next = 0
+        reach = 0
         for k in range(n_front):
-            i = front[k]
-            lost = handed[i]
-            handed[i] = 0.0
-            for e in range(start[i], start[i + 1]):
-                c = creditor[e]
-                more = weight[e] * lost
+            reach += start[front[k] + 1] - start[front[k]]
+        if 3 * reach > creditor.size:
+            # Most debts are concerned: adding up each creditor's row is faster than spreading.
+            for c in range(n):
+                more = 0.0
+                for e in range(in_start[c], in_start[c + 1]):
+                    more += in_weight[e] * handed[debtor[e]]
                 if more > 0.0:
-                    if gain[c] == 0.0:
-                        spare[n_next] = c
-                        n_next += 1
-                    gain[c] += more
+                    gain[c] = more
+                    spare[n_next] = c
+                    n_next += 1
+            for k in range(n_front):
+                handed[front[k]] = 0.0
+        else:
+            for k in range(n_front):
+                i = front[k]
+                lost = handed[i]
+                handed[i] = 0.0
+                for e in range(start[i], start[i + 1]):
+                    c = creditor[e]
+                    more = weight[e] * lost
+                    if more > 0.0:
+                        if gain[c] == 0.0:
+                            spare[n_next] = c
+                            n_next += 1
+                        gain[c] += more
         n_front = 0
         for k in range(n_next):
             c = spare[k]
@@ -77,6 +97,9 @@ def each(
     start: Ints,
     creditor: Places,
     weight: Floats,
+    in_start: Ints,
+    debtor: Places,
+    in_weight: Floats,
     value: Floats,
     places: Places,
     shock: float,
@@ -107,6 +130,9 @@ def each(
             start,
             creditor,
             weight,
+            in_start,
+            debtor,
+            in_weight,
             loss,
             front,
             handed,

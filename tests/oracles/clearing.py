@@ -11,7 +11,6 @@ from graph.clearing import Clearing, check_clearing, clearing_vector, fictitious
 from graph.contagion import debt_rank
 from tests.oracles.registry import Case, Malformed, method, number, rows
 
-
 # So many members in default are worked out in fractions.
 _FRACTIONS = 100
 

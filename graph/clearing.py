@@ -135,7 +135,7 @@ def clearing_vector(
     alpha, beta : number
         In [0, 1]. Default 1: default costs nothing.
     max_passes : int
-        Give up after passing on so many times the number of debts. Default 10,000.
+        Give up after adding up everybody's receipts so often. Default 10,000.
 
     Returns
     -------
@@ -181,11 +181,13 @@ def clearing_vector(
         debts.creditor,
         debts.owed,
         debts.share,
+        *debts.by_creditor[:2],
+        debts.share_by_creditor,
         debts.obligation,
         outside,
         a,
         b,
-        max_passes * (debts.m + 1),
+        max_passes,
     )
     if left < 0:
         raise NoConvergence(f"payments still fell after {max_passes} passes")

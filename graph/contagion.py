@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from graph.arrays import Ints, Places
 from graph.checks import amount, count
 from graph.clearing import Liabilities
 from graph.debts import Amounts, Debts, Floats, debts_of
@@ -146,7 +145,8 @@ def debt_rank(
         debts.start,
         debts.creditor,
         weight,
-        *_rows_by_creditor(debts, weight),
+        *debts.by_creditor[:2],
+        weight[debts.by_creditor[2]],
         loss,
         front,
         first.copy(),
@@ -223,7 +223,8 @@ def debt_rank_of_each(
         debts.start,
         debts.creditor,
         weight,
-        *_rows_by_creditor(debts, weight),
+        *debts.by_creditor[:2],
+        weight[debts.by_creditor[2]],
         value,
         places,
         float(shock),
@@ -387,11 +388,6 @@ def _leverage(debts: Debts, own: Floats, capped: bool) -> Floats:
     """``A / E`` of the creditor, by debt."""
     weight = debts.owed / own[debts.creditor]
     return np.minimum(weight, 1.0) if capped else weight
-
-
-def _rows_by_creditor(debts: Debts, weight: Floats) -> tuple[Ints, Places, Floats]:
-    start, debtor, debt = debts.by_creditor
-    return start, debtor, weight[debt]
 
 
 def _sums(places: NDArray[Any], values: Floats, n: int) -> Floats:

@@ -90,6 +90,11 @@ class Debts:
         return start, debtor, debt
 
     @cached_property
+    def share_by_creditor(self) -> Floats:
+        """`share` in the order of `by_creditor`."""
+        return self.share[self.by_creditor[2]]
+
+    @cached_property
     def _places(self) -> dict[Hashable, int]:
         return {id_: place for place, id_ in enumerate(self.ids_of(range(self.n)))}
 

@@ -117,18 +117,55 @@ def received(
 
 
 @compiled
+def swept(
+    in_start: Ints,
+    debtor: Places,
+    in_share: Floats,
+    obligation: Floats,
+    outside: Floats,
+    alpha: float,
+    beta: float,
+    pay: Floats,
+    round_of: Places,
+    sweeps: int,
+) -> int:
+    """Payments of those in default, adding up row after row until all is still; sweeps left."""
+    n = obligation.size
+    moving = True
+    while moving:
+        sweeps -= 1
+        if sweeps < 0:
+            return -1
+        moving = False
+        for c in range(n):
+            if round_of[c] > 0:
+                has = 0.0
+                for e in range(in_start[c], in_start[c + 1]):
+                    has += in_share[e] * pay[debtor[e]]
+                goal = alpha * outside[c] + beta * has
+                # Sums made anew may differ in their last digits; payments only fall.
+                if pay[c] - goal > 4 * STILL * obligation[c]:
+                    pay[c] = goal
+                    moving = True
+    return sweeps
+
+
+@compiled
 def greatest(
     start: Ints,
     creditor: Places,
     owed: Floats,
     share: Floats,
+    in_start: Ints,
+    debtor: Places,
+    in_share: Floats,
     obligation: Floats,
     outside: Floats,
     alpha: float,
     beta: float,
-    steps: int,
+    most_sweeps: int,
 ) -> tuple[Floats, Floats, Places, int]:
-    """Payments, receipts, the round of default (0: none) and steps left (-1: too many)."""
+    """Payments, receipts, the round of default (0: none) and sweeps left (-1: too many)."""
     n = obligation.size
     pay = obligation.copy()
     round_of = np.zeros(n, np.int32)
@@ -138,12 +175,12 @@ def greatest(
     touched = np.empty(0, np.int32)
     seen = np.ones(n, np.uint8)
     rounds = 0
-    again = True
     inflow = received(start, creditor, owed, share, pay, round_of)
-    while again:
+    while True:
         n_queued = 0
         n_waiting = 0
         for i in range(n):
+            queued[i] = 0
             if round_of[i] > 0:
                 fall = pay[i] - (alpha * outside[i] + beta * inflow[i])
                 # What differs by rounding alone would never come to rest.
@@ -155,147 +192,48 @@ def greatest(
                 round_of[i] = -1
                 waiting[n_waiting] = i
                 n_waiting += 1
-        again = n_queued + n_waiting > 0
-        if again:
-            rounds, _, steps = settle(
-                start,
-                creditor,
-                share,
-                obligation,
-                outside,
-                alpha,
-                beta,
-                pay,
-                inflow,
-                round_of,
-                queue,
-                queued,
-                waiting,
-                n_queued,
-                n_waiting,
-                rounds,
-                steps,
-                touched,
-                seen,
-                0,
-            )
-            if steps < 0:
-                return pay, inflow, round_of, -1
-            # Sums that fell in many steps carry the rounding of each; made anew they do not.
-            inflow = received(start, creditor, owed, share, pay, round_of)
-    return pay, inflow, round_of, steps
-
-
-@compiled
-def shocked(
-    start: Ints,
-    creditor: Places,
-    share: Floats,
-    obligation: Floats,
-    outside: Floats,
-    alpha: float,
-    beta: float,
-    pay: Floats,
-    inflow: Floats,
-    round_of: Places,
-    shock_start: Ints,
-    shock_place: Places,
-    shock_assets: Floats,
-    most_steps: int,
-) -> tuple[Ints, Places, Floats, Floats, Ints, Floats, int]:
-    """Each shock from the same resting point, only what it moves.
-
-    Rows by shock of who pays less and what they pay; by shock the debts further unpaid, the new
-    defaults and the equity lost. The last value is -1, or the shock that took too many steps.
-    """
-    n = obligation.size
-    shocks = shock_start.size - 1
-    now_outside = outside.copy()
-    now_pay = pay.copy()
-    now_inflow = inflow.copy()
-    now_round = round_of.copy()
-    queue = np.empty(n, np.int32)
-    queued = np.zeros(n, np.uint8)
-    waiting = np.empty(n, np.int32)
-    touched = np.empty(n, np.int32)
-    seen = np.zeros(n, np.uint8)
-    row = np.zeros(shocks + 1, np.int64)
-    who = np.empty(1024, np.int32)
-    what = np.empty(1024, np.float64)
-    unpaid = np.zeros(shocks, np.float64)
-    fresh = np.zeros(shocks, np.int64)
-    lost = np.zeros(shocks, np.float64)
-    used = 0
-    for s in range(shocks):
-        n_queued = 0
-        n_waiting = 0
-        n_touched = 0
-        for k in range(shock_start[s], shock_start[s + 1]):
-            i = shock_place[k]
-            now_outside[i] = shock_assets[k]
-            if not seen[i]:
-                seen[i] = 1
-                touched[n_touched] = i
-                n_touched += 1
-        for t in range(n_touched):
-            i = touched[t]
-            if round_of[i] > 0:
-                queue[n_queued] = i
-                queued[i] = 1
-                n_queued += 1
-            elif now_outside[i] + inflow[i] < obligation[i] - SLACK * obligation[i]:
-                now_round[i] = -1
-                waiting[n_waiting] = i
-                n_waiting += 1
-        _, n_touched, left = settle(
+        if n_queued + n_waiting == 0:
+            return pay, inflow, round_of, most_sweeps
+        # Few falls are passed on one by one. Where that takes as long as adding up everybody's
+        # receipts, many are falling, and the latter is faster.
+        rounds, _, left = settle(
             start,
             creditor,
             share,
             obligation,
-            now_outside,
+            outside,
             alpha,
             beta,
-            now_pay,
-            now_inflow,
-            now_round,
+            pay,
+            inflow,
+            round_of,
             queue,
             queued,
             waiting,
             n_queued,
             n_waiting,
-            0,
-            most_steps,
+            rounds,
+            creditor.size + 1,
             touched,
             seen,
-            n_touched,
+            0,
         )
         if left < 0:
-            return row, who, what, unpaid, fresh, lost, s
-        order = np.sort(touched[:n_touched])
-        if used + n_touched > who.size:
-            size = max(2 * who.size, used + n_touched)
-            more_who = np.empty(size, np.int32)
-            more_who[:used] = who[:used]
-            who = more_who
-            more_what = np.empty(size, np.float64)
-            more_what[:used] = what[:used]
-            what = more_what
-        for i in order:
-            if now_pay[i] < pay[i]:
-                who[used] = i
-                what[used] = now_pay[i]
-                used += 1
-                unpaid[s] += pay[i] - now_pay[i]
-            if round_of[i] == 0:
-                lost[s] += outside[i] + inflow[i] - obligation[i]
-                if now_round[i] > 0:
-                    fresh[s] += 1
-                else:
-                    lost[s] -= now_outside[i] + now_inflow[i] - obligation[i]
-            now_outside[i] = outside[i]
-            now_pay[i] = pay[i]
-            now_inflow[i] = inflow[i]
-            now_round[i] = round_of[i]
-            seen[i] = 0
-        row[s + 1] = used
-    return row, who[:used].copy(), what[:used].copy(), unpaid, fresh, lost, -1
+            for i in range(n):
+                round_of[i] = max(round_of[i], 0)
+            most_sweeps = swept(
+                in_start,
+                debtor,
+                in_share,
+                obligation,
+                outside,
+                alpha,
+                beta,
+                pay,
+                round_of,
+                most_sweeps,
+            )
+            if most_sweeps < 0:
+                return pay, inflow, round_of, -1
+        # Sums that fell in many steps carry the rounding of each; made anew they do not.
+        inflow = received(start, creditor, owed, share, pay, round_of)

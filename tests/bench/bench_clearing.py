@@ -94,8 +94,8 @@ def shocked(name: str, debts: Debts, assets: Floats, hit: NDArray[np.int64]) -> 
         f"{scipy_one / one:.1f} times as fast"
     )
     print(
-        f"         {SHOCKS:,} shocks at once {many * 1e3:.1f} ms: {one / each:,.0f} times as fast as "
-        f"ours one by one, {scipy_one / each:,.0f} times SciPy"
+        f"         {SHOCKS:,} shocks at once {many * 1e3:.1f} ms: {one / each:,.0f} times as fast "
+        f"as ours one by one, {scipy_one / each:,.0f} times SciPy"
     )
     return {f"clearing, {name}": single, f"{SHOCKS:,} shocks, {name}": many}
 

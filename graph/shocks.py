@@ -182,33 +182,31 @@ def clear_shocks(
             order, new_of, count_failed, *debts.by_creditor[:2], debts.share_by_creditor
         )
         ordered = [x[order] for x in (debts.obligation, baseline.outside, baseline.pay, inflow)]
-        for first in range(0, wide.size, kernel.WIDE):
-            some = wide[first : first + kernel.WIDE]
-            listed, who, what, more, new, gone, stuck = kernel.together(
-                debts.start,
-                debts.creditor,
-                debts.share,
-                order,
-                new_of,
-                count_failed,
-                *rows,
-                ordered[0],
-                ordered[1],
-                baseline.alpha,
-                baseline.beta,
-                ordered[2],
-                ordered[3],
-                start,
-                places,
-                left,
-                some,
-                max_passes,
-                least,
-            )
-            if stuck >= 0:
-                raise NoConvergence(f"payments still fell after {max_passes} passes")
-            unpaid[some], fresh[some], lost[some] = (x[: some.size] for x in (more, new, gone))
-            pieces.append((np.diff(listed), some, who, what))
+        listed, who, what, more, new, gone, stuck = kernel.together(
+            debts.start,
+            debts.creditor,
+            debts.share,
+            order,
+            new_of,
+            count_failed,
+            *rows,
+            ordered[0],
+            ordered[1],
+            baseline.alpha,
+            baseline.beta,
+            ordered[2],
+            ordered[3],
+            start,
+            places,
+            left,
+            wide,
+            max_passes,
+            least,
+        )
+        if stuck >= 0:
+            raise NoConvergence(f"payments still fell after {max_passes} passes in shock {stuck}")
+        unpaid[wide], fresh[wide], lost[wide] = more, new, gone
+        pieces.append((np.diff(listed), wide, who, what))
     row, changed, changed_pay = _joined(fresh.size, pieces)
     return ShockedClearings(baseline, row, changed, changed_pay, unpaid, fresh, lost)
 

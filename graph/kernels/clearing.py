@@ -194,8 +194,8 @@ def greatest(
                 n_waiting += 1
         if n_queued + n_waiting == 0:
             return pay, inflow, round_of, most_sweeps
-        # Few falls are passed on one by one. Where that takes as long as adding up everybody's
-        # receipts, many are falling, and the latter is faster.
+        # Few falls are passed on one by one. Where that takes as long as some sweeps, many are
+        # falling, and sweeps are faster.
         rounds, _, left = settle(
             start,
             creditor,
@@ -213,7 +213,7 @@ def greatest(
             n_queued,
             n_waiting,
             rounds,
-            creditor.size + 1,
+            creditor.size // 8 + 1,
             touched,
             seen,
             0,

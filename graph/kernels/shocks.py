@@ -4,12 +4,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graph.kernels import compiled
-from graph.kernels.clearing import SLACK, STILL, settle
+from graph.kernels.clearing import SLACK, settle
 
 Ints = NDArray[np.int64]
 Places = NDArray[np.int32]
 Floats = NDArray[np.float64]
 
+# Side by side, a fall that grows by less than this part of what is owed is not passed on.
+CALM = 1e-14
 # So many shocks are worked out side by side: eight numbers fill a line of the processor's cache.
 WIDE = 8
 
@@ -198,7 +200,7 @@ def together(
     most_sweeps: int,
     least: float,
 ) -> tuple[Ints, Places, Floats, Floats, Ints, Floats, int]:
-    """Up to eight shocks side by side, as falls t >= 0 from the payments at rest.
+    """These shocks, eight side by side, as falls t >= 0 from the payments at rest.
 
     For those already in default t is linear in itself: ``t = alpha * loss + beta * (sum of shares
     of t)``, swept until still. Who newly defaults is kept in a list by shock, and hands each rise
@@ -208,137 +210,198 @@ def together(
     n = obligation.size
     t = np.zeros((n, WIDE), np.float64)
     # For those in default what they lack before each other's falls; for others, what they get
-    # less from new defaults, and what they lost of their own.
+    # less from new defaults.
     base = np.zeros((n, WIDE), np.float64)
     loss = np.zeros((n, WIDE), np.float64)
     is_new = np.zeros((n, WIDE), np.uint8)
+    seen = np.zeros(n, np.uint8)
+    touched = np.empty(n, np.int32)
     new = np.empty((WIDE, n), np.int32)
     count = np.zeros(WIDE, np.int64)
-    lost = np.zeros(WIDE, np.float64)
-    unpaid = np.zeros(WIDE, np.float64)
+    mass = np.zeros(WIDE, np.float64)
+    given = np.zeros(WIDE, np.float64)
     sums = np.zeros(WIDE, np.float64)
-    for r in range(shocks.size):
-        s = shocks[r]
-        for k in range(shock_start[s], shock_start[s + 1]):
-            c = new_of[shock_place[k]]
-            loss[c, r] = outside[c] - shock_assets[k]
-        for k in range(shock_start[s], shock_start[s + 1]):
-            c = new_of[shock_place[k]]
-            if c < failed:
-                base[c, r] = alpha * loss[c, r]
-            elif (
-                not is_new[c, r]
-                and outside[c] - loss[c, r] + inflow[c] < obligation[c] - SLACK * obligation[c]
-            ):
-                is_new[c, r] = 1
-                new[r, count[r]] = c
-                count[r] += 1
-    while True:
+    # What each passes on to those who are not in default.
+    passed = np.zeros(failed, np.float64)
+    for c in range(failed, n):
+        for e in range(row[c], row[c + 1]):
+            passed[who[e]] += part[e]
+    listed = np.zeros(shocks.size + 1, np.int64)
+    changed = np.empty(1024, np.int32)
+    changed_pay = np.empty(1024, np.float64)
+    unpaid = np.zeros(shocks.size, np.float64)
+    fresh = np.zeros(shocks.size, np.int64)
+    lost = np.zeros(shocks.size, np.float64)
+    for first in range(0, shocks.size, WIDE):
+        width = min(WIDE, shocks.size - first)
+        t[:failed] = 0.0
+        base[:failed] = 0.0
+        count[:] = 0
+        given[:] = 0.0
+        n_touched = 0
+        for r in range(width):
+            s = shocks[first + r]
+            for k in range(shock_start[s], shock_start[s + 1]):
+                c = new_of[shock_place[k]]
+                loss[c, r] = outside[c] - shock_assets[k]
+                if not seen[c]:
+                    seen[c] = 1
+                    touched[n_touched] = c
+                    n_touched += 1
+        for k in range(n_touched):
+            c = touched[k]
+            for r in range(width):
+                if c < failed:
+                    base[c, r] = alpha * loss[c, r]
+                    continue
+                given[r] += loss[c, r]
+                short = obligation[c] - (outside[c] - loss[c, r] + inflow[c])
+                if short > SLACK * obligation[c]:
+                    is_new[c, r] = 1
+                    new[r, count[r]] = c
+                    count[r] += 1
+        # The first look at who newly falls short comes early: falls only grow, so that whoever is
+        # short before all is still is short in the end, and need not wait for it.
+        left = most_sweeps
+        until_look = 4
         moving = True
-        while moving:
-            most_sweeps -= 1
-            if most_sweeps < 0:
-                return count, new[0], sums, unpaid, count, lost, shocks[0]
-            moving = False
+        while True:
+            while moving and until_look:
+                until_look -= 1
+                left -= 1
+                if left < 0:
+                    return listed, changed, changed_pay, unpaid, fresh, lost, shocks[first]
+                moving = False
+                for c in range(failed):
+                    for r in range(WIDE):
+                        sums[r] = 0.0
+                    for e in range(row[c], row[c + 1]):
+                        j = who[e]
+                        w = part[e]
+                        for r in range(WIDE):
+                            sums[r] += w * t[j, r]
+                    rises = 0.0
+                    for r in range(WIDE):
+                        rises = max(rises, base[c, r] + beta * sums[r] - t[c, r])
+                    if rises > CALM * obligation[c]:
+                        moving = True
+                        for r in range(WIDE):
+                            t[c, r] = max(t[c, r], base[c, r] + beta * sums[r])
+                for r in range(width):
+                    at = 0
+                    # The list grows while it is gone through: a chain of defaults takes one pass.
+                    while at < count[r]:
+                        x = new[r, at]
+                        at += 1
+                        gets = inflow[x] - base[x, r]
+                        for e in range(row[x], row[x + 1]):
+                            gets -= part[e] * t[who[e], r]
+                        goal = alpha * (outside[x] - loss[x, r]) + beta * max(gets, 0.0)
+                        rise = obligation[x] - goal - t[x, r]
+                        if rise <= CALM * obligation[x]:
+                            continue
+                        moving = True
+                        t[x, r] += rise
+                        if not seen[x]:
+                            seen[x] = 1
+                            touched[n_touched] = x
+                            n_touched += 1
+                        i = order[x]
+                        for e in range(start[i], start[i + 1]):
+                            c = new_of[creditor[e]]
+                            if c < failed:
+                                base[c, r] += beta * rise * share[e]
+                                continue
+                            base[c, r] += rise * share[e]
+                            given[r] += rise * share[e]
+                            if not seen[c]:
+                                seen[c] = 1
+                                touched[n_touched] = c
+                                n_touched += 1
+                            if not is_new[c, r]:
+                                has = outside[c] - loss[c, r] + inflow[c] - base[c, r]
+                                for f in range(row[c], row[c + 1]):
+                                    has -= part[f] * t[who[f], r]
+                                # Rounding must not make those short who owe nothing.
+                                if obligation[c] - has > SLACK * obligation[c] > 0.0:
+                                    is_new[c, r] = 1
+                                    new[r, count[r]] = c
+                                    count[r] += 1
+            # Who else falls short of what those in default pay less? Nobody gets less by more than
+            # all of it together.
+            mass[:] = given
             for c in range(failed):
-                a0 = a1 = a2 = a3 = a4 = a5 = a6 = a7 = 0.0
+                for r in range(WIDE):
+                    mass[r] += passed[c] * t[c, r]
+            most = mass.max()
+            found = False
+            for c in range(failed, n):
+                spare = outside[c] + inflow[c] - obligation[c]
+                if spare > most or obligation[c] == 0.0:
+                    continue
+                for r in range(WIDE):
+                    sums[r] = base[c, r] + loss[c, r]
                 for e in range(row[c], row[c + 1]):
                     j = who[e]
                     w = part[e]
-                    a0 += w * t[j, 0]
-                    a1 += w * t[j, 1]
-                    a2 += w * t[j, 2]
-                    a3 += w * t[j, 3]
-                    a4 += w * t[j, 4]
-                    a5 += w * t[j, 5]
-                    a6 += w * t[j, 6]
-                    a7 += w * t[j, 7]
-                sums[0] = a0
-                sums[1] = a1
-                sums[2] = a2
-                sums[3] = a3
-                sums[4] = a4
-                sums[5] = a5
-                sums[6] = a6
-                sums[7] = a7
-                still = 4 * STILL * obligation[c]
-                for r in range(WIDE):
-                    rise = base[c, r] + beta * sums[r] - t[c, r]
-                    if rise > still:
-                        t[c, r] += rise
-                        moving = True
-            for r in range(shocks.size):
-                at = 0
-                # The list grows while it is gone through: chains of defaults take one pass.
-                while at < count[r]:
-                    x = new[r, at]
-                    at += 1
-                    gets = inflow[x] - base[x, r]
-                    for e in range(row[x], row[x + 1]):
-                        gets -= part[e] * t[who[e], r]
-                    goal = alpha * (outside[x] - loss[x, r]) + beta * max(gets, 0.0)
-                    rise = obligation[x] - goal - t[x, r]
-                    if rise <= 4 * STILL * obligation[x]:
-                        continue
-                    t[x, r] += rise
-                    moving = True
-                    i = order[x]
-                    for e in range(start[i], start[i + 1]):
-                        c = new_of[creditor[e]]
-                        if c < failed:
-                            base[c, r] += beta * rise * share[e]
-                            continue
-                        base[c, r] += rise * share[e]
-                        if not is_new[c, r]:
-                            has = outside[c] - loss[c, r] + inflow[c] - base[c, r]
-                            for f in range(row[c], row[c + 1]):
-                                has -= part[f] * t[who[f], r]
-                            if has < obligation[c] - SLACK * obligation[c]:
-                                is_new[c, r] = 1
-                                new[r, count[r]] = c
-                                count[r] += 1
-        # All is still: who else falls short of what those in default pay less?
-        found = False
-        lost[:] = 0.0
-        for c in range(failed, n):
-            for r in range(WIDE):
-                sums[r] = base[c, r] + loss[c, r]
-            for e in range(row[c], row[c + 1]):
-                j = who[e]
-                w = part[e]
-                for r in range(WIDE):
-                    sums[r] += w * t[j, r]
-            spare = outside[c] + inflow[c] - obligation[c]
-            for r in range(WIDE):
-                if is_new[c, r]:
-                    lost[r] += spare
-                elif sums[r] > 0.0:
-                    lost[r] += sums[r]
-                    # Rounding must not make those short who owe nothing.
-                    if sums[r] - spare > SLACK * obligation[c] and obligation[c] > 0.0:
-                        is_new[c, r] = 1
-                        new[r, count[r]] = c
-                        count[r] += 1
-                        found = True
-        if not found:
-            break
-    listed = np.zeros(shocks.size + 1, np.int64)
-    for c in range(n):
-        for r in range(shocks.size):
-            if t[c, r] > 0.0:
-                unpaid[r] += t[c, r]
-                if is_new[c, r] or t[c, r] > least * obligation[c]:
-                    listed[r + 1] += 1
-    for r in range(shocks.size):
-        listed[r + 1] += listed[r]
-    at_shock = listed[:-1].copy()
-    changed = np.empty(listed[-1], np.int32)
-    changed_pay = np.empty(listed[-1], np.float64)
-    for i in range(n):
-        c = new_of[i]
-        for r in range(shocks.size):
-            if t[c, r] > 0.0 and (is_new[c, r] or t[c, r] > least * obligation[c]):
-                changed[at_shock[r]] = i
-                changed_pay[at_shock[r]] = max(pay[c] - t[c, r], 0.0)
-                at_shock[r] += 1
-    return listed, changed, changed_pay, unpaid, count, lost, -1
+                    for r in range(WIDE):
+                        sums[r] += w * t[j, r]
+                if sums.max() - spare > SLACK * obligation[c]:
+                    for r in range(width):
+                        if sums[r] - spare > SLACK * obligation[c] and not is_new[c, r]:
+                            is_new[c, r] = 1
+                            new[r, count[r]] = c
+                            count[r] += 1
+                            found = True
+            if not (found or moving):
+                break
+            moving = True
+            until_look = left + 1
+        for r in range(width):
+            s = first + r
+            fresh[s] = count[r]
+            unpaid[s] = t[:failed, r].sum()
+            lost[s] = mass[r]
+            size = count[r]
+            for c in range(failed):
+                if t[c, r] > least * obligation[c]:
+                    size += 1
+            used = listed[s]
+            listed[s + 1] = used + size
+            if used + size > changed.size:
+                room = max(2 * changed.size, used + size)
+                wider = np.empty(room, np.int32)
+                wider[:used] = changed[:used]
+                changed = wider
+                wider_pay = np.empty(room, np.float64)
+                wider_pay[:used] = changed_pay[:used]
+                changed_pay = wider_pay
+            for k in range(count[r]):
+                x = new[r, k]
+                unpaid[s] += t[x, r]
+                # Those who newly default lose what they had to spare, and not what they get less.
+                lost[s] += outside[x] + inflow[x] - obligation[x] - base[x, r] - loss[x, r]
+                for e in range(row[x], row[x + 1]):
+                    lost[s] -= part[e] * t[who[e], r]
+                changed[used] = order[x]
+                changed_pay[used] = max(pay[x] - t[x, r], 0.0)
+                used += 1
+            for c in range(failed):
+                if t[c, r] > least * obligation[c]:
+                    changed[used] = order[c]
+                    changed_pay[used] = max(pay[c] - t[c, r], 0.0)
+                    used += 1
+            by_place = np.argsort(changed[listed[s] : used])
+            changed[listed[s] : used] = changed[listed[s] : used][by_place]
+            changed_pay[listed[s] : used] = changed_pay[listed[s] : used][by_place]
+        for r in range(width):
+            for k in range(count[r]):
+                is_new[new[r, k], r] = 0
+        for k in range(n_touched):
+            c = touched[k]
+            seen[c] = 0
+            t[c] = 0.0
+            base[c] = 0.0
+            loss[c] = 0.0
+    used = listed[-1]
+    return listed, changed[:used].copy(), changed_pay[:used].copy(), unpaid, fresh, lost, -1

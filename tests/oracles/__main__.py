@@ -16,6 +16,7 @@ from typing import Any
 # Imported for their registrations; a new module of methods is added here.
 import tests.oracles.calls
 import tests.oracles.circles
+import tests.oracles.clearing
 import tests.oracles.groups
 import tests.oracles.netting
 import tests.oracles.propagation

@@ -16,7 +16,7 @@ from graph.arrays import ArrayNetwork, Ints, as_arrays
 from graph.checks import count, id_key
 from graph.cuts import CutFinder
 from graph.limits import cover_limit
-from graph.overlay import Overlay, Pair
+from graph.overlay import Overlay, Pair, overlaid
 from graph.promises import CoverLimit, CutItem, Promise, Raise, by_gain
 
 if TYPE_CHECKING:
@@ -153,6 +153,53 @@ def promises_near(
         for tail, room in zip(tails, rooms, strict=True)
         if tail != start
     )
+
+
+def whole_graph_value(
+    network: ArrayNetwork | Overlay | Network, borrower: Hashable, extra: Iterable[Promise] = ()
+) -> int:
+    """The whole-graph limit of one borrower, supposing some more promises.
+
+    Parameters
+    ----------
+    network : ArrayNetwork, Overlay or networkx graph
+        Not changed.
+    borrower : Hashable
+        May be a newcomer, whom the network does not hold: then only `extra` leads to them.
+    extra : iterable of Promise
+        Their rooms add to those that are there.
+
+    Returns
+    -------
+    int
+        Minor units.
+
+    Raises
+    ------
+    BadCapacity, SelfLoop
+        As for `graph.overlay.overlaid`.
+
+    Notes
+    -----
+    As for `graph.cuts.CutFinder`, which is made anew.
+
+    Examples
+    --------
+    >>> from graph.arrays import from_edges
+    >>> network = from_edges([("ana", "ben", 30)], {"ana": 100})
+    >>> whole_graph_value(network, "ben", [Promise(1, "ana", "ben", 25)])
+    55
+    """
+    read = _read(network)
+    rooms: dict[Pair, int] = {}
+    for promise in extra:
+        pair = (promise.voucher, promise.borrower)
+        if pair not in rooms:
+            there = promise.voucher in read and promise.borrower in read
+            rooms[pair] = read.room(*pair) if there else 0
+        rooms[pair] += promise.room
+    newcomer = {} if borrower in read else {borrower: 0}
+    return CutFinder(overlaid(read, rooms, newcomer)).value(borrower)
 
 
 def whole_limit(finder: CutFinder, borrower: Hashable) -> CoverLimit:

@@ -197,6 +197,13 @@ class ArrayNetwork:
         except KeyError:
             raise UnknownNode(id_) from None
 
+    def __contains__(self, id_: Hashable) -> bool:
+        try:
+            self.place(id_)
+        except UnknownNode:
+            return False
+        return True
+
     def places(self, ids: Iterable[Hashable] | Ints) -> Places:
         """The places of several members, in their order.
 

@@ -26,7 +26,7 @@ from graph.arrays import (
     room_of,
 )
 from graph.checks import id_key
-from graph.errors import SelfLoop, UnknownNode
+from graph.errors import SelfLoop
 
 if TYPE_CHECKING:
     from graph.network import Network
@@ -80,6 +80,21 @@ class Overlay:
         """
         at = self._places.get(id_) if self.added else None
         return self.base.place(id_) if at is None else at
+
+    def __contains__(self, id_: Hashable) -> bool:
+        return id_ in self._places or id_ in self.base
+
+    def room(self, tail: Hashable, head: Hashable) -> int:
+        """The room from one member to another, 0 where there is no edge.
+
+        Raises
+        ------
+        UnknownNode
+            Neither the base nor a change names one of them.
+        """
+        tails, rooms = self.in_row(self.place(head))
+        at = int(np.searchsorted(tails, self.place(tail)))
+        return int(rooms[at]) if at < tails.size and tails[at] == self.place(tail) else 0
 
     def places(self, ids: Iterable[Hashable] | Ints) -> Places:
         """The places of several members, in their order."""
@@ -213,9 +228,7 @@ def overlaid(
         if tail == head:
             raise SelfLoop(tail)
         named |= {tail, head}
-    fresh = sorted(
-        (id_ for id_ in named if id_ not in below._places and not _holds(base, id_)), key=id_key
-    )
+    fresh = sorted((id_ for id_ in named if id_ not in below), key=id_key)
     made = Overlay(
         base,
         {**below.rooms, **new_rooms},
@@ -267,11 +280,3 @@ def _changed(row: Row, changes: list[tuple[int, int]]) -> Row:
         np.insert(tails, at[fresh], new_tails[fresh]).astype(np.int32),
         np.insert(now, at[fresh], new_rooms[fresh]),
     )
-
-
-def _holds(base: ArrayNetwork, id_: Hashable) -> bool:
-    try:
-        base.place(id_)
-    except UnknownNode:
-        return False
-    return True

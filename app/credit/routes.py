@@ -16,6 +16,7 @@ from app.idempotency import money_moving
 from app.loans.facts import group_loan_facts, loan_facts
 from app.loans.schemas import GroupLoanSchema, LoanSchema
 from app.loans.views import group_loan_view, loan_view
+from app.networks.folder import network_folder
 from app.permissions import Facts, may, permit, requires
 from community.communities import queries as communities
 from community.communities.models import Community
@@ -54,6 +55,7 @@ def get_credit_limit(args: dict[str, Any], community_id: str, member_id: str) ->
         what_if=_what_if(session, community, member, args),
         raise_by_minor=_amount(args["raise_by"], community.currency, "raise_by"),
         with_ceiling=args["ceiling"],
+        network_folder=network_folder(),
     )
     return views.limit_view(limit)
 

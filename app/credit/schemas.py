@@ -2,7 +2,7 @@
 
 import marshmallow as ma
 
-from app.fields import Day, Money, PublicId, Schema, Text, Whole
+from app.fields import Day, Instant, Money, PublicId, Schema, Text, Whole
 from app.members.schemas import NamedSchema
 
 
@@ -101,6 +101,19 @@ class SupposedSchema(Schema):
     amount = Money(minor="amount_minor", required=True)
 
 
+class NetworkSourceSchema(Schema):
+    """Where the whole community's network was read: its rows, or a file and what was written since.
+
+    Either way it is as the rows are now.
+    """
+
+    kind = ma.fields.String(required=True, validate=ma.validate.OneOf(["rows", "file"]))
+    built_at = Instant(required=True, allow_none=True)
+    read_again = Whole(
+        0, required=True, metadata={"description": "Members whose rows were written since."}
+    )
+
+
 class LimitSchema(Schema):
     """What a member may still borrow, the rule that binds it, and everything it rests on."""
 
@@ -126,6 +139,7 @@ class LimitSchema(Schema):
     raises = ma.fields.List(ma.fields.Nested(GrowthSchema), required=True)
     what_if = ma.fields.List(ma.fields.Nested(SupposedSchema), required=True)
     ceiling = Money(minor="ceiling_minor", required=True, allow_none=True)
+    ceiling_from = ma.fields.Nested(NetworkSourceSchema, required=True, allow_none=True)
 
 
 class FundingInSchema(Schema):

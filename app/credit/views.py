@@ -7,6 +7,7 @@ from typing import Any
 from community.credit.explain import CreditLimit
 from community.credit.limits import Constraint
 from community.credit.service import Funding
+from community.trust.networks import Source
 
 
 def limit_view(limit: CreditLimit) -> dict[str, Any]:
@@ -39,6 +40,17 @@ def limit_view(limit: CreditLimit) -> dict[str, Any]:
             for voucher, amount in limit.what_if
         ],
         "ceiling_minor": limit.ceiling_minor,
+        "ceiling_from": _network_source(limit.ceiling_source),
+    }
+
+
+def _network_source(source: Source | None) -> dict[str, Any] | None:
+    if source is None:
+        return None
+    return {
+        "kind": "rows" if source.version is None else "file",
+        "built_at": source.built_at,
+        "read_again": source.read_again,
     }
 
 

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from community.credit.limits import REMEDIES, BorrowerFacts, Constraint, Source
 from community.members.queries import Named, names_of
+from community.trust.networks import Source as NetworkSource
 from community.trust.snapshot import Neighbourhood
 from community.trust.worth import VouchFacts
 from graph.limits import CoverLimit, Raise
@@ -89,6 +90,8 @@ class CreditLimit:
     what_if: tuple[tuple[Named, int], ...] = ()
     # What the whole community could stand for, any number of promises away; None: not asked.
     ceiling_minor: int | None = None
+    # Where the network was read that the ceiling is of.
+    ceiling_source: NetworkSource | None = None
 
     @property
     def remedy(self) -> str:

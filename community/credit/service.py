@@ -8,6 +8,7 @@ faster, the unit of work is run again, this time holding the whole neighbourhood
 from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -52,6 +53,8 @@ from community.money import Money, format_minor, share_bps
 from community.products import queries as products
 from community.products.terms import ProductTerms
 from community.trust.models import VouchStatus
+from community.trust.networks import Source as NetworkSource
+from community.trust.networks import network_from_file
 from community.trust.snapshot import (
     Neighbourhood,
     lock_rows,
@@ -62,6 +65,7 @@ from community.trust.snapshot import (
     whole_community,
 )
 from community.trust.standings import ensure_standing
+from graph.array_limits import whole_graph_value
 from graph.limits import CoverPath, Promise, cover_limit, cover_limits_all, reserve_cover
 
 _CONTENDED = "contended_loans"
@@ -109,13 +113,15 @@ def credit_limit(
     what_if: Sequence[WhatIf] = (),
     raise_by_minor: int | None = None,
     with_ceiling: bool = False,
+    network_folder: Path | None = None,
 ) -> CreditLimit:
     """What a member may still borrow in a community on a day, and every reason for it.
 
     With a product version its own rules count too. `raise_by_minor` is the step for which the
     answer says how much the limit would rise (without one: the charter's first loan step).
     `what_if` adds promises that are not there. Nothing is written or locked; a fixed number of
-    statements, plus the whole community's for `with_ceiling`. Raises NotAMember, NoCharter.
+    statements, plus the whole community's for `with_ceiling`: its rows, or its network file in
+    `network_folder` with what was written since. Raises NotAMember, NoCharter.
     """
     community = communities.get_community_by_id(session, community_id)
     communities.require_active(session, community_id=community_id, member_id=member_id)
@@ -166,10 +172,7 @@ def credit_limit(
         raises.append(names.growth(item, binding(raised).value_minor - binds.value_minor))
     ceiling = None
     if with_ceiling:
-        ceiling = share_bps(
-            _whole_graph_flow(session, around, what_if, on, _rests_on_pledges(terms)),
-            rules.leverage_bps,
-        )
+        ceiling = _ceiling(session, around, what_if, on, terms, network_folder)
     return CreditLimit(
         member=names.person(member_id),
         community_public_id=community.public_id,
@@ -192,7 +195,8 @@ def credit_limit(
         raise_by_minor=step,
         raises=tuple(raises),
         what_if=tuple((names.person(item.voucher_id), item.amount_minor) for item in what_if),
-        ceiling_minor=ceiling,
+        ceiling_minor=None if ceiling is None else share_bps(ceiling[0], rules.leverage_bps),
+        ceiling_source=None if ceiling is None else ceiling[1],
     )
 
 
@@ -619,19 +623,31 @@ def _supposed(around: Neighbourhood, what_if: Sequence[WhatIf]) -> list[Promise]
     return found
 
 
-def _whole_graph_flow(
+def _ceiling(
     session: Session,
     around: Neighbourhood,
     what_if: Sequence[WhatIf],
     on: date,
-    pledge_only: bool,
-) -> int:
+    terms: ProductTerms | None,
+    network_folder: Path | None,
+) -> tuple[int, NetworkSource]:
+    """What the whole community could stand for behind the borrower, on paths of any length."""
+    assert around.borrower_id is not None
+    supposed = _supposed(around, what_if)
+    pledge_only = _rests_on_pledges(terms)
+    if network_folder is not None and not pledge_only:
+        found = network_from_file(
+            session, community_id=around.community_id, on=on, folder=network_folder
+        )
+        if found is not None:
+            return whole_graph_value(found.network, around.borrower_id, supposed), found.source
     everybody = whole_community(
         session, community_id=around.community_id, on=on, pledge_only=pledge_only
     )
     standings: dict[Hashable, int] = {around.borrower_id: 0, **everybody.standings}
-    promises = (*everybody.promises, *_supposed(around, what_if))
-    return cover_limit(around.borrower_id, standings, promises, circle=None).value
+    promises = (*everybody.promises, *supposed)
+    limit = cover_limit(around.borrower_id, standings, promises, circle=None)
+    return limit.value, NetworkSource()
 
 
 def _check_currency(community: Community, currency: str) -> None:

@@ -45,7 +45,10 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class TrustNetwork:
-    """All members, standings and rooms of a community on a day, by member id."""
+    """All members, standings and rooms of a community on a day, by member id.
+
+    A promise whose room is all reserved is no edge.
+    """
 
     network: ArrayNetwork | Overlay
     source: Source
@@ -64,11 +67,18 @@ def read_network(
     From the community's network file in `folder` where there is one, plus the rows written since;
     else from all rows. Files hold standings with what was assessed, so `pledge_only` reads rows.
     """
+    found = None
     if folder is not None and not pledge_only:
-        found = _from_file(session, community_id, on, folder)
-        if found is not None:
-            return TrustNetwork(found.network, found.source)
-    return TrustNetwork(_from_rows(session, community_id, on, pledge_only), Source())
+        found = network_from_file(session, community_id=community_id, on=on, folder=folder)
+    return found or TrustNetwork(_from_rows(session, community_id, on, pledge_only), Source())
+
+
+def network_from_file(
+    session: Session, *, community_id: int, on: date, folder: Path
+) -> TrustNetwork | None:
+    """As `read_network`, but None where rows would have to be read."""
+    found = _from_file(session, community_id, on, folder)
+    return None if found is None else TrustNetwork(found.network, found.source)
 
 
 def begin_building(session: Session, communities: Iterable[int]) -> list[int]:
@@ -264,7 +274,8 @@ def _read_again(
             vouch = VouchFacts(*row)
             promised = given[vouch.voucher_id]
             room = vouch.room(voucher_overdue=vouch.voucher_id in overdue)
-            promised[vouch.borrower_id] = promised.get(vouch.borrower_id, 0) + room
+            if room:
+                promised[vouch.borrower_id] = promised.get(vouch.borrower_id, 0) + room
     rooms: dict[tuple[Hashable, Hashable], int] = {}
     held: dict[Hashable, int] = {}
     for member in sorted(members):
@@ -327,10 +338,11 @@ def _from_rows(session: Session, community_id: int, on: date, pledge_only: bool)
     known = np.array(members, np.int64)
     # Who vouches or is vouched for without a standing has one of nothing.
     strangers = np.setdiff1d(np.concatenate([tails, heads]), known)
+    left = rooms_of > 0
     return from_rows(
-        tails,
-        heads,
-        rooms_of,
+        tails[left],
+        heads[left],
+        rooms_of[left],
         ids=np.concatenate([known, strangers]),
         standings=np.concatenate([np.array(held, np.int64), np.zeros(strangers.size, np.int64)]),
     )

@@ -58,6 +58,40 @@ def test_a_limit_is_an_object_that_says_why(hamlet: Hamlet) -> None:
     assert cai.public_id
 
 
+def test_a_ceiling_from_a_network_file_is_as_the_rows_are_now(hamlet: Hamlet, app: Flask) -> None:
+    ana, ben, cai = three_generations(hamlet)
+    asked = {"what_if_voucher": ana.public_id, "what_if_amount": "5.00"}
+
+    def ceiling(person: Person, **more: str) -> tuple[Any, ...]:
+        body = person.get(hamlet.at(person, "credit-limit"), ceiling="true", **more).get_json()
+        told = body["ceiling_from"]
+        return body["ceiling"]["amount"], told["kind"], told["read_again"]
+
+    assert ceiling(ben) == ("135.00", "rows", 0)
+    supposed = ceiling(ben, **asked)
+    assert supposed == ("140.00", "rows", 0)
+
+    runner = app.test_cli_runner()
+    assert "No community has a network file." in runner.invoke(args=["networks", "show"]).stdout
+    built = runner.invoke(args=["networks", "build"])
+    assert built.exit_code == 0, built.output
+    assert "2 promises" in built.stdout
+    assert ceiling(ben) == ("135.00", "file", 0)
+    assert ceiling(ben, **asked) == ("140.00", "file", 0)
+
+    # Written after the file, and seen by the very next question.
+    hamlet.vouch(cai, ben, 10_00)
+    assert ceiling(ben) == ("145.00", "file", 1)
+    dan = hamlet.join("Dan", 7_00)
+    assert ceiling(dan) == ("7.00", "file", 2)
+    shown = runner.invoke(args=["networks", "show"])
+    assert "2 members written since, in place" in shown.stdout
+    assert runner.invoke(args=["networks", "build", "--json"]).exit_code == 0
+    assert ceiling(ben) == ("145.00", "file", 0)
+    nowhere = runner.invoke(args=["networks", "build", "--community", "nowhere"])
+    assert (nowhere.exit_code, nowhere.stdout) == (1, "")
+
+
 def test_a_product_is_named_in_the_question(hamlet: Hamlet) -> None:
     _, ben, _ = three_generations(hamlet)
     path = hamlet.at(ben, "credit-limit")

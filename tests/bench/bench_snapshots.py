@@ -1,4 +1,4 @@
-"""Network files: written, attached, shared by workers, patched; the peer is a pickle of SciPy's CSR.
+"""Network files: attached, shared by workers, patched; the peer is a pickle of SciPy's CSR.
 
 The peer holds one direction only, and every process that loads it has a copy of its own.
 """

@@ -30,6 +30,7 @@ FEATURES = [
     "savings",
     "holds",
     "trust",
+    "networks",
     "products",
     "loans",
     "guarantees",

@@ -181,6 +181,9 @@ class Settings:
     data_dir: Path = _setting(
         _folder, (ROOT / "../shared/data").resolve(), "Where real village data lies, if anywhere."
     )
+    network_dir: Path | None = _setting(
+        _folder, None, "Network files, shared by all servers of a database; empty: in VAR_DIR."
+    )
     var_dir: Path = _setting(_folder, ROOT / "var", "What a run keeps: database file, made secret.")
 
     @classmethod

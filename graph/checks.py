@@ -1,9 +1,10 @@
 """What a number and an id have to be before any graph method works with them."""
 
+from fractions import Fraction
 from numbers import Integral, Real
 from typing import Any
 
-from graph.errors import BadCapacity, BadParameter
+from graph.errors import BadAmount, BadCapacity, BadParameter
 
 
 def whole(value: object, what: str) -> int:
@@ -117,6 +118,48 @@ def real(value: object, what: str) -> int | float:
     if isinstance(value, bool) or not isinstance(value, Real) or value != value:
         raise BadParameter(f"{what} must be a number, got {value!r}")
     return value  # type: ignore[return-value]
+
+
+def amount(value: object, what: str) -> Fraction:
+    """Return a finite number >= 0 as the fraction that it is, or refuse it.
+
+    Parameters
+    ----------
+    value : object
+        An int, float, Fraction or NumPy number; no bool, no string.
+    what : str
+        What the number stands for, for the message.
+
+    Returns
+    -------
+    Fraction
+        Exactly the number given: a float is the binary fraction that it holds.
+
+    Raises
+    ------
+    BadAmount
+        Not a number, NaN, infinite, or below zero.
+
+    Notes
+    -----
+    Constant cost.
+
+    Examples
+    --------
+    >>> amount(0.75, "share")
+    Fraction(3, 4)
+    """
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise BadAmount(what, value)
+    number: int | float | Fraction
+    if isinstance(value, Integral):
+        number = int(value)
+    else:
+        number = value if isinstance(value, Fraction) else float(value)
+    # The comparison is also false for NaN.
+    if not 0 <= number < float("inf"):
+        raise BadAmount(what, value)
+    return Fraction(number)
 
 
 def id_key(id_: object) -> tuple[Any, ...]:

@@ -28,6 +28,14 @@ class BadCapacity(GraphError):
         super().__init__(f"{what} must be a whole number >= 0, got {value!r}")
 
 
+class BadAmount(BadCapacity):
+    """An amount where fractions are allowed is NaN, infinite, below zero or no number."""
+
+    def __init__(self, what: str, value: object, must: str = "a finite number >= 0") -> None:
+        super().__init__(what, value)
+        self.args = (f"{what} must be {must}, got {value!r}",)
+
+
 class SelfLoop(GraphError):
     """A member was said to stand behind themself."""
 

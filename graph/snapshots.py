@@ -173,14 +173,16 @@ class SnapshotStore:
         with _whole_file(self.folder / _CURRENT) as file:
             file.write(version.encode())
 
-    def write(self, network: ArrayNetwork, version: str) -> None:
-        """Write a version without making it the current one: for those who keep the name of the
-        current one elsewhere, such as in a database."""
+    def write(self, network: ArrayNetwork, version: str) -> int:
+        """Write a version without making it the current one, and return its size in bytes.
+
+        For those who keep the name of the current one elsewhere, such as in a database.
+        """
         path = self._path(version)
         if path.exists():
             raise BadParameter(f"there is a version {version!r} already")
         self.folder.mkdir(parents=True, exist_ok=True)
-        write_network(network, path)
+        return write_network(network, path)
 
     def current_version(self) -> str | None:
         """The name of the current version; None before the first."""
@@ -188,6 +190,10 @@ class SnapshotStore:
             return (self.folder / _CURRENT).read_text()
         except FileNotFoundError:
             return None
+
+    def holds(self, version: str) -> bool:
+        """Whether the file of a version is there."""
+        return self._path(version).is_file()
 
     def attach(self, version: str | None = None) -> ArrayNetwork:
         """Map a version, the current one without a name.
@@ -210,6 +216,13 @@ class SnapshotStore:
         if not self.folder.is_dir():
             return ()
         return tuple(sorted(path.name[: -len(_SUFFIX)] for path in self.folder.glob("*" + _SUFFIX)))
+
+    def written_at(self, version: str) -> float:
+        """When the file of a version was written, as its file system says: for ordering them."""
+        try:
+            return self._path(version).stat().st_mtime
+        except FileNotFoundError:
+            return 0.0
 
     def prune(self, keep: set[str]) -> tuple[str, ...]:
         """Remove the files of all versions but those to keep and the current one.

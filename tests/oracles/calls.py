@@ -6,8 +6,18 @@ from collections.abc import Hashable, Mapping
 from fractions import Fraction
 from typing import Any
 
-from graph.calls import joint_and_several, several_pro_rata
-from tests.oracles.registry import Case, Malformed, by_node, method, node, number, rows
+from graph.call_units import Mode
+from graph.calls import check_web_calls, joint_and_several, several_pro_rata, web_calls
+from tests.oracles.registry import (
+    Case,
+    Malformed,
+    by_node,
+    in_whole_units,
+    method,
+    node,
+    number,
+    rows,
+)
 
 Table = dict[Hashable, Fraction]
 Pledges = list[tuple[Hashable, Hashable, Fraction]]
@@ -56,10 +66,36 @@ def _compare_triples(
         case.compare(key, got.get((g, i), 0), f"{what}[{g},{i}]", table.get((g, i), 0))
 
 
+def _in_units(case: Case, mode: Mode, shortfall: Mapping[Hashable, Any]) -> None:
+    """The same web paid in whole units, as small as fit: it must come out almost the same."""
+    debts, means, pledges = _read(case)
+    amounts = [*debts.values(), *means.values(), *(q for _, _, q in pledges)]
+    unit = in_whole_units(amounts)
+    scale = 10**9 * unit
+    while sum(amounts) * scale >= 2**50 and scale > 1000 * unit:
+        scale //= 10
+    if sum(amounts) * scale >= 2**50:
+        return
+    done = web_calls(
+        {m: int(x * scale) for m, x in debts.items()},
+        {m: int(x * scale) for m, x in means.items()},
+        [(g, i, int(q * scale)) for g, i, q in pledges],
+        mode,
+    )
+    check_web_calls(done)
+    bound = 10 * (len(debts) + len(pledges))
+    for member, units in done.shortfall.items():
+        if abs(units - float(shortfall[member]) * scale) > bound + 1e-9 * scale:
+            case.differences.append(
+                f"in units of 1/{scale}: {member} is short of {units}, not {shortfall[member]}"
+            )
+
+
 @method("guarantee_call.several_pro_rata")
 def several(case: Case) -> None:
     debts, means, pledges = _read(case)
     done = several_pro_rata(debts, means, pledges)
+    _in_units(case, "several", done.shortfall)
     _per_member(case, "shortfall", done.shortfall)
     key = "shortfall_fractions"
     if case.wants(key):
@@ -89,6 +125,7 @@ def several(case: Case) -> None:
 def joint(case: Case) -> None:
     debts, means, pledges = _read(case)
     done = joint_and_several(debts, means, pledges)
+    _in_units(case, "joint_and_several", done.own_shortfall)
     _per_member(case, "own_shortfall", done.own_shortfall)
     _per_member(case, "covered_by_guarantors", done.covered)
     _per_member(case, "lender_loss_by_borrower", done.loss)

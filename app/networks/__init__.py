@@ -1,0 +1,1 @@
+"""Network files of communities, on the command line and where limits are read."""

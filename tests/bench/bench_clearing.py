@@ -1,9 +1,9 @@
 """Clearing after one loss and after a thousand, DebtRank, and calls over a web of pledges.
 
-Times are of the processor: everything here runs on one core. The peer is the same iteration as a sparse product in SciPy, stopped at the same nearness. In calm
-times members have 0.9 to 2.5 times the outside assets that they need, and a shock moves a payment
-or two; in strained times 0.5 to 1.5 times, a third of all default before any shock, and one loss
-runs down chains of them.
+Times are of the processor: everything here runs on one core. The peer is the same iteration as a
+sparse product in SciPy, stopped at the same nearness. In calm times members have 0.9 to 2.5 times
+the outside assets that they need, and a shock moves a payment or two; in strained times 0.5 to 1.5
+times, a third of all default before any shock, and one loss runs down chains of them.
 """
 
 import os

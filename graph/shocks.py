@@ -14,6 +14,10 @@ from graph.clearing import Clearing, Liabilities, clearing_vector
 from graph.debts import Amounts, Debts, Floats, Number, debts_of
 from graph.errors import BadParameter, NoConvergence
 
+# A shock that passes on more debts than this, and a 64th of those of all in default, is cheaper
+# side by side with others.
+_LOCAL = 1_000
+
 Shock: TypeAlias = Hashable | Mapping[Hashable, Number]
 
 
@@ -152,8 +156,7 @@ def clear_shocks(
         debts.start, debts.creditor, debts.owed, debts.share, baseline.pay, baseline.round_of
     )
     failed = baseline.round_of > 0
-    # Some thousandths of the debts of those in default; beyond, shocks are cheaper side by side.
-    budget = 1_000 + int(np.diff(debts.start)[failed].sum()) // 64
+    budget = _LOCAL + int(np.diff(debts.start)[failed].sum()) // 64
     row, changed, changed_pay, unpaid, fresh, lost = kernel.shocked(
         debts.start,
         debts.creditor,
@@ -204,7 +207,9 @@ def clear_shocks(
             least,
         )
         if stuck >= 0:
-            raise NoConvergence(f"payments still fell after {max_passes} passes in shock {stuck}")
+            raise NoConvergence(
+                f"payments still fell after {max_passes} passes: shock {stuck}, or beside it"
+            )
         unpaid[wide], fresh[wide], lost[wide] = more, new, gone
         pieces.append((np.diff(listed), wide, who, what))
     row, changed, changed_pay = _joined(fresh.size, pieces)

@@ -31,7 +31,7 @@ def build(on: datetime | None, reference: str | None, from_rows: bool, as_json: 
     query = select(Community.id, Community.reference).order_by(Community.id)
     if reference is not None:
         query = query.where(Community.reference == reference)
-    found = {id_: name for id_, name in session.execute(query)}
+    found = {row.id: row.reference for row in session.execute(query)}
     session.rollback()
     if not found:
         raise click.ClickException(f"There is no community {reference!r}.")

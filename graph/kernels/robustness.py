@@ -171,19 +171,36 @@ def weak_points(
 
 @compiled
 def settled(
-    start: Ints, other: Places, weight: Ints, size: Ints, cluster: Places, most: int, rounds: int
+    start: Ints,
+    other: Places,
+    weight: Ints,
+    size: Ints,
+    cluster: Places,
+    most: int,
+    rounds: int,
+    chance: bool,
 ) -> Places:
     """Clusters after nodes, in order, moved to the cluster they are tied to most.
 
     Ties are written both ways. A node stays where nothing is better and moves only where there is
-    room; of equals the cluster with the lowest number takes it.
+    room; of equals the cluster with the lowest number takes it. With `chance`, what two would be
+    tied by their numbers of ties alone is taken off, so that hubs do not draw everybody.
     """
     n = size.size
     now = cluster.copy()
     load = np.zeros(n, np.int64)
+    degree = np.zeros(n, np.int64)
+    drawn = np.zeros(n, np.int64)
+    total = np.int64(0)
     for v in range(n):
         load[now[v]] += size[v]
+        for e in range(start[v], start[v + 1]):
+            degree[v] += weight[e]
+        total += degree[v]
+        drawn[now[v]] += degree[v]
     tied = np.zeros(n, np.int64)
+    # Scores are whole numbers: ties times `scale`, less what chance would give times the same.
+    scale = total if chance else np.int64(1)
     for _ in range(rounds):
         moved = False
         for v in range(n):
@@ -191,21 +208,24 @@ def settled(
                 if other[e] != v:
                     tied[now[other[e]]] += weight[e]
             own = now[v]
+            mine = degree[v] if chance else np.int64(0)
             best = own
-            most_tied = tied[own]
+            most_tied = scale * tied[own] - mine * (drawn[own] - degree[v])
             for e in range(start[v], start[v + 1]):
                 c = now[other[e]]
-                w = tied[c]
-                if w < most_tied or c == own or load[c] + size[v] > most:
+                if c == own or load[c] + size[v] > most:
                     continue
-                if w > most_tied or (best != own and c < best):
+                score = scale * tied[c] - mine * drawn[c]
+                if score > most_tied or (score == most_tied and best != own and c < best):
                     best = c
-                    most_tied = w
+                    most_tied = score
             for e in range(start[v], start[v + 1]):
                 tied[now[other[e]]] = 0
             if best != own:
                 load[own] -= size[v]
                 load[best] += size[v]
+                drawn[own] -= degree[v]
+                drawn[best] += degree[v]
                 now[v] = best
                 moved = True
         if not moved:

@@ -85,35 +85,40 @@ def strong(start: Ints, head: Places, n: int) -> tuple[Places, int]:
 
 
 @compiled
-def weak(
-    out_start: Ints, out_head: Places, in_start: Ints, in_tail: Places, n: int
-) -> tuple[Places, int]:
-    """The weakly connected component of each place, numbered by lowest place; and how many."""
-    label = np.full(n, -1, np.int32)
-    queue = np.empty(n, np.int32)
+def weak(start: Ints, head: Places, n: int) -> tuple[Places, int]:
+    """The weakly connected component of each place, numbered by lowest place; and how many.
+
+    Each place points to a lower one of its component, or to itself if there is none.
+    """
+    up = np.arange(n).astype(np.int32)
+    for v in range(n):
+        top = up[v]
+        while up[top] != top:
+            top = up[top]
+        for e in range(start[v], start[v + 1]):
+            w = head[e]
+            above = up[w]
+            if above == top:
+                continue
+            while above != w:
+                # On the way up, every place learns who is above the one above it.
+                further = up[above]
+                up[w] = further
+                w = above
+                above = further
+            if w < top:
+                up[top] = w
+                top = w
+            else:
+                up[w] = top
+    label = np.empty(n, np.int32)
     count = 0
-    for first in range(n):
-        if label[first] >= 0:
-            continue
-        label[first] = count
-        queue[0] = first
-        read, written = 0, 1
-        while read < written:
-            v = queue[read]
-            read += 1
-            for e in range(out_start[v], out_start[v + 1]):
-                w = out_head[e]
-                if label[w] < 0:
-                    label[w] = count
-                    queue[written] = w
-                    written += 1
-            for e in range(in_start[v], in_start[v + 1]):
-                w = in_tail[e]
-                if label[w] < 0:
-                    label[w] = count
-                    queue[written] = w
-                    written += 1
-        count += 1
+    for v in range(n):
+        if up[v] == v:
+            label[v] = count
+            count += 1
+        else:
+            label[v] = label[up[v]]
     return label, count
 
 

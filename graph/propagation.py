@@ -311,6 +311,9 @@ def two_block_trust(
     O(n + m) a round, some tens of rounds, each going half way. The model is the degree-corrected
     block model in mean field; degree correction keeps people of few ties from being a block.
 
+    How many are turned away at first need not be right: half of a crowd or one and a half times
+    as many lead to about the same blocks where the crowd is plain to see.
+
     It finds a crowd that holds together and is joined to the rest by fewer ties than it has
     inside. Where invented members have as many ties outside as inside, or where no crowd is, what
     is turned away is the corner of the network that the seeds know least: a reason to look, not

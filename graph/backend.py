@@ -376,7 +376,7 @@ def _strong(graph: ArrayGraph) -> tuple[Places, int]:
 def _weak(graph: ArrayGraph) -> tuple[Places, int]:
     from graph.kernels import structure
 
-    return structure.weak(*graph.sides)
+    return structure.weak(graph.start, graph.head, len(graph))
 
 
 def _weak_points(graph: ArrayGraph) -> tuple[NDArray[np.bool_], Places, Places]:

@@ -118,18 +118,18 @@ def test_large_circles_even_ones_and_those_with_a_narrow_gap():
         assert leverage_radius(ring, np.full(size, 2.0)).value == pytest.approx(1.5)
     # Two close-knit halves with one bridge each way: the second eigenvalue is nearly the first.
     rng = np.random.default_rng(2)
-    debts = np.zeros((1200, 1200))
-    for half in (slice(0, 600), slice(600, 1200)):
-        debts[half, half] = rng.random((600, 600)) < 0.02
-    debts[0, 600] = debts[600, 0] = 1
+    debts = np.zeros((160, 160))
+    for half in (slice(0, 80), slice(80, 160)):
+        debts[half, half] = rng.random((80, 80)) < 0.1
+    debts[0, 80] = debts[80, 0] = 1
     np.fill_diagonal(debts, 0)
     sparse = csr_array(debts)
-    radius = leverage_radius(sparse, np.ones(1200))
-    check_radius(sparse, np.ones(1200), radius)
-    assert leverage_radius(sparse, np.ones(1200)) == radius
+    radius = leverage_radius(sparse, np.ones(160))
+    check_radius(sparse, np.ones(160), radius)
+    assert leverage_radius(sparse, np.ones(160)) == radius
     wanted = np.abs(np.linalg.eigvals(debts)).max()
     assert radius.lower * (1 - 1e-9) <= wanted <= radius.upper * (1 + 1e-9)
-    assert radius.upper - radius.lower <= 1e-6
+    assert radius.upper - radius.lower <= 1e-8 * radius.upper
 
 
 def test_small_losses_grow_when_the_radius_is_above_one():

@@ -125,3 +125,10 @@ def test_what_takes_too_long_says_so(monkeypatch):
     near_ring = [[0, 999, 1], [1000, 0, 0], [0, 0, 0]]
     with pytest.raises(NoConvergence, match="shock 0, or beside it"):
         clear_shocks(near_ring, [1, 0, 0], [{}, 0], max_passes=3)
+
+
+def test_rounding_makes_nobody_short_who_owes_nothing(how):
+    # What 1 gets falls in thirteenths and twelfths to nothing; a remainder below it is not a debt.
+    web = [[0] * 6, [0] * 6, [12, 13, 0, 0, 0, 0], [0, 0, 2, 0, 0, 0], [0, 0, 3, 12, 0, 0]]
+    batch = agree([*web, [0, 0, 1, 0, 0, 0]], [0, 0, 0, 0, 0, 14], [5], 0.9, 1)
+    assert batch.defaulted(0) == (5,)

@@ -42,7 +42,7 @@ _lines = table_of(AccrualLine)
 class Accrued:
     """What was booked on a stretch of loans: how many it has, how many moved, amounts."""
 
-    last_id: int | None  # None: no loan was left
+    last_id: int | None  # None: no loan is left behind them
     looked_at: int
     lines: int
     earned_minor: dict[str, int]  # by currency
@@ -59,7 +59,6 @@ def accrue(
     Raises DayClosed when the day takes no more postings.
     """
     p = _positions.c
-    lock_book(session, community_id)
     stretch = (
         select(p.loan_id)
         .where(p.community_id == community_id, p.loan_id > after_id)
@@ -72,6 +71,7 @@ def accrue(
     ).one()
     if last_id is None:
         return Accrued(None, 0, 0, {}, {})
+    lock_book(session, community_id)
     here = and_(p.community_id == community_id, p.loan_id > after_id, p.loan_id <= last_id)
     roll(session, here, on=on)
     lines, amounts = 0, {EARNED: dict[str, int](), TAKEN_BACK: dict[str, int]()}
@@ -110,7 +110,10 @@ def accrue(
         session.connection().execute(
             delete(_positions).where(here, ~p.is_live, p.receivable_minor == literal_column("0"))
         )
-    return Accrued(last_id, looked_at, lines, amounts[EARNED], amounts[TAKEN_BACK])
+    is_last = looked_at < limit
+    return Accrued(
+        None if is_last else last_id, looked_at, lines, amounts[EARNED], amounts[TAKEN_BACK]
+    )
 
 
 def _sums(

@@ -204,15 +204,15 @@ def at_or_below(community: Community) -> ColumnElement[bool]:
     return Loan.community_id.in_(inside)
 
 
-def unrecovered() -> ColumnElement[bool]:
+def unrecovered(loan: type[Loan] = Loan) -> ColumnElement[bool]:
     """A loan that was written off and of which something is still owed."""
     recovered: ScalarSelect[int] = (
         select(func.coalesce(func.sum(Repayment.recovered_minor), 0))
-        .where(Repayment.loan_id == Loan.id, CAME)
-        .correlate(Loan)
+        .where(Repayment.loan_id == loan.id, CAME)
+        .correlate(loan)
         .scalar_subquery()
     )
-    return and_(Loan.status == LoanStatus.WRITTEN_OFF, Loan.written_off_minor > recovered)
+    return and_(loan.status == LoanStatus.WRITTEN_OFF, loan.written_off_minor > recovered)
 
 
 def month_of(day: SQLColumnExpression[Any]) -> ColumnElement[str]:

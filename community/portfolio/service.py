@@ -6,12 +6,14 @@ may run any number of times on a day and then change nothing. What is decided is
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import (
+    CTE,
+    BigInteger,
     ColumnElement,
     Date,
     Row,
@@ -19,14 +21,19 @@ from sqlalchemy import (
     Subquery,
     and_,
     bindparam,
+    exists,
     func,
     insert,
+    literal,
+    literal_column,
     or_,
     select,
+    true,
     type_coerce,
+    union,
     update,
 )
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from community.bulk import KEYS_AT_ONCE, insert_columns, table_of, update_all
 from community.communities import queries as communities
@@ -141,11 +148,12 @@ def classify_loans(
     ]
     changed = [item for item in decided if item.ruling.tier is not item.before]
     written = _write(session, community_id, decided, on)
+    new = _enter_new(session, community_id, on, loan_ids, rules)
     _record(session, community, changed, charter, on, now)
     worsened = sum(is_worse(item.ruling.tier, item.before) for item in changed)
     return Classified(
-        looked_at=len(decided),
-        written=written,
+        looked_at=len(decided) + new,
+        written=written + new,
         improved=len(changed) - worsened,
         worsened=worsened,
         into=Counter(item.ruling.tier for item in changed),
@@ -163,14 +171,12 @@ def follow_classes(session: Session, *, community_id: int, on: date, loan_ids: r
         return 0
     stopped = non_accrual_loan_ids(community_id, read_rules(charter.rules))
     p = LoanPosition
-    mine = (
-        p.community_id == community_id,
-        p.loan_id >= loan_ids.start,
-        p.loan_id < loan_ids.stop,
-    )
+    mine = (p.community_id == community_id, p.is_live, _within(p.loan_id, loan_ids))
+    to_stop = p.loan_id.in_(stopped.where(LoanClass.left_on.is_(None))) & p.accrues
+    to_resume = p.loan_id.not_in(stopped) & ~p.accrues
     changed = 0
-    for accrues, condition in ((False, p.loan_id.in_(stopped)), (True, p.loan_id.not_in(stopped))):
-        ids = session.scalars(select(p.loan_id).where(*mine, condition, p.accrues != accrues)).all()
+    for accrues, condition in ((False, to_stop), (True, to_resume)):
+        ids = session.scalars(select(p.loan_id).where(*mine, condition)).all()
         if ids:
             changed += set_accrual(
                 session, community_id=community_id, loan_ids=ids, accrues=accrues
@@ -233,28 +239,14 @@ def _to_decide(
     A normal loan with nothing late, which is most of them, is never read.
     """
     here = Loan.community_id == community_id
-    span: list[ColumnElement[bool]] = [here]
-    late = overdue_since(on, here)
-    if loan_ids is not None:
-        first, last = loan_ids.start, loan_ids.stop - 1
-        span.append(Loan.id.between(first, last))
-        # Said of the positions too, so that only theirs are read.
-        late = overdue_since(on, *span, LoanPosition.loan_id.between(first, last))
-    unsettled = or_(
-        LoanClass.loan_id.is_(None),
-        LoanClass.risk_class != RiskClass.NORMAL,
-        LoanClass.left_on.is_not(None),
-        LoanClass.overdue_since_on.is_not(None),
-        late.c.since_on.is_not(None),
-        and_(IS_RESTRUCTURED, LoanClass.clean_since_on.is_(None)),
-    )
-    leaving = and_(
-        Loan.status.not_in(LIVE), LoanClass.loan_id.is_not(None), LoanClass.left_on.is_(None)
-    )
-    query = _facts(late).where(*span, or_(and_(IS_LIVE, unsettled), leaving))
+    found = _on_which_to_decide(community_id, on, loan_ids, rules)
+    late = overdue_since(on, here, LoanPosition.loan_id.in_(select(found.c.loan_id)))
+    leaving = and_(LoanClass.loan_id.is_not(None), LoanClass.left_on.is_(None))
+    query = _facts(late).where(here, Loan.id.in_(select(found.c.loan_id)), or_(IS_LIVE, leaving))
     rows = {row.loan_id: row for row in session.execute(query)}
     if rules.worst_loan_per_member:
-        borrowers = sorted(_in_trouble(session, here, rows.values()))
+        # One loan of a member may decide on another.
+        borrowers = sorted({row.borrower_id for row in rows.values()})
         for start in range(0, len(borrowers), KEYS_AT_ONCE):
             theirs = and_(here, Loan.borrower_id.in_(borrowers[start : start + KEYS_AT_ONCE]))
             query = _facts(overdue_since(on, theirs)).where(theirs, or_(IS_LIVE, unrecovered()))
@@ -262,26 +254,113 @@ def _to_decide(
     return [rows[loan_id] for loan_id in sorted(rows)]
 
 
-def _in_trouble(
-    session: Session, here: ColumnElement[bool], rows: Collection[Row[Any]]
-) -> set[int]:
-    """Members of whom one loan may decide on another.
+def _on_which_to_decide(
+    community_id: int, on: date, loan_ids: range | None, rules: CharterRules
+) -> CTE:
+    """The ids of loans on which there is something to decide, each by the index that leads to it.
 
-    A new loan with nothing late decides on nobody: if another of its member's does on it, that one
-    is read in its own range and brings it along. Only one that was written off is not read again.
+    Loans as such are wide, and most of them are normal with nothing late: they are not read.
     """
-    borrowers = {row.borrower_id for row in rows if not _is_plainly_new(row)}
-    written_off = session.scalars(select(Loan.borrower_id).where(here, unrecovered()))
-    return borrowers | (set(written_off) & {row.borrower_id for row in rows})
+    p, c = LoanPosition, LoanClass
+    out = (p.community_id == community_id, p.is_live, _within(p.loan_id, loan_ids))
+    held = (c.community_id == community_id, c.left_on.is_(None), _within(c.loan_id, loan_ids))
+    below_normal = tuple(tier for tier in RiskClass if tier is not RiskClass.NORMAL)
+    return union(
+        select(c.loan_id).where(*held, c.risk_class.in_(below_normal)),
+        select(c.loan_id).where(*held, c.overdue_since_on.is_not(None)),
+        select(p.loan_id).where(*out, p.oldest_due_on < on),
+        # Restructured since it was looked at last.
+        select(c.loan_id)
+        .join(Loan, Loan.id == c.loan_id)
+        .where(*held, Loan.community_id == community_id, IS_RESTRUCTURED)
+        .where(c.clean_since_on.is_(None)),
+        # New, or back after it had left.
+        select(p.loan_id)
+        .join(Loan, Loan.id == p.loan_id)
+        .where(*out, _is_not_held(community_id), ~_enters_as_normal(community_id, on, rules)),
+        # Leaving.
+        select(c.loan_id).where(
+            *held,
+            ~exists().where(p.loan_id == c.loan_id, p.community_id == community_id, p.is_live),
+        ),
+    ).cte("found")
 
 
-def _is_plainly_new(row: Row[Any]) -> bool:
-    return (
-        row.as_of_on is None
-        and row.overdue_since_on is None
-        and row.status is LoanStatus.CURRENT
-        and not row.is_restructured
+def _is_not_held(community_id: int) -> ColumnElement[bool]:
+    """A position of which there is no class, but for one that it left with."""
+    c = LoanClass
+    held = exists().where(
+        c.loan_id == LoanPosition.loan_id, c.community_id == community_id, c.left_on.is_(None)
     )
+    return ~held
+
+
+def _enters_as_normal(community_id: int, on: date, rules: CharterRules) -> ColumnElement[bool]:
+    """Whether a loan without a class, with its position, is plainly normal: nothing to decide.
+
+    Another loan of its member's is on its side decided on with all of theirs; only one that was
+    written off is not looked at any more.
+    """
+    due_on = LoanPosition.oldest_due_on
+    plain = [
+        Loan.status == LoanStatus.CURRENT,
+        ~IS_RESTRUCTURED,
+        or_(due_on.is_(None), due_on >= on),
+        ~exists().where(LoanClass.loan_id == LoanPosition.loan_id),
+    ]
+    if rules.worst_loan_per_member:
+        other = aliased(Loan)
+        plain.append(
+            ~exists().where(
+                other.borrower_id == Loan.borrower_id,
+                other.community_id == community_id,
+                unrecovered(other),
+            )
+        )
+    return and_(*plain)
+
+
+def _enter_new(
+    session: Session,
+    community_id: int,
+    on: date,
+    loan_ids: range | None,
+    rules: CharterRules,
+) -> int:
+    """New loans that are plainly normal enter in one statement; returns how many."""
+    p = LoanPosition
+    normal = literal(RiskClass.NORMAL, _classes.c.risk_class.type)
+    rows = (
+        select(
+            p.loan_id,
+            literal(community_id),
+            normal,
+            normal,
+            Loan.disbursed_on,
+            literal(0),
+            literal(on),
+        )
+        .join(Loan, Loan.id == p.loan_id)
+        .where(
+            p.community_id == community_id,
+            p.is_live,
+            _within(p.loan_id, loan_ids),
+            _is_not_held(community_id),
+            _enters_as_normal(community_id, on, rules),
+        )
+        .order_by(p.loan_id)
+    )
+    columns = ["loan_id", "community_id", "own_class", "risk_class", "since_on"]
+    entered = session.connection().execute(
+        insert(_classes).from_select([*columns, "provision_minor", "as_of_on"], rows),
+        # Else it is only kept of updates and deletes.
+        execution_options={"preserve_rowcount": True},
+    )
+    return entered.rowcount
+
+
+def _within(loan_id: InstrumentedAttribute[int], loan_ids: range | None) -> ColumnElement[bool]:
+    return true() if loan_ids is None else loan_id.between(loan_ids.start, loan_ids.stop - 1)
 
 
 def _facts(late: Subquery) -> Select[*tuple[Any, ...]]:
@@ -452,30 +531,45 @@ def _record(
 def _to_provide(
     community_id: int, loan_ids: range | None, rules: CharterRules
 ) -> Select[*tuple[Any, ...]]:
-    """Loans of which what is set aside differs from what should be, locked."""
-    after = provision_expression(
-        Loan.outstanding_minor, bps_expression(LoanClass.risk_class, rules)
+    """Loans of which what is set aside differs from what should be, locked.
+
+    Their positions say what is out, and of which product they are; of those that are gone nothing
+    is out. Loans as such are not read.
+    """
+    c, p = LoanClass, LoanPosition
+    outstanding = func.coalesce(p.outstanding_minor, literal_column("0", BigInteger))
+    after = provision_expression(outstanding, bps_expression(c.risk_class, rules))
+    product_id = func.coalesce(
+        p.product_id,
+        select(ProductVersion.product_id)
+        .join(Loan, Loan.product_version_id == ProductVersion.id)
+        .where(Loan.id == c.loan_id)
+        .scalar_subquery(),
     )
-    query = (
+    still_out = c.left_on.is_(None)
+    to_release = and_(c.left_on.is_not(None), c.provision_minor != literal_column("0"))
+    return (
         select(
-            LoanClass.loan_id,
-            LoanClass.risk_class,
-            Loan.outstanding_minor,
-            LoanClass.provision_minor.label("before_minor"),
+            c.loan_id,
+            c.risk_class,
+            outstanding.label("outstanding_minor"),
+            c.provision_minor.label("before_minor"),
             after.label("after_minor"),
             Product.public_id.label("product"),
         )
-        .join(Loan, Loan.id == LoanClass.loan_id)
-        .join(ProductVersion, ProductVersion.id == Loan.product_version_id)
-        .join(Product, Product.id == ProductVersion.product_id)
-        .where(LoanClass.community_id == community_id, after != LoanClass.provision_minor)
-        .order_by(LoanClass.loan_id)
+        .select_from(c)
+        .outerjoin(p, p.loan_id == c.loan_id)
+        .join(Product, Product.id == product_id)
+        .where(
+            c.community_id == community_id,
+            or_(still_out, to_release),
+            after != c.provision_minor,
+            _within(c.loan_id, loan_ids),
+        )
+        .order_by(c.loan_id)
         # A classification holds these rows while it waits for the book: so they come first.
-        .with_for_update(of=LoanClass)
+        .with_for_update(of=c)
     )
-    if loan_ids is not None:
-        query = query.where(LoanClass.loan_id.between(loan_ids.start, loan_ids.stop - 1))
-    return query
 
 
 def _detail(session: Session, entry_id: int, rows: Sequence[Row[Any]]) -> None:

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from community.businessday.errors import DayPassed, DayTakenOver, DayUnderWay
 from community.businessday.models import DayRun, DayState, DayStep
 from community.businessday.steps import CLOSE, STEPS, Task
+from community.communities import queries as communities
 from community.ledger.models import Book
 from community.locks import holds_locks
 
@@ -119,6 +120,8 @@ def work_on(
     another's now.
     """
     _renew(session, turn, worker, now)
+    # Held, so that what the steps ask of it again and again is in the session.
+    community = communities.get_community_by_id(session, turn.community_id)
     steps = [step for step in STEPS if not (keep_open and step.name == CLOSE)]
     rows = {
         row.name: row
@@ -140,7 +143,7 @@ def work_on(
         if holds_locks(session) and not step.locks_book_only:
             break
         started = time.perf_counter()
-        portion = step.work(session, Task(turn.community_id, turn.on, now, row.after_id, limit))
+        portion = step.work(session, Task(community.id, turn.on, now, row.after_id, limit))
         row.counts = add_counts(row.counts, portion.counts)
         row.is_done = portion.last_id is None
         row.after_id = portion.last_id or row.after_id

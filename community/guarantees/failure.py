@@ -117,7 +117,8 @@ def loans_to_advance(
     calls = select(Call.id).where(Call.loan_id == Loan.id)
     ripe = calls.where(Call.status == CallStatus.OPEN)
     pledge_only = Loan.terms["product"]["liability_mode"].as_string() == LiabilityMode.PLEDGE_ONLY
-    to_press = (Loan.status == LoanStatus.CALLED) & (
+    here = Loan.community_id == community_id
+    to_press = (here & (Loan.status == LoanStatus.CALLED)) & (
         ~calls.where(Call.status.in_(PENDING)).exists()
         | ripe.where(Call.deadline_on < on).exists()
         | (pledge_only & ripe.exists())
@@ -129,12 +130,7 @@ def loans_to_advance(
     ].as_string().is_not(None)
     to_grow = Loan.status.in_([LoanStatus.OVERDUE, LoanStatus.CALLED]) & (due < on) & grows
     # Repaid before its last tranche went out: it ends when no tranche is to come any more.
-    repaid = (
-        Loan.status.in_(states.ON_PLAN)
-        & (Loan.outstanding_minor == 0)
-        & (Loan.community_id == community_id)
-        & PART_PAID_OUT
-    )
+    repaid = here & PART_PAID_OUT & Loan.status.in_(states.ON_PLAN) & (Loan.outstanding_minor == 0)
     # One question each, so that each has an index that leads to its few loans.
     questions = [
         select(LoanPosition.loan_id)

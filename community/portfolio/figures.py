@@ -82,18 +82,14 @@ def falls_due(accelerated_on: SQLColumnExpression[date | None]) -> ColumnElement
     return day
 
 
-def overdue_since(on: date, *conditions: ColumnElement[bool]) -> Subquery:
-    """Loans with something unpaid that fell due before the day, and since when, as they are now.
+def overdue_since(on: date) -> ColumnElement[date | None]:
+    """Since when a loan, joined with its position, owes something that fell due before the day.
 
-    Their positions know: no instalment is read, however many loans there are.
+    The position knows: no instalment is read, however many loans there are.
     """
     day = LoanPosition.oldest_due_on
-    return (
-        select(LoanPosition.loan_id, day.label("since_on"))
-        .join(Loan, Loan.id == LoanPosition.loan_id)
-        .where(IS_LIVE, day < on, *conditions)
-        .subquery("overdue")
-    )
+    since: ColumnElement[date | None] = case((and_(IS_LIVE, day < on), day))
+    return since
 
 
 def paid_until(on: date, *conditions: ColumnElement[bool]) -> CTE:

@@ -12,30 +12,26 @@ from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import (
-    CTE,
     BigInteger,
     ColumnElement,
-    Date,
     Row,
     Select,
-    Subquery,
     and_,
     bindparam,
+    except_,
     exists,
     func,
     insert,
-    literal,
     literal_column,
     or_,
     select,
     true,
-    type_coerce,
-    union,
+    union_all,
     update,
 )
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
-from community.bulk import KEYS_AT_ONCE, insert_columns, table_of, update_all
+from community.bulk import insert_columns, select_by, table_of, update_all
 from community.communities import queries as communities
 from community.communities.charter import CharterRules, RiskClass, read_rules
 from community.communities.models import Charter, Community
@@ -140,7 +136,7 @@ def classify_loans(
         return Classified()  # nothing can have been lent
     rules = read_rules(charter.rules)
     community = communities.get_community_by_id(session, community_id)
-    rows = _to_decide(session, community_id, on, loan_ids, rules)
+    rows, normal = _to_decide(session, community_id, on, loan_ids, rules)
     decided = [
         item
         for item in _decide(rows, _missed(session, community, rows, rules, on), rules, on)
@@ -148,12 +144,12 @@ def classify_loans(
     ]
     changed = [item for item in decided if item.ruling.tier is not item.before]
     written = _write(session, community_id, decided, on)
-    new = _enter_new(session, community_id, on, loan_ids, rules)
+    _enter(session, community_id, normal, on)
     _record(session, community, changed, charter, on, now)
     worsened = sum(is_worse(item.ruling.tier, item.before) for item in changed)
     return Classified(
-        looked_at=len(decided) + new,
-        written=written + new,
+        looked_at=len(decided) + len(normal),
+        written=written + len(normal),
         improved=len(changed) - worsened,
         worsened=worsened,
         into=Counter(item.ruling.tier for item in changed),
@@ -233,137 +229,98 @@ def _to_decide(
     on: date,
     loan_ids: range | None,
     rules: CharterRules,
-) -> list[Row[Any]]:
-    """Loans on which there is something to decide, and the other loans of their members.
+) -> tuple[list[Row[Any]], dict[int, date]]:
+    """Loans on which there is something to decide, with the other loans of their members.
 
-    A normal loan with nothing late, which is most of them, is never read.
+    Beside them new ones that are plainly normal, with the day on which they were paid out. A
+    normal loan with nothing late, which is most of them, is never read.
     """
     here = Loan.community_id == community_id
-    found = _on_which_to_decide(community_id, on, loan_ids, rules)
-    late = overdue_since(on, here, LoanPosition.loan_id.in_(select(found.c.loan_id)))
+    known, new = _looked_for(session, community_id, on, loan_ids)
+    normal = _plainly_normal(session, community_id, on, new, rules)
+    rows: dict[int, Row[Any]] = {}
+    found = (known | new) - normal.keys()
     leaving = and_(LoanClass.loan_id.is_not(None), LoanClass.left_on.is_(None))
-    query = _facts(late).where(here, Loan.id.in_(select(found.c.loan_id)), or_(IS_LIVE, leaving))
-    rows = {row.loan_id: row for row in session.execute(query)}
+    query = _facts(on).where(here, or_(IS_LIVE, leaving))
+    rows = {row.loan_id: row for row in select_by(session, query, Loan.id, found)}
     if rules.worst_loan_per_member:
         # One loan of a member may decide on another.
-        borrowers = sorted({row.borrower_id for row in rows.values()})
-        for start in range(0, len(borrowers), KEYS_AT_ONCE):
-            theirs = and_(here, Loan.borrower_id.in_(borrowers[start : start + KEYS_AT_ONCE]))
-            query = _facts(overdue_since(on, theirs)).where(theirs, or_(IS_LIVE, unrecovered()))
-            rows = {row.loan_id: row for row in session.execute(query)} | rows
-    return [rows[loan_id] for loan_id in sorted(rows)]
+        borrowers = {row.borrower_id for row in rows.values()}
+        query = _facts(on).where(here, or_(IS_LIVE, unrecovered()))
+        theirs = select_by(session, query, Loan.borrower_id, borrowers)
+        rows = {row.loan_id: row for row in theirs} | rows
+    for loan_id in rows:
+        normal.pop(loan_id, None)
+    return [rows[loan_id] for loan_id in sorted(rows)], normal
 
 
-def _on_which_to_decide(
-    community_id: int, on: date, loan_ids: range | None, rules: CharterRules
-) -> CTE:
-    """The ids of loans on which there is something to decide, each by the index that leads to it.
+def _looked_for(
+    session: Session, community_id: int, on: date, loan_ids: range | None
+) -> tuple[set[int], set[int]]:
+    """The ids of loans whose class may be another one now, and of those that have none.
 
-    Loans as such are wide, and most of them are normal with nothing late: they are not read.
+    By narrow rows and the indexes that lead to few of them; loans as such are wide.
     """
     p, c = LoanPosition, LoanClass
-    out = (p.community_id == community_id, p.is_live, _within(p.loan_id, loan_ids))
+    out = (p.community_id == community_id, _within(p.loan_id, loan_ids))
     held = (c.community_id == community_id, c.left_on.is_(None), _within(c.loan_id, loan_ids))
-    below_normal = tuple(tier for tier in RiskClass if tier is not RiskClass.NORMAL)
-    return union(
+    below_normal = [tier for tier in RiskClass if tier is not RiskClass.NORMAL]
+    live_ids = select(p.loan_id).where(*out, p.is_live).cte("live")
+    held_ids = select(c.loan_id).where(*held).cte("held")
+    questions = [
         select(c.loan_id).where(*held, c.risk_class.in_(below_normal)),
         select(c.loan_id).where(*held, c.overdue_since_on.is_not(None)),
-        select(p.loan_id).where(*out, p.oldest_due_on < on),
+        select(p.loan_id).where(*out, p.is_live, p.oldest_due_on < on),
         # Restructured since it was looked at last.
         select(c.loan_id)
         .join(Loan, Loan.id == c.loan_id)
         .where(*held, Loan.community_id == community_id, IS_RESTRUCTURED)
         .where(c.clean_since_on.is_(None)),
-        # New, or back after it had left.
-        select(p.loan_id)
-        .join(Loan, Loan.id == p.loan_id)
-        .where(*out, _is_not_held(community_id), ~_enters_as_normal(community_id, on, rules)),
         # Leaving.
-        select(c.loan_id).where(
-            *held,
-            ~exists().where(p.loan_id == c.loan_id, p.community_id == community_id, p.is_live),
-        ),
-    ).cte("found")
+        select(except_(select(held_ids.c.loan_id), select(live_ids.c.loan_id)).subquery()),
+    ]
+    known = set(session.scalars(union_all(*questions)))
+    # New, or back after it had left.
+    new = except_(select(live_ids.c.loan_id), select(held_ids.c.loan_id))
+    return known, set(session.scalars(new))
 
 
-def _is_not_held(community_id: int) -> ColumnElement[bool]:
-    """A position of which there is no class, but for one that it left with."""
-    c = LoanClass
-    held = exists().where(
-        c.loan_id == LoanPosition.loan_id, c.community_id == community_id, c.left_on.is_(None)
-    )
-    return ~held
+def _plainly_normal(
+    session: Session, community_id: int, on: date, new: set[int], rules: CharterRules
+) -> dict[int, date]:
+    """Of loans without a class those that were paid out and no more, and on which day.
 
-
-def _enters_as_normal(community_id: int, on: date, rules: CharterRules) -> ColumnElement[bool]:
-    """Whether a loan without a class, with its position, is plainly normal: nothing to decide.
-
-    Another loan of its member's is on its side decided on with all of theirs; only one that was
-    written off is not looked at any more.
+    Another loan of their member's is on its side decided on with all of theirs; only one that was
+    written off is not looked at any more, so it counts here.
     """
     due_on = LoanPosition.oldest_due_on
-    plain = [
-        Loan.status == LoanStatus.CURRENT,
-        ~IS_RESTRUCTURED,
-        or_(due_on.is_(None), due_on >= on),
-        ~exists().where(LoanClass.loan_id == LoanPosition.loan_id),
-    ]
+    query = (
+        select(Loan.id, Loan.disbursed_on)
+        .join(LoanPosition, LoanPosition.loan_id == Loan.id)
+        .where(
+            Loan.status == LoanStatus.CURRENT,
+            ~IS_RESTRUCTURED,
+            or_(due_on.is_(None), due_on >= on),
+            ~exists().where(LoanClass.loan_id == Loan.id),
+        )
+    )
     if rules.worst_loan_per_member:
         other = aliased(Loan)
-        plain.append(
+        query = query.where(
             ~exists().where(
                 other.borrower_id == Loan.borrower_id,
                 other.community_id == community_id,
                 unrecovered(other),
             )
         )
-    return and_(*plain)
-
-
-def _enter_new(
-    session: Session,
-    community_id: int,
-    on: date,
-    loan_ids: range | None,
-    rules: CharterRules,
-) -> int:
-    """New loans that are plainly normal enter in one statement; returns how many."""
-    p = LoanPosition
-    normal = literal(RiskClass.NORMAL, _classes.c.risk_class.type)
-    rows = (
-        select(
-            p.loan_id,
-            literal(community_id),
-            normal,
-            normal,
-            Loan.disbursed_on,
-            literal(0),
-            literal(on),
-        )
-        .join(Loan, Loan.id == p.loan_id)
-        .where(
-            p.community_id == community_id,
-            p.is_live,
-            _within(p.loan_id, loan_ids),
-            _is_not_held(community_id),
-            _enters_as_normal(community_id, on, rules),
-        )
-        .order_by(p.loan_id)
-    )
-    columns = ["loan_id", "community_id", "own_class", "risk_class", "since_on"]
-    entered = session.connection().execute(
-        insert(_classes).from_select([*columns, "provision_minor", "as_of_on"], rows),
-        # Else it is only kept of updates and deletes.
-        execution_options={"preserve_rowcount": True},
-    )
-    return entered.rowcount
+    return dict(select_by(session, query, Loan.id, new))
 
 
 def _within(loan_id: InstrumentedAttribute[int], loan_ids: range | None) -> ColumnElement[bool]:
     return true() if loan_ids is None else loan_id.between(loan_ids.start, loan_ids.stop - 1)
 
 
-def _facts(late: Subquery) -> Select[*tuple[Any, ...]]:
+def _facts(on: date) -> Select[*tuple[Any, ...]]:
     """What is known of loans, with what was decided on them before."""
     return (
         select(
@@ -375,7 +332,7 @@ def _facts(late: Subquery) -> Select[*tuple[Any, ...]]:
             Loan.ended_on,
             Season.crop,
             IS_RESTRUCTURED.label("is_restructured"),
-            type_coerce(late.c.since_on, Date).label("overdue_since_on"),
+            overdue_since(on).label("overdue_since_on"),
             LoanClass.risk_class,
             LoanClass.own_class,
             LoanClass.since_on,
@@ -384,7 +341,7 @@ def _facts(late: Subquery) -> Select[*tuple[Any, ...]]:
             LoanClass.left_on,
             LoanClass.as_of_on,
         )
-        .outerjoin(late, late.c.loan_id == Loan.id)
+        .outerjoin(LoanPosition, LoanPosition.loan_id == Loan.id)
         .outerjoin(LoanClass, LoanClass.loan_id == Loan.id)
         .outerjoin(Season, Season.id == Loan.season_id)
     )
@@ -484,6 +441,25 @@ def _write(session: Session, community_id: int, decided: Sequence[_Decided], on:
     return len(new) + len(moved)
 
 
+def _enter(session: Session, community_id: int, normal: Mapping[int, date], on: date) -> None:
+    """New loans enter the portfolio as normal."""
+    if not normal:
+        return
+    count, tiers = len(normal), [RiskClass.NORMAL] * len(normal)
+    insert_columns(
+        session,
+        LoanClass,
+        {
+            "loan_id": list(normal),
+            "community_id": [community_id] * count,
+            "own_class": tiers,
+            "risk_class": tiers,
+            "since_on": list(normal.values()),
+            "as_of_on": [on] * count,
+        },
+    )
+
+
 def _record(
     session: Session,
     community: Community,
@@ -558,7 +534,8 @@ def _to_provide(
             Product.public_id.label("product"),
         )
         .select_from(c)
-        .outerjoin(p, p.loan_id == c.loan_id)
+        # Said of both, so that a community's rows of each are met without looking each one up.
+        .outerjoin(p, (p.loan_id == c.loan_id) & (p.community_id == community_id))
         .join(Product, Product.id == product_id)
         .where(
             c.community_id == community_id,

@@ -243,7 +243,7 @@ def _to_decide(
     leaving = and_(LoanClass.loan_id.is_not(None), LoanClass.left_on.is_(None))
     query = _facts(on).where(here, or_(IS_LIVE, leaving))
     rows = {row.loan_id: row for row in select_by(session, query, Loan.id, found)}
-    if rules.worst_loan_per_member:
+    if rows and rules.worst_loan_per_member:
         # One loan of a member may decide on another.
         borrowers = {row.borrower_id for row in rows.values()}
         query = _facts(on).where(here, or_(IS_LIVE, unrecovered()))
@@ -293,6 +293,8 @@ def _plainly_normal(
     Another loan of their member's is on its side decided on with all of theirs; only one that was
     written off is not looked at any more, so it counts here.
     """
+    if not new:
+        return {}
     due_on = LoanPosition.oldest_due_on
     query = (
         select(Loan.id, Loan.disbursed_on)

@@ -16,10 +16,11 @@ from sqlalchemy.orm import Session
 
 from community.businessday.errors import DayPassed, DayTakenOver, DayUnderWay
 from community.businessday.models import DayRun, DayState, DayStep
-from community.businessday.steps import CLOSE, STEPS, Task
+from community.businessday.steps import CLOSE, STEPS, Portion, Task
 from community.communities import queries as communities
 from community.ledger.models import Book
 from community.locks import holds_locks
+from community.portfolio.queries import has_portfolio
 
 _DAY = timedelta(days=1)
 
@@ -122,6 +123,7 @@ def work_on(
     _renew(session, turn, worker, now)
     # Held, so that what the steps ask of it again and again is in the session.
     community = communities.get_community_by_id(session, turn.community_id)
+    has_loans = has_portfolio(session, community.id)
     steps = [step for step in STEPS if not (keep_open and step.name == CLOSE)]
     rows = {
         row.name: row
@@ -143,7 +145,9 @@ def work_on(
         if holds_locks(session) and not step.locks_book_only:
             break
         started = time.perf_counter()
-        portion = step.work(session, Task(community.id, turn.on, now, row.after_id, limit))
+        portion = Portion()
+        if has_loans or not step.is_for_loans:
+            portion = step.work(session, Task(community.id, turn.on, now, row.after_id, limit))
         row.counts = add_counts(row.counts, portion.counts)
         row.is_done = portion.last_id is None
         row.after_id = portion.last_id or row.after_id

@@ -47,6 +47,8 @@ class Step:
     work: Callable[[Session, Task], Portion]
     # It locks nothing but the book, which comes last, so it may follow in a unit that holds locks.
     locks_book_only: bool = False
+    # It works on loans: without any there is nothing to do.
+    is_for_loans: bool = False
 
 
 CLOSE = "close"
@@ -169,10 +171,10 @@ STEPS: tuple[Step, ...] = (
     Step("expire assessments", _expire_assessments),
     Step("expire holds", _expire_holds, locks_book_only=True),
     # Before calls: what a failing loan owes is then in the books when it is called.
-    Step("accrue", _accrue, locks_book_only=True),
-    Step("advance", _advance),
+    Step("accrue", _accrue, locks_book_only=True, is_for_loans=True),
+    Step("advance", _advance, is_for_loans=True),
     # By where every loan stands now; what is set aside follows the class.
-    Step("classify", _classify),
-    Step("provide", _provide),
+    Step("classify", _classify, is_for_loans=True),
+    Step("provide", _provide, is_for_loans=True),
     Step(CLOSE, _close, locks_book_only=True),
 )

@@ -19,6 +19,7 @@ from sqlalchemy import (
     Date,
     DateTime,
     Integer,
+    Row,
     Select,
     Table,
     Update,
@@ -160,7 +161,7 @@ def select_by(
     query: Select[*tuple[Any, ...]],
     key: InstrumentedAttribute[Any],
     values: Collection[Any],
-) -> Iterator[tuple[Any, ...]]:
+) -> Iterator[Row[*tuple[Any, ...]]]:
     """Rows of `query` whose `key`, a text or a number, is one of `values`, however many."""
     ordered = sorted(values)
     for start in range(0, len(ordered), KEYS_AT_ONCE):

@@ -130,6 +130,9 @@ def _begin_sqlite(connection: Connection) -> None:
 def _begin_postgresql(connection: Connection) -> None:
     timeout_ms = connection.get_execution_options().get(STATEMENT_TIMEOUT)
     if timeout_ms is not None:
-        connection.exec_driver_sql(f"SET LOCAL statement_timeout = {int(timeout_ms)}")
         # Who takes long over statements takes long between them too, reading a file for example.
-        connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
+        # Both in one statement: a command may begin very many transactions.
+        connection.exec_driver_sql(
+            f"SELECT set_config('statement_timeout', '{int(timeout_ms)}', true),"
+            " set_config('idle_in_transaction_session_timeout', '0', true)"
+        ).close()

@@ -103,6 +103,11 @@ def _note(session: Session, model: type[Row], row_ids: list[int]) -> None:
     held.update(fresh)
 
 
+def holds_locks(session: Session) -> bool:
+    """Whether the unit of work holds a lock, behind which lower ones cannot be taken any more."""
+    return bool(session.info.get("held_locks"))
+
+
 def lock_one(session: Session, model: type[Row], row_id: int) -> Row:
     """Lock one row that is known to exist."""
     return lock(session, model, [row_id])[row_id]

@@ -122,7 +122,7 @@ def _close_community(
         finished = False
         while not finished:
             started = time.perf_counter()
-            done = run_unit(
+            unit = run_unit(
                 session,
                 work_on,
                 turn=turn,
@@ -131,9 +131,13 @@ def _close_community(
                 limit=limit,
                 keep_open=keep_open,
             )
-            finished = done.is_finished
-            spent = outcome.step_seconds.get(done.step, 0.0) + time.perf_counter() - started
-            outcome.step_seconds[done.step] = spent
-            note(turn, done)
-        if keep_open and turn.on == outcome.on:
+            finished = unit.is_finished
+            rest = time.perf_counter() - started
+            for done in unit.portions:
+                rest -= done.seconds
+                # Writing down and committing count for the step with which the unit ended.
+                seconds = done.seconds + (rest if done is unit.portions[-1] else 0.0)
+                outcome.step_seconds[done.step] = outcome.step_seconds.get(done.step, 0.0) + seconds
+                note(turn, done)
+        if turn.on == outcome.on:
             return

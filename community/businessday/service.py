@@ -1,11 +1,12 @@
 """Working through business days: whose turn it is, portion by portion, to the end.
 
-A day is worked by units of work that each commit a portion together with the place reached, so a
+A day is worked by units of work that each commit portions together with the place reached, so a
 process may be killed at any moment and another go on. One process works on a community's day at a
 time: it holds a lease, and every unit renews it or fails, so a process that was taken for dead
 and is not cannot write any more.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -15,8 +16,11 @@ from sqlalchemy.orm import Session
 
 from community.businessday.errors import DayPassed, DayTakenOver, DayUnderWay
 from community.businessday.models import DayRun, DayState, DayStep
-from community.businessday.steps import CLOSE, STEPS, Task
+from community.businessday.steps import CLOSE, STEPS, Portion, Task
+from community.communities import queries as communities
 from community.ledger.models import Book
+from community.locks import holds_locks
+from community.portfolio.queries import has_portfolio
 
 _DAY = timedelta(days=1)
 
@@ -42,10 +46,18 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """One portion of a day: of which step, what came of it, whether the day is finished."""
+    """One portion of a day: of which step, what came of it, how long it took."""
 
     step: str
     counts: dict[str, int]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """What one unit of work did, portion by portion, and whether the day is finished with it."""
+
+    portions: tuple[Done, ...]
     is_finished: bool
 
 
@@ -58,11 +70,6 @@ def take_turn(
     one and `on` has a run of its own. A community's first day is `on`. A day kept open is worked
     through anew. Raises DayUnderWay, DayPassed.
     """
-    run = session.scalar(
-        select(DayRun).where(DayRun.community_id == community_id, DayRun.state == DayState.WORKING)
-    )
-    if run is not None:
-        return None if run.on > on else _take_over(session, run, worker, now)
     last = session.scalar(
         select(DayRun)
         .where(DayRun.community_id == community_id)
@@ -70,6 +77,8 @@ def take_turn(
         .limit(1)
         .execution_options(populate_existing=True)
     )
+    if last is not None and last.state is DayState.WORKING:
+        return None if last.on > on else _take_over(session, last, worker, now)
     if last is not None and last.on >= on:
         return _again(session, last, on, worker, now)
     closed_through = session.scalar(
@@ -103,13 +112,18 @@ def work_on(
     now: datetime,
     limit: int,
     keep_open: bool = False,
-) -> Done:
-    """Do the next portion of a day, at most `limit` rows of one step; finish it after the last.
+) -> Unit:
+    """Do the next portions of a day, each at most `limit` rows of a step; finish it after the last.
 
-    `keep_open` leaves the books open to further postings of the day. Raises DayTakenOver when
-    the lease is another's now.
+    The unit goes on from step to step until one has more to do, or takes locks behind which the
+    next could not take its own: where nothing is to do, a day is very few commits. `keep_open`
+    leaves the books open to further postings of the day. Raises DayTakenOver when the lease is
+    another's now.
     """
     _renew(session, turn, worker, now)
+    # Held, so that what the steps ask of it again and again is in the session.
+    community = communities.get_community_by_id(session, turn.community_id)
+    has_loans = has_portfolio(session, community.id)
     steps = [step for step in STEPS if not (keep_open and step.name == CLOSE)]
     rows = {
         row.name: row
@@ -119,30 +133,42 @@ def work_on(
             .execution_options(populate_existing=True)
         )
     }
-    step = next(step for step in steps if step.name not in rows or not rows[step.name].is_done)
-    row = rows.get(step.name)
-    if row is None:
-        row = DayStep(run_id=turn.run_id, name=step.name, is_done=False, after_id=0, counts={})
-        session.add(row)
-    portion = step.work(session, Task(turn.community_id, turn.on, now, row.after_id, limit))
-    row.counts = add_counts(row.counts, portion.counts)
-    if portion.last_id is not None:
-        row.after_id = portion.last_id
-        return Done(step.name, portion.counts, False)
-    row.is_done = True
-    if step is not steps[-1]:
-        return Done(step.name, portion.counts, False)
-    session.execute(
-        update(DayRun)
-        .where(DayRun.id == turn.run_id)
-        .values(
-            state=DayState.WORKED if keep_open else DayState.CLOSED,
-            lease_owner=None,
-            lease_until=None,
-            finished_at=now,
+    done: list[Done] = []
+    reached: list[DayStep] = []
+    is_finished = False
+    for step in steps:
+        row = rows.get(step.name)
+        if row is None:
+            row = DayStep(run_id=turn.run_id, name=step.name, is_done=False, after_id=0, counts={})
+        elif row.is_done:
+            continue
+        if holds_locks(session) and not step.locks_book_only:
+            break
+        started = time.perf_counter()
+        portion = Portion()
+        if has_loans or not step.is_for_loans:
+            portion = step.work(session, Task(community.id, turn.on, now, row.after_id, limit))
+        row.counts = add_counts(row.counts, portion.counts)
+        row.is_done = portion.last_id is None
+        row.after_id = portion.last_id or row.after_id
+        reached.append(row)
+        done.append(Done(step.name, portion.counts, time.perf_counter() - started))
+        if not row.is_done:
+            break
+    else:
+        is_finished = True
+        session.execute(
+            update(DayRun)
+            .where(DayRun.id == turn.run_id)
+            .values(
+                state=DayState.WORKED if keep_open else DayState.CLOSED,
+                lease_owner=None,
+                lease_until=None,
+                finished_at=now,
+            )
         )
-    )
-    return Done(step.name, portion.counts, True)
+    session.add_all(reached)  # at the end, so that they are written at once
+    return Unit(tuple(done), is_finished)
 
 
 def add_counts(counts: dict[str, int], more: dict[str, int]) -> dict[str, int]:

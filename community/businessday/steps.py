@@ -4,18 +4,19 @@ A step works in portions, up the ids of its rows; each portion is one unit of wo
 repeatable: a day that was kept open is worked through again.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from community.guarantees.failure import advance_loan, loans_to_advance
+from community.guarantees.failure import advance_loans, loans_to_advance
 from community.ledger.holds import expire_holds
 from community.ledger.service import close_through
 from community.loans.accrual import accrue
-from community.loans.models import Loan
+from community.loans.models import LoanPosition
 from community.portfolio.service import classify_loans, follow_classes, provide
 from community.trust.service import expire_vouches
 from community.trust.standings import expire_assessments
@@ -34,7 +35,7 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Portion:
-    """What was done: up to which row (None: nothing is left), and what came of it."""
+    """What was done: up to which row (None: nothing is left behind it), and what came of it."""
 
     last_id: int | None = None
     counts: dict[str, int] = field(default_factory=dict)
@@ -44,9 +45,17 @@ class Portion:
 class Step:
     name: str
     work: Callable[[Session, Task], Portion]
+    # It locks nothing but the book, which comes last, so it may follow in a unit that holds locks.
+    locks_book_only: bool = False
+    # It works on loans: without any there is nothing to do.
+    is_for_loans: bool = False
 
 
 CLOSE = "close"
+# Loans whose guarantors, with their standings and promises, are locked at one time.
+ADVANCED_AT_ONCE = 50
+# No loan has a higher id.
+_ID_MAX = 2**63 - 1
 
 
 def _expire_vouches(session: Session, task: Task) -> Portion:
@@ -80,19 +89,17 @@ def _accrue(session: Session, task: Task) -> Portion:
 
 
 def _advance(session: Session, task: Task) -> Portion:
-    """One loan a portion: its guarantors' money moves, under locks of their own."""
+    """A few loans a portion: their guarantors' money moves, under locks of their own."""
+    limit = min(task.limit, ADVANCED_AT_ONCE)
     found = loans_to_advance(
-        session, community_id=task.community_id, on=task.on, after_id=task.after_id, limit=1
+        session, community_id=task.community_id, on=task.on, after_id=task.after_id, limit=limit
     )
     if not found:
         return Portion()
-    [loan_id] = found
-    before = session.scalars(select(Loan.status).where(Loan.id == loan_id)).one()
-    after = advance_loan(session, loan_id=loan_id, on=task.on, now=task.now)
-    counts = {"late loans looked at": 1}
-    if after is not before:
-        counts[f"loans now {after.value.replace('_', ' ')}"] = 1
-    return Portion(loan_id, counts)
+    moved = advance_loans(session, loan_ids=found, on=task.on, now=task.now)
+    counts = Counter({"late loans looked at": len(found)})
+    counts.update(f"loans now {status.value.replace('_', ' ')}" for status in moved.values())
+    return Portion(found[-1] if len(found) == limit else None, dict(counts))
 
 
 def _expire_holds(session: Session, task: Task) -> Portion:
@@ -101,9 +108,7 @@ def _expire_holds(session: Session, task: Task) -> Portion:
 
 
 def _classify(session: Session, task: Task) -> Portion:
-    loan_ids = _next_loans(session, task)
-    if loan_ids is None:
-        return Portion()
+    loan_ids, last_id = _next_loans(session, task)
     done = classify_loans(
         session,
         community_id=task.community_id,
@@ -113,7 +118,7 @@ def _classify(session: Session, task: Task) -> Portion:
     )
     stopped = follow_classes(session, community_id=task.community_id, on=task.on, loan_ids=loan_ids)
     return Portion(
-        loan_ids[-1],
+        last_id,
         {
             "loans in a better class": done.improved,
             "loans in a worse class": done.worsened,
@@ -123,9 +128,7 @@ def _classify(session: Session, task: Task) -> Portion:
 
 
 def _provide(session: Session, task: Task) -> Portion:
-    loan_ids = _next_loans(session, task)
-    if loan_ids is None:
-        return Portion()
+    loan_ids, last_id = _next_loans(session, task)
     done = provide(
         session,
         community_id=task.community_id,
@@ -134,7 +137,7 @@ def _provide(session: Session, task: Task) -> Portion:
         loan_ids=loan_ids,
     )
     return Portion(
-        loan_ids[-1],
+        last_id,
         {
             "loans provided for anew": done.loans,
             "provisions raised": done.raised_minor,
@@ -143,17 +146,19 @@ def _provide(session: Session, task: Task) -> Portion:
     )
 
 
-def _next_loans(session: Session, task: Task) -> range | None:
-    """The ids of the next loans of the community; None when none are left."""
-    ids = (
-        select(Loan.id)
-        .where(Loan.community_id == task.community_id, Loan.id > task.after_id)
-        .order_by(Loan.id)
-        .limit(task.limit)
-        .subquery()
+def _next_loans(session: Session, task: Task) -> tuple[range, int | None]:
+    """A range of ids that holds the next loans that are out, and its last id if more follow.
+
+    Loans that have ended lie between them and behind the last.
+    """
+    last_id = session.scalar(
+        select(LoanPosition.loan_id)
+        .where(LoanPosition.community_id == task.community_id, LoanPosition.loan_id > task.after_id)
+        .order_by(LoanPosition.loan_id)
+        .offset(task.limit - 1)
+        .limit(1)
     )
-    first, last = session.execute(select(func.min(ids.c.id), func.max(ids.c.id))).one()
-    return None if first is None else range(first, last + 1)
+    return range(task.after_id + 1, _ID_MAX if last_id is None else last_id + 1), last_id
 
 
 def _close(session: Session, task: Task) -> Portion:
@@ -164,12 +169,12 @@ def _close(session: Session, task: Task) -> Portion:
 STEPS: tuple[Step, ...] = (
     Step("expire vouches", _expire_vouches),
     Step("expire assessments", _expire_assessments),
-    Step("expire holds", _expire_holds),
+    Step("expire holds", _expire_holds, locks_book_only=True),
     # Before calls: what a failing loan owes is then in the books when it is called.
-    Step("accrue", _accrue),
-    Step("advance", _advance),
+    Step("accrue", _accrue, locks_book_only=True, is_for_loans=True),
+    Step("advance", _advance, is_for_loans=True),
     # By where every loan stands now; what is set aside follows the class.
-    Step("classify", _classify),
-    Step("provide", _provide),
-    Step(CLOSE, _close),
+    Step("classify", _classify, is_for_loans=True),
+    Step("provide", _provide, is_for_loans=True),
+    Step(CLOSE, _close, locks_book_only=True),
 )

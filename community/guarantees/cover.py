@@ -394,11 +394,15 @@ def _part(
 ) -> LoanCover:
     all_claims = claims.values() if isinstance(claims, dict) else claims
     own_calls = {call_id: call for call_id, call in calls.items() if call.loan_id == loan.id}
+    own_lines = {line.id: line for line in lines if line.loan_id == loan.id}
+    promised = {line.inner_vouch_id for line in own_lines.values()}
+    promised |= {line.outer_vouch_id for line in own_lines.values()}
     return LoanCover(
         loan=loan,
-        lines={line.id: line for line in lines if line.loan_id == loan.id},
+        lines=own_lines,
         standings=standings,
-        vouches=vouches,
+        # Whoever is locked with another loan did not promise on this one.
+        vouches={key: vouch for key, vouch in vouches.items() if key in promised},
         guarantees={g.guarantor_id: g for g in guarantees if g.loan_id == loan.id},
         calls=own_calls,
         call_lines=[item for item in call_lines if item.call_id in own_calls],

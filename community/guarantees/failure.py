@@ -1,14 +1,14 @@
 """What happens to a loan that is not paid, day by day.
 
-`advance_loan` takes one loan to a business day: late, called, deadlines passed, further out,
-across co-guarantors, reserve fund, written off. It may run any number of times for the same day;
-what is done stays done. Who is asked for how much comes from `guarantees.plan`.
+`advance_loans` takes loans to a business day: late, called, deadlines passed, further out, across
+co-guarantors, reserve fund, written off. It may run any number of times for the same day; what is
+done stays done. Who is asked for how much comes from `guarantees.plan`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import date, datetime, timedelta
 
-from sqlalchemy import ColumnElement, false, or_, select
+from sqlalchemy import ColumnElement, false, or_, select, union_all
 from sqlalchemy.orm import Session
 
 from community.communities.charter import CharterRules, LiabilityMode, read_rules
@@ -41,25 +41,52 @@ from community.ledger.models import AccountKind
 from community.ledger.service import balance
 from community.loans import changes, states
 from community.loans import service as loans
-from community.loans.models import Loan, LoanPosition, LoanStatus, RepaymentSource
+from community.loans.models import (
+    PART_PAID_OUT,
+    Loan,
+    LoanPosition,
+    LoanStatus,
+    RepaymentSource,
+)
 from community.trust.models import VouchStatus
 from community.trust.snapshot import facts_of
 from graph.limits import CoverPath
 
 
-def advance_loan(session: Session, *, loan_id: int, on: date, now: datetime) -> LoanStatus:
-    """Take a disbursed loan to the business day `on`; returns its status then.
+def advance_loans(
+    session: Session, *, loan_ids: Collection[int], on: date, now: datetime
+) -> dict[int, LoanStatus]:
+    """Take disbursed loans to the business day `on`; returns the new status of those that moved.
 
-    Late dues mark it overdue; past the charter's call day guarantors are called; calls past
-    their deadline lapse and move further out; then the reserve fund; past the write-off day what
-    is left is written off. A loan on which something of a later day stands is left to that day.
+    All of their cover is locked at once, then one after another is done in the order of ids. Late
+    dues mark a loan overdue; past the charter's call day guarantors are called; calls past their
+    deadline lapse and move further out; then the reserve fund; past the write-off day what is left
+    is written off. A loan on which something of a later day stands is left to that day.
     """
-    cover = lock_cover(session, [loan_id])[loan_id]
+    covers = lock_cover(session, loan_ids)
+    charters = _charters(session, {cover.loan.charter_id for cover in covers.values()})
+    moved = {}
+    for loan_id, cover in sorted(covers.items()):
+        before = cover.loan.status
+        after = _advance(session, cover, charters[cover.loan.charter_id], on=on, now=now)
+        if after is not before:
+            moved[loan_id] = after
+    return moved
+
+
+def advance_loan(session: Session, *, loan_id: int, on: date, now: datetime) -> LoanStatus:
+    """The same for one loan; returns its status then."""
+    advance_loans(session, loan_ids=[loan_id], on=on, now=now)
+    return session.get_one(Loan, loan_id).status
+
+
+def _advance(
+    session: Session, cover: LoanCover, charter: CharterRules, *, on: date, now: datetime
+) -> LoanStatus:
     loan = cover.loan
     if loan.worked_out_on is not None and loan.worked_out_on > on:
         # The day is worked through afterwards, and money that came since would be left out.
         return loan.status
-    charter = _charter(session, loan)
     changes.bring_to_day(session, loan=loan, on=on, now=now)
     if loan.status in states.ON_PLAN and loan.undisbursed_minor and not loan.outstanding_minor:
         # Repaid before its last tranche: with the harvest that does not come any more.
@@ -90,7 +117,8 @@ def loans_to_advance(
     calls = select(Call.id).where(Call.loan_id == Loan.id)
     ripe = calls.where(Call.status == CallStatus.OPEN)
     pledge_only = Loan.terms["product"]["liability_mode"].as_string() == LiabilityMode.PLEDGE_ONLY
-    to_press = (Loan.status == LoanStatus.CALLED) & (
+    here = Loan.community_id == community_id
+    to_press = (here & (Loan.status == LoanStatus.CALLED)) & (
         ~calls.where(Call.status.in_(PENDING)).exists()
         | ripe.where(Call.deadline_on < on).exists()
         | (pledge_only & ripe.exists())
@@ -102,28 +130,23 @@ def loans_to_advance(
     ].as_string().is_not(None)
     to_grow = Loan.status.in_([LoanStatus.OVERDUE, LoanStatus.CALLED]) & (due < on) & grows
     # Repaid before its last tranche went out: it ends when no tranche is to come any more.
-    repaid = (
-        Loan.status.in_(states.ON_PLAN)
-        & (Loan.outstanding_minor == 0)
-        & (Loan.disbursed_minor < Loan.principal_minor)
-    )
-    found: set[int] = set()
-    # One question each, so that each has an index to go along and can stop at its first hits.
-    for condition in (newly_late, to_call, to_press, to_grow, repaid):
-        found.update(
-            session.scalars(
-                select(LoanPosition.loan_id)
-                .join(Loan, Loan.id == LoanPosition.loan_id)
-                .where(
-                    LoanPosition.community_id == community_id,
-                    LoanPosition.loan_id > after_id,
-                    condition,
-                )
-                .order_by(LoanPosition.loan_id)
-                .limit(limit)
-            )
+    repaid = here & PART_PAID_OUT & Loan.status.in_(states.ON_PLAN) & (Loan.outstanding_minor == 0)
+    # One question each, so that each has an index that leads to its few loans.
+    questions = [
+        select(LoanPosition.loan_id)
+        .join(Loan, Loan.id == LoanPosition.loan_id)
+        .where(
+            LoanPosition.community_id == community_id,
+            LoanPosition.loan_id > after_id,
+            condition,
         )
-    return sorted(found)[:limit]
+        .order_by(LoanPosition.loan_id)
+        .limit(limit)
+        .subquery()
+        for condition in (newly_late, to_call, to_press, to_grow, repaid)
+    ]
+    found = session.scalars(union_all(*(select(question.c.loan_id) for question in questions)))
+    return sorted(set(found))[:limit]
 
 
 def _past_call_day(session: Session, community_id: int, on: date) -> ColumnElement[bool]:
@@ -154,7 +177,7 @@ def _age(
     owed = loans.owed(session, loan=loan, on=on)
     if owed.overdue_minor == 0:
         return
-    if loans.mark_overdue(session, loan=loan, on=on, now=now):
+    if loans.mark_overdue(session, loan=loan, on=on, now=now, debt=owed):
         mark_overdue_standings(session, cover)
     if owed.days_overdue > charter.call_day:
         loans.mark_called(
@@ -464,10 +487,10 @@ def _nobody_asked(cover: LoanCover) -> bool:
     return _is_called(cover) and not any(call.status in PENDING for call in cover.calls.values())
 
 
-def _charter(session: Session, loan: Loan) -> CharterRules:
-    """The rules that the loan was made under."""
-    document = session.scalars(select(Charter.rules).where(Charter.id == loan.charter_id)).one()
-    return read_rules(document)
+def _charters(session: Session, ids: Collection[int]) -> dict[int, CharterRules]:
+    """The rules that loans were made under."""
+    rows = session.execute(select(Charter.id, Charter.rules).where(Charter.id.in_(sorted(ids))))
+    return {charter_id: read_rules(document) for charter_id, document in rows}
 
 
 def _note(

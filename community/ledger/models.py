@@ -198,6 +198,7 @@ class Hold(Base):
             name="posted_has_entry",
         ),
         Index("ix_holds_account_state", "account_id", "state"),
+        Index("ix_holds_expiry", "state", "expires_on"),
     )
 
     id: Mapped[Key]

@@ -7,17 +7,24 @@ One entry a product and currency, with a line for each loan that sums to it.
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cache
+from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     ColumnElement,
+    Date,
+    Delete,
+    Insert,
     Integer,
     Select,
+    Update,
     and_,
+    bindparam,
     case,
     delete,
     func,
     insert,
-    literal,
     literal_column,
     select,
     update,
@@ -28,7 +35,7 @@ from community.bulk import table_of
 from community.ledger import rules
 from community.ledger import service as ledger
 from community.loans.models import AccrualLine, LoanPosition
-from community.loans.positions import lock_book, receivable_by, roll
+from community.loans.positions import lock_book, receivable_by, rolling
 from community.products.models import Product
 
 EARNED = "interest.accrued"
@@ -42,7 +49,7 @@ _lines = table_of(AccrualLine)
 class Accrued:
     """What was booked on a stretch of loans: how many it has, how many moved, amounts."""
 
-    last_id: int | None  # None: no loan was left
+    last_id: int | None  # None: no loan is left behind them
     looked_at: int
     lines: int
     earned_minor: dict[str, int]  # by currency
@@ -58,33 +65,24 @@ def accrue(
     entry a product and currency and direction. A fixed number of statements, plus some a product.
     Raises DayClosed when the day takes no more postings.
     """
-    p = _positions.c
-    lock_book(session, community_id)
-    stretch = (
-        select(p.loan_id)
-        .where(p.community_id == community_id, p.loan_id > after_id)
-        .order_by(p.loan_id)
-        .limit(limit)
-        .subquery()
-    )
-    last_id, looked_at = session.execute(
-        select(func.max(stretch.c.loan_id), func.count()).select_from(stretch)
-    ).one()
+    place = {"community": community_id, "after": after_id}
+    last_id, looked_at = session.execute(_statements().stretch, place | {"most": limit}).one()
     if last_id is None:
         return Accrued(None, 0, 0, {}, {})
-    here = and_(p.community_id == community_id, p.loan_id > after_id, p.loan_id <= last_id)
-    roll(session, here, on=on)
+    lock_book(session, community_id)
+    here = place | {"last": last_id, "day": on}
+    connection = session.connection()
+    connection.execute(_statements().roll, here)
+    sums = connection.execute(_statements().sums, here).all()
     lines, amounts = 0, {EARNED: dict[str, int](), TAKEN_BACK: dict[str, int]()}
-    change = receivable_by(on) - p.receivable_minor
-    sums = session.execute(_sums(change, here)).all()
-    for kind, moves in ((EARNED, change > 0), (TAKEN_BACK, change < 0)):
-        entries = {}
+    for kind, minor_of in ((EARNED, "earned"), (TAKEN_BACK, "taken_back")):
+        entries = []
         for row in sums:
             # PostgreSQL's sums are decimals.
-            amount = int(row.earned if kind == EARNED else row.taken_back)
+            amount = int(getattr(row, minor_of))
             if not amount:
                 continue
-            entries[row.product_id, row.currency] = ledger.post(
+            entry_id = ledger.post(
                 session,
                 community_id=community_id,
                 currency=row.currency,
@@ -96,66 +94,127 @@ def accrue(
                 now=now,
                 reference=row.public_id,
             )
+            entries.append((row.product_id, row.currency, entry_id))
             amounts[kind][row.currency] = amounts[kind].get(row.currency, 0) + abs(amount)
         if entries:
-            lines += _write_lines(session, entries, change, and_(here, moves))
+            names = {
+                f"{name}_{number}": value
+                for number, entry in enumerate(entries)
+                for name, value in zip(("product", "currency", "entry"), entry, strict=True)
+            }
+            written = connection.execute(
+                _writing(kind == EARNED, len(entries)),
+                here | names,
+                # Else it is only kept of updates and deletes.
+                execution_options={"preserve_rowcount": True},
+            )
+            lines += written.rowcount
     if lines:
-        session.connection().execute(
-            update(_positions)
-            .where(here, change != literal_column("0"))
-            .values(receivable_minor=receivable_by(on))
-        )
+        connection.execute(_statements().settle, here)
     if any(row.ended for row in sums):
         # What has ended, and has nothing receivable now, is no longer the day's business.
-        session.connection().execute(
-            delete(_positions).where(here, ~p.is_live, p.receivable_minor == literal_column("0"))
-        )
-    return Accrued(last_id, looked_at, lines, amounts[EARNED], amounts[TAKEN_BACK])
+        connection.execute(_statements().drop, here)
+    is_last = looked_at < limit
+    return Accrued(
+        None if is_last else last_id, looked_at, lines, amounts[EARNED], amounts[TAKEN_BACK]
+    )
 
 
-def _sums(
-    change: ColumnElement[int], here: ColumnElement[bool]
-) -> Select[int, str, str, int, int, int]:
+@dataclass(frozen=True, slots=True)
+class _Statements:
+    stretch: Select[Any, int]
+    roll: Update
+    sums: Select[int, str, str, int, int, int]
+    settle: Update
+    drop: Delete
+
+
+# The place that a statement works on, and its day, as parameters: spelling statements like these
+# anew takes as long as the database takes to run them on some hundred loans.
+_COMMUNITY = bindparam("community", type_=BigInteger)
+_AFTER = bindparam("after", type_=BigInteger)
+_LAST = bindparam("last", type_=BigInteger)
+_DAY: ColumnElement[date] = bindparam("day", type_=Date)
+
+
+def _here() -> ColumnElement[bool]:
+    p = _positions.c
+    return and_(p.community_id == _COMMUNITY, p.loan_id > _AFTER, p.loan_id <= _LAST)
+
+
+def _change() -> ColumnElement[int]:
+    return receivable_by(_DAY) - _positions.c.receivable_minor
+
+
+@cache
+def _statements() -> _Statements:
+    p = _positions.c
+    stretch = (
+        select(p.loan_id)
+        .where(p.community_id == _COMMUNITY, p.loan_id > _AFTER)
+        .order_by(p.loan_id)
+        .limit(bindparam("most", type_=BigInteger))
+        .subquery()
+    )
+    return _Statements(
+        stretch=select(func.max(stretch.c.loan_id), func.count()).select_from(stretch),
+        roll=rolling(_here(), _DAY),
+        sums=_sums(),
+        settle=update(_positions)
+        .where(_here(), _change() != literal_column("0"))
+        .values(receivable_minor=receivable_by(_DAY)),
+        drop=delete(_positions).where(
+            _here(), ~p.is_live, p.receivable_minor == literal_column("0")
+        ),
+    )
+
+
+def _sums() -> Select[int, str, str, int, int, int]:
     """By product and currency: what is to be booked, each way, and how many loans have ended."""
     p = _positions.c
     nothing = literal_column("0", Integer)
+    # Worked out once a loan, then summed both ways.
+    moves = (
+        select(p.product_id, p.currency, p.is_live, _change().label("change"))
+        .where(_here())
+        .subquery("moves")
+    )
+    m = moves.c
     return (
         select(
-            p.product_id,
-            p.currency,
+            m.product_id,
+            m.currency,
             Product.public_id,
-            func.sum(case((change > nothing, change), else_=nothing)).label("earned"),
-            func.sum(case((change < nothing, change), else_=nothing)).label("taken_back"),
-            func.sum(case((p.is_live, nothing), else_=literal_column("1", Integer))).label("ended"),
+            func.sum(case((m.change > nothing, m.change), else_=nothing)).label("earned"),
+            func.sum(case((m.change < nothing, m.change), else_=nothing)).label("taken_back"),
+            func.sum(case((m.is_live, nothing), else_=literal_column("1", Integer))).label("ended"),
         )
-        .join(Product, Product.id == p.product_id)
-        .where(here)
-        .group_by(p.product_id, p.currency, Product.public_id)
-        .order_by(p.product_id, p.currency)
+        .select_from(moves)
+        .join(Product, Product.id == m.product_id)
+        .group_by(m.product_id, m.currency, Product.public_id)
+        .order_by(m.product_id, m.currency)
     )
 
 
-def _write_lines(
-    session: Session,
-    entries: dict[tuple[int, str], int],
-    change: ColumnElement[int],
-    moving: ColumnElement[bool],
-) -> int:
+@cache
+def _writing(is_earned: bool, entries: int) -> Insert:
+    """Writes the lines of so many entries, by the product and currency of each."""
     p = _positions.c
     entry_id = case(
         *(
-            (and_(p.product_id == product_id, p.currency == currency), literal(found))
-            for (product_id, currency), found in entries.items()
+            (
+                and_(
+                    p.product_id == bindparam(f"product_{number}", type_=BigInteger),
+                    p.currency == bindparam(f"currency_{number}", type_=p.currency.type),
+                ),
+                bindparam(f"entry_{number}", type_=BigInteger),
+            )
+            for number in range(entries)
         )
     )
-    written = session.connection().execute(
-        insert(_lines).from_select(
-            ["entry_id", "loan_id", "amount_minor"],
-            select(entry_id.cast(_lines.c.entry_id.type), p.loan_id, change)
-            .where(moving)
-            .order_by(p.loan_id),
-        ),
-        # Else it is only kept of updates and deletes.
-        execution_options={"preserve_rowcount": True},
+    nothing = literal_column("0", Integer)
+    moving = _change() > nothing if is_earned else _change() < nothing
+    return insert(_lines).from_select(
+        ["entry_id", "loan_id", "amount_minor"],
+        select(entry_id, p.loan_id, _change()).where(_here(), moving).order_by(p.loan_id),
     )
-    return written.rowcount

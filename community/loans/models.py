@@ -4,7 +4,16 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    String,
+    UniqueConstraint,
+    and_,
+    literal_column,
+    text,
+)
 from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.types import JSON
@@ -56,6 +65,9 @@ class GroupLoan(Base):
     created_at: Mapped[Instant]
 
 
+_PART_PAID_OUT = "disbursed_minor > 0 AND disbursed_minor < principal_minor"
+
+
 class Loan(Base):
     """One borrower's loan: alone, or as a share of a group loan."""
 
@@ -87,6 +99,21 @@ class Loan(Base):
         Index("ix_loans_community_status", "community_id", "status"),
         Index("ix_loans_group_loan_id", "group_loan_id"),
         Index("ix_loans_season_id", "season_id", "community_id", "status"),
+        # Few loans are either: what looks for them does not read the others.
+        Index(
+            "ix_loans_part_paid_out",
+            "community_id",
+            "id",
+            postgresql_where=text(_PART_PAID_OUT),
+            sqlite_where=text(_PART_PAID_OUT),
+        ),
+        Index(
+            "ix_loans_restructured",
+            "community_id",
+            "id",
+            postgresql_where=text("restructured_on IS NOT NULL"),
+            sqlite_where=text("restructured_on IS NOT NULL"),
+        ),
     )
 
     id: Mapped[Key]
@@ -132,6 +159,12 @@ class Loan(Base):
     def undisbursed_minor(self) -> int:
         """What was approved and is still to be paid out; nothing once the loan has ended."""
         return 0 if self.ended_on is not None else self.principal_minor - self.disbursed_minor
+
+
+# Some of the money went out, and some of it is still to go, or will not any more. As in the index.
+PART_PAID_OUT = and_(
+    Loan.disbursed_minor > literal_column("0"), Loan.disbursed_minor < Loan.principal_minor
+)
 
 
 class LoanStep(Base):
@@ -399,6 +432,14 @@ class LoanPosition(Base):
         CheckConstraint("running_days >= 1", name="a_period_has_days"),
         CheckConstraint("receivable_minor >= 0", name="receivable_not_negative"),
         Index("ix_loan_positions_community", "community_id", "loan_id"),
+        Index("ix_loan_positions_due", "community_id", "oldest_due_on"),
+        Index(
+            "ix_loan_positions_stopped",
+            "community_id",
+            "loan_id",
+            postgresql_where=text("NOT accrues"),
+            sqlite_where=text("accrues = 0"),
+        ),
         # The day writes every row: room on each page keeps the new version beside the old one.
         {"postgresql_with": {"fillfactor": 70}},
     )

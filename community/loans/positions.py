@@ -62,7 +62,7 @@ def earned_minor(before_minor: int, interest_minor: int, from_on: date, days: in
     return before_minor + part + (1 if 2 * over > days or (2 * over == days and part % 2) else 0)
 
 
-def earned_by(on: date) -> ColumnElement[int]:
+def earned_by(on: date | ColumnElement[date]) -> ColumnElement[int]:
     """`earned_minor` of a row of `loan_positions`, in SQL. The row has to be refreshed for `on`."""
     p = _positions.c
     gone = case(
@@ -82,7 +82,7 @@ def earned_by(on: date) -> ColumnElement[int]:
     )
 
 
-def receivable_by(on: date) -> ColumnElement[int]:
+def receivable_by(on: date | ColumnElement[date]) -> ColumnElement[int]:
     """What a position should have booked as earned and not paid, at the end of a day, in SQL."""
     p = _positions.c
     open_minor = earned_by(on) - p.paid_interest_minor
@@ -151,14 +151,11 @@ def follow(session: Session, *, loan: Loan, on: date, receivable_change_minor: i
         open_position(session, loan=loan, on=on)
 
 
-def roll(session: Session, condition: ColumnElement[bool], *, on: date) -> int:
-    """Derive the positions under `condition` whose running instalment is another one by a day.
-
-    The book is locked. Returns how many there were.
-    """
+def rolling(condition: ColumnElement[bool], on: ColumnElement[date]) -> Update:
+    """Derives the positions under `condition` whose running instalment is another one by a day."""
     p = _positions.c
     elsewhere = or_(p.running_from_on > on, p.running_until_on < on)
-    return rederive(session, and_(condition, elsewhere), on=on)
+    return _rederiving(and_(condition, elsewhere), on=on, receivable_change_minor=0)
 
 
 def take_receivable(session: Session, *, loan: Loan, interest_minor: int, on: date) -> int:
@@ -280,7 +277,8 @@ def _rederiving(
     d = derived.c
     running = (
         select(func.coalesce(func.sum(i.interest_minor), nothing))
-        .where(i.loan_id == d.loan_id, i.due_on == d.until_on)
+        # Said so that nobody goes by the day: very many loans have a due on one.
+        .where(i.loan_id == d.loan_id, days_between(i.due_on, d.until_on) == literal_column("0"))
         .scalar_subquery()
     )
     return (

@@ -465,12 +465,21 @@ def close_if_paid(
 
 
 def mark_overdue(
-    session: Session, *, loan: Loan, on: date, now: datetime, actor_id: int | None = None
+    session: Session,
+    *,
+    loan: Loan,
+    on: date,
+    now: datetime,
+    actor_id: int | None = None,
+    debt: history.Debt | None = None,
 ) -> bool:
-    """A current loan (locked) with something past due becomes overdue; tells whether it did."""
+    """A current loan (locked) with something past due becomes overdue; tells whether it did.
+
+    `debt` is what it owes, where that was read already.
+    """
     if loan.status not in states.ON_PLAN:
         return False
-    debt = owed(session, loan=loan, on=on)
+    debt = debt or owed(session, loan=loan, on=on)
     if debt.overdue_since_on is None:
         return False
     loan.overdue_since_on = debt.overdue_since_on

@@ -82,18 +82,14 @@ def falls_due(accelerated_on: SQLColumnExpression[date | None]) -> ColumnElement
     return day
 
 
-def overdue_since(on: date, *conditions: ColumnElement[bool]) -> Subquery:
-    """Loans with something unpaid that fell due before the day, and since when, as they are now.
+def overdue_since(on: date) -> ColumnElement[date | None]:
+    """Since when a loan, joined with its position, owes something that fell due before the day.
 
-    Their positions know: no instalment is read, however many loans there are.
+    The position knows: no instalment is read, however many loans there are.
     """
     day = LoanPosition.oldest_due_on
-    return (
-        select(LoanPosition.loan_id, day.label("since_on"))
-        .join(Loan, Loan.id == LoanPosition.loan_id)
-        .where(IS_LIVE, day < on, *conditions)
-        .subquery("overdue")
-    )
+    since: ColumnElement[date | None] = case((and_(IS_LIVE, day < on), day))
+    return since
 
 
 def paid_until(on: date, *conditions: ColumnElement[bool]) -> CTE:
@@ -204,15 +200,15 @@ def at_or_below(community: Community) -> ColumnElement[bool]:
     return Loan.community_id.in_(inside)
 
 
-def unrecovered() -> ColumnElement[bool]:
+def unrecovered(loan: type[Loan] = Loan) -> ColumnElement[bool]:
     """A loan that was written off and of which something is still owed."""
     recovered: ScalarSelect[int] = (
         select(func.coalesce(func.sum(Repayment.recovered_minor), 0))
-        .where(Repayment.loan_id == Loan.id, CAME)
-        .correlate(Loan)
+        .where(Repayment.loan_id == loan.id, CAME)
+        .correlate(loan)
         .scalar_subquery()
     )
-    return and_(Loan.status == LoanStatus.WRITTEN_OFF, Loan.written_off_minor > recovered)
+    return and_(loan.status == LoanStatus.WRITTEN_OFF, loan.written_off_minor > recovered)
 
 
 def month_of(day: SQLColumnExpression[Any]) -> ColumnElement[str]:

@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index
+from sqlalchemy import CheckConstraint, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.types import JSON
 
@@ -21,7 +21,24 @@ class LoanClass(Base):
     __tablename__ = "loan_classes"
     __table_args__ = (
         CheckConstraint("provision_minor >= 0", name="provision_not_negative"),
-        Index("ix_loan_classes_community_class", "community_id", "risk_class", "loan_id"),
+        Index(
+            "ix_loan_classes_community_class", "community_id", "left_on", "risk_class", "loan_id"
+        ),
+        # What a day looks for among many: what was late, what is set aside for nothing any more.
+        Index(
+            "ix_loan_classes_late",
+            "community_id",
+            "loan_id",
+            postgresql_where=text("overdue_since_on IS NOT NULL"),
+            sqlite_where=text("overdue_since_on IS NOT NULL"),
+        ),
+        Index(
+            "ix_loan_classes_to_release",
+            "community_id",
+            "loan_id",
+            postgresql_where=text("left_on IS NOT NULL AND provision_minor <> 0"),
+            sqlite_where=text("left_on IS NOT NULL AND provision_minor <> 0"),
+        ),
     )
 
     loan_id: Mapped[int] = mapped_column(

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, exists, func, literal_column, or_, select
 from sqlalchemy.orm import Session
 
 from community.communities.charter import CharterRules, RiskClass
 from community.communities.models import Charter, Community
-from community.loans.models import Loan
+from community.loans.models import Loan, LoanPosition
 from community.portfolio.classes import NON_PERFORMING, TIERS, Reason, non_accrual_classes
 from community.portfolio.figures import IS_LIVE, at_or_below
 from community.portfolio.measures import Part, part, share_bps
@@ -67,6 +67,25 @@ class ClassReport:
     non_performing: Part
     # What is set aside as a share of what does not perform.
     coverage_bps: int
+
+
+def has_portfolio(session: Session, community_id: int) -> bool:
+    """Whether a community has a loan out, or one that it has not let go of: any work for a day."""
+    position, held = LoanPosition, LoanClass
+    is_set_aside = held.provision_minor != literal_column("0")
+    return bool(
+        session.scalar(
+            select(
+                or_(
+                    exists().where(position.community_id == community_id),
+                    exists().where(held.community_id == community_id, held.left_on.is_(None)),
+                    exists().where(
+                        held.community_id == community_id, held.left_on.is_not(None), is_set_aside
+                    ),
+                )
+            )
+        )
+    )
 
 
 def loan_class_file(session: Session, loan: Loan) -> LoanClassFile:

@@ -6,29 +6,32 @@ may run any number of times on a day and then change nothing. What is decided is
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     ColumnElement,
-    Date,
     Row,
     Select,
-    Subquery,
     and_,
     bindparam,
+    except_,
+    exists,
     func,
     insert,
+    literal_column,
     or_,
     select,
-    type_coerce,
+    true,
+    union_all,
     update,
 )
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
-from community.bulk import KEYS_AT_ONCE, insert_columns, table_of, update_all
+from community.bulk import insert_columns, select_by, table_of, update_all
 from community.communities import queries as communities
 from community.communities.charter import CharterRules, RiskClass, read_rules
 from community.communities.models import Charter, Community
@@ -133,7 +136,7 @@ def classify_loans(
         return Classified()  # nothing can have been lent
     rules = read_rules(charter.rules)
     community = communities.get_community_by_id(session, community_id)
-    rows = _to_decide(session, community_id, on, loan_ids, rules)
+    rows, normal = _to_decide(session, community_id, on, loan_ids, rules)
     decided = [
         item
         for item in _decide(rows, _missed(session, community, rows, rules, on), rules, on)
@@ -141,11 +144,12 @@ def classify_loans(
     ]
     changed = [item for item in decided if item.ruling.tier is not item.before]
     written = _write(session, community_id, decided, on)
+    _enter(session, community_id, normal, on)
     _record(session, community, changed, charter, on, now)
     worsened = sum(is_worse(item.ruling.tier, item.before) for item in changed)
     return Classified(
-        looked_at=len(decided),
-        written=written,
+        looked_at=len(decided) + len(normal),
+        written=written + len(normal),
         improved=len(changed) - worsened,
         worsened=worsened,
         into=Counter(item.ruling.tier for item in changed),
@@ -163,14 +167,12 @@ def follow_classes(session: Session, *, community_id: int, on: date, loan_ids: r
         return 0
     stopped = non_accrual_loan_ids(community_id, read_rules(charter.rules))
     p = LoanPosition
-    mine = (
-        p.community_id == community_id,
-        p.loan_id >= loan_ids.start,
-        p.loan_id < loan_ids.stop,
-    )
+    mine = (p.community_id == community_id, p.is_live, _within(p.loan_id, loan_ids))
+    to_stop = p.loan_id.in_(stopped.where(LoanClass.left_on.is_(None))) & p.accrues
+    to_resume = p.loan_id.not_in(stopped) & ~p.accrues
     changed = 0
-    for accrues, condition in ((False, p.loan_id.in_(stopped)), (True, p.loan_id.not_in(stopped))):
-        ids = session.scalars(select(p.loan_id).where(*mine, condition, p.accrues != accrues)).all()
+    for accrues, condition in ((False, to_stop), (True, to_resume)):
+        ids = session.scalars(select(p.loan_id).where(*mine, condition)).all()
         if ids:
             changed += set_accrual(
                 session, community_id=community_id, loan_ids=ids, accrues=accrues
@@ -227,64 +229,100 @@ def _to_decide(
     on: date,
     loan_ids: range | None,
     rules: CharterRules,
-) -> list[Row[Any]]:
-    """Loans on which there is something to decide, and the other loans of their members.
+) -> tuple[list[Row[Any]], dict[int, date]]:
+    """Loans on which there is something to decide, with the other loans of their members.
 
-    A normal loan with nothing late, which is most of them, is never read.
+    Beside them new ones that are plainly normal, with the day on which they were paid out. A
+    normal loan with nothing late, which is most of them, is never read.
     """
     here = Loan.community_id == community_id
-    span: list[ColumnElement[bool]] = [here]
-    late = overdue_since(on, here)
-    if loan_ids is not None:
-        first, last = loan_ids.start, loan_ids.stop - 1
-        span.append(Loan.id.between(first, last))
-        # Said of the positions too, so that only theirs are read.
-        late = overdue_since(on, *span, LoanPosition.loan_id.between(first, last))
-    unsettled = or_(
-        LoanClass.loan_id.is_(None),
-        LoanClass.risk_class != RiskClass.NORMAL,
-        LoanClass.left_on.is_not(None),
-        LoanClass.overdue_since_on.is_not(None),
-        late.c.since_on.is_not(None),
-        and_(IS_RESTRUCTURED, LoanClass.clean_since_on.is_(None)),
-    )
-    leaving = and_(
-        Loan.status.not_in(LIVE), LoanClass.loan_id.is_not(None), LoanClass.left_on.is_(None)
-    )
-    query = _facts(late).where(*span, or_(and_(IS_LIVE, unsettled), leaving))
-    rows = {row.loan_id: row for row in session.execute(query)}
-    if rules.worst_loan_per_member:
-        borrowers = sorted(_in_trouble(session, here, rows.values()))
-        for start in range(0, len(borrowers), KEYS_AT_ONCE):
-            theirs = and_(here, Loan.borrower_id.in_(borrowers[start : start + KEYS_AT_ONCE]))
-            query = _facts(overdue_since(on, theirs)).where(theirs, or_(IS_LIVE, unrecovered()))
-            rows = {row.loan_id: row for row in session.execute(query)} | rows
-    return [rows[loan_id] for loan_id in sorted(rows)]
+    known, new = _looked_for(session, community_id, on, loan_ids)
+    normal = _plainly_normal(session, community_id, on, new, rules)
+    rows: dict[int, Row[Any]] = {}
+    found = (known | new) - normal.keys()
+    leaving = and_(LoanClass.loan_id.is_not(None), LoanClass.left_on.is_(None))
+    query = _facts(on).where(here, or_(IS_LIVE, leaving))
+    rows = {row.loan_id: row for row in select_by(session, query, Loan.id, found)}
+    if rows and rules.worst_loan_per_member:
+        # One loan of a member may decide on another.
+        borrowers = {row.borrower_id for row in rows.values()}
+        query = _facts(on).where(here, or_(IS_LIVE, unrecovered()))
+        theirs = select_by(session, query, Loan.borrower_id, borrowers)
+        rows = {row.loan_id: row for row in theirs} | rows
+    for loan_id in rows:
+        normal.pop(loan_id, None)
+    return [rows[loan_id] for loan_id in sorted(rows)], normal
 
 
-def _in_trouble(
-    session: Session, here: ColumnElement[bool], rows: Collection[Row[Any]]
-) -> set[int]:
-    """Members of whom one loan may decide on another.
+def _looked_for(
+    session: Session, community_id: int, on: date, loan_ids: range | None
+) -> tuple[set[int], set[int]]:
+    """The ids of loans whose class may be another one now, and of those that have none.
 
-    A new loan with nothing late decides on nobody: if another of its member's does on it, that one
-    is read in its own range and brings it along. Only one that was written off is not read again.
+    By narrow rows and the indexes that lead to few of them; loans as such are wide.
     """
-    borrowers = {row.borrower_id for row in rows if not _is_plainly_new(row)}
-    written_off = session.scalars(select(Loan.borrower_id).where(here, unrecovered()))
-    return borrowers | (set(written_off) & {row.borrower_id for row in rows})
+    p, c = LoanPosition, LoanClass
+    out = (p.community_id == community_id, _within(p.loan_id, loan_ids))
+    held = (c.community_id == community_id, c.left_on.is_(None), _within(c.loan_id, loan_ids))
+    below_normal = [tier for tier in RiskClass if tier is not RiskClass.NORMAL]
+    live_ids = select(p.loan_id).where(*out, p.is_live).cte("live")
+    held_ids = select(c.loan_id).where(*held).cte("held")
+    questions = [
+        select(c.loan_id).where(*held, c.risk_class.in_(below_normal)),
+        select(c.loan_id).where(*held, c.overdue_since_on.is_not(None)),
+        select(p.loan_id).where(*out, p.is_live, p.oldest_due_on < on),
+        # Restructured since it was looked at last.
+        select(c.loan_id)
+        .join(Loan, Loan.id == c.loan_id)
+        .where(*held, Loan.community_id == community_id, IS_RESTRUCTURED)
+        .where(c.clean_since_on.is_(None)),
+        # Leaving.
+        select(except_(select(held_ids.c.loan_id), select(live_ids.c.loan_id)).subquery()),
+    ]
+    known = set(session.scalars(union_all(*questions)))
+    # New, or back after it had left.
+    new = except_(select(live_ids.c.loan_id), select(held_ids.c.loan_id))
+    return known, set(session.scalars(new))
 
 
-def _is_plainly_new(row: Row[Any]) -> bool:
-    return (
-        row.as_of_on is None
-        and row.overdue_since_on is None
-        and row.status is LoanStatus.CURRENT
-        and not row.is_restructured
+def _plainly_normal(
+    session: Session, community_id: int, on: date, new: set[int], rules: CharterRules
+) -> dict[int, date]:
+    """Of loans without a class those that were paid out and no more, and on which day.
+
+    Another loan of their member's is on its side decided on with all of theirs; only one that was
+    written off is not looked at any more, so it counts here.
+    """
+    if not new:
+        return {}
+    due_on = LoanPosition.oldest_due_on
+    query = (
+        select(Loan.id, Loan.disbursed_on)
+        .join(LoanPosition, LoanPosition.loan_id == Loan.id)
+        .where(
+            Loan.status == LoanStatus.CURRENT,
+            ~IS_RESTRUCTURED,
+            or_(due_on.is_(None), due_on >= on),
+            ~exists().where(LoanClass.loan_id == Loan.id),
+        )
     )
+    if rules.worst_loan_per_member:
+        other = aliased(Loan)
+        query = query.where(
+            ~exists().where(
+                other.borrower_id == Loan.borrower_id,
+                other.community_id == community_id,
+                unrecovered(other),
+            )
+        )
+    return dict(select_by(session, query, Loan.id, new))
 
 
-def _facts(late: Subquery) -> Select[*tuple[Any, ...]]:
+def _within(loan_id: InstrumentedAttribute[int], loan_ids: range | None) -> ColumnElement[bool]:
+    return true() if loan_ids is None else loan_id.between(loan_ids.start, loan_ids.stop - 1)
+
+
+def _facts(on: date) -> Select[*tuple[Any, ...]]:
     """What is known of loans, with what was decided on them before."""
     return (
         select(
@@ -296,7 +334,7 @@ def _facts(late: Subquery) -> Select[*tuple[Any, ...]]:
             Loan.ended_on,
             Season.crop,
             IS_RESTRUCTURED.label("is_restructured"),
-            type_coerce(late.c.since_on, Date).label("overdue_since_on"),
+            overdue_since(on).label("overdue_since_on"),
             LoanClass.risk_class,
             LoanClass.own_class,
             LoanClass.since_on,
@@ -305,7 +343,7 @@ def _facts(late: Subquery) -> Select[*tuple[Any, ...]]:
             LoanClass.left_on,
             LoanClass.as_of_on,
         )
-        .outerjoin(late, late.c.loan_id == Loan.id)
+        .outerjoin(LoanPosition, LoanPosition.loan_id == Loan.id)
         .outerjoin(LoanClass, LoanClass.loan_id == Loan.id)
         .outerjoin(Season, Season.id == Loan.season_id)
     )
@@ -405,6 +443,25 @@ def _write(session: Session, community_id: int, decided: Sequence[_Decided], on:
     return len(new) + len(moved)
 
 
+def _enter(session: Session, community_id: int, normal: Mapping[int, date], on: date) -> None:
+    """New loans enter the portfolio as normal."""
+    if not normal:
+        return
+    count, tiers = len(normal), [RiskClass.NORMAL] * len(normal)
+    insert_columns(
+        session,
+        LoanClass,
+        {
+            "loan_id": list(normal),
+            "community_id": [community_id] * count,
+            "own_class": tiers,
+            "risk_class": tiers,
+            "since_on": list(normal.values()),
+            "as_of_on": [on] * count,
+        },
+    )
+
+
 def _record(
     session: Session,
     community: Community,
@@ -452,30 +509,46 @@ def _record(
 def _to_provide(
     community_id: int, loan_ids: range | None, rules: CharterRules
 ) -> Select[*tuple[Any, ...]]:
-    """Loans of which what is set aside differs from what should be, locked."""
-    after = provision_expression(
-        Loan.outstanding_minor, bps_expression(LoanClass.risk_class, rules)
+    """Loans of which what is set aside differs from what should be, locked.
+
+    Their positions say what is out, and of which product they are; of those that are gone nothing
+    is out. Loans as such are not read.
+    """
+    c, p = LoanClass, LoanPosition
+    outstanding = func.coalesce(p.outstanding_minor, literal_column("0", BigInteger))
+    after = provision_expression(outstanding, bps_expression(c.risk_class, rules))
+    product_id = func.coalesce(
+        p.product_id,
+        select(ProductVersion.product_id)
+        .join(Loan, Loan.product_version_id == ProductVersion.id)
+        .where(Loan.id == c.loan_id)
+        .scalar_subquery(),
     )
-    query = (
+    still_out = c.left_on.is_(None)
+    to_release = and_(c.left_on.is_not(None), c.provision_minor != literal_column("0"))
+    return (
         select(
-            LoanClass.loan_id,
-            LoanClass.risk_class,
-            Loan.outstanding_minor,
-            LoanClass.provision_minor.label("before_minor"),
+            c.loan_id,
+            c.risk_class,
+            outstanding.label("outstanding_minor"),
+            c.provision_minor.label("before_minor"),
             after.label("after_minor"),
             Product.public_id.label("product"),
         )
-        .join(Loan, Loan.id == LoanClass.loan_id)
-        .join(ProductVersion, ProductVersion.id == Loan.product_version_id)
-        .join(Product, Product.id == ProductVersion.product_id)
-        .where(LoanClass.community_id == community_id, after != LoanClass.provision_minor)
-        .order_by(LoanClass.loan_id)
+        .select_from(c)
+        # Said of both, so that a community's rows of each are met without looking each one up.
+        .outerjoin(p, (p.loan_id == c.loan_id) & (p.community_id == community_id))
+        .join(Product, Product.id == product_id)
+        .where(
+            c.community_id == community_id,
+            or_(still_out, to_release),
+            after != c.provision_minor,
+            _within(c.loan_id, loan_ids),
+        )
+        .order_by(c.loan_id)
         # A classification holds these rows while it waits for the book: so they come first.
-        .with_for_update(of=LoanClass)
+        .with_for_update(of=c)
     )
-    if loan_ids is not None:
-        query = query.where(LoanClass.loan_id.between(loan_ids.start, loan_ids.stop - 1))
-    return query
 
 
 def _detail(session: Session, entry_id: int, rows: Sequence[Row[Any]]) -> None:

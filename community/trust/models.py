@@ -71,6 +71,13 @@ class Assessment(Base):
             postgresql_where=text("ended_at IS NULL"),
             sqlite_where=text("ended_at IS NULL"),
         ),
+        Index(
+            "ix_assessments_expiry",
+            "community_id",
+            "expires_on",
+            postgresql_where=text("ended_at IS NULL"),
+            sqlite_where=text("ended_at IS NULL"),
+        ),
     )
 
     id: Mapped[Key]
@@ -148,6 +155,7 @@ class Vouch(Base):
         Index("ix_vouches_borrower", "borrower_id", "community_id", "status"),
         Index("ix_vouches_voucher", "voucher_id", "community_id", "status"),
         Index("ix_vouches_group_id", "group_id"),
+        Index("ix_vouches_expiry", "community_id", "status", "expires_on"),
     )
 
     id: Mapped[Key]

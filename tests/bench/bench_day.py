@@ -114,10 +114,10 @@ UPDATE floor_positions p
    SET earned_before_minor = p.earned_before_minor + p.running_interest_minor,
        running_from_on = p.running_until_on, running_until_on = i.due_on,
        running_days = i.due_on - p.running_until_on, running_interest_minor = i.interest_minor
-  FROM instalments i
- WHERE p.running_until_on < date '{on}' AND i.loan_id = p.loan_id
-   AND i.number = (SELECT number + 1 FROM instalments
-                    WHERE loan_id = p.loan_id AND due_on = p.running_until_on)
+  FROM instalments ended JOIN instalments i
+    ON i.loan_id = ended.loan_id AND i.number = ended.number + 1
+ WHERE p.running_until_on < date '{on}' AND ended.loan_id = p.loan_id
+   AND ended.due_on = p.running_until_on
 """
 
 
@@ -151,12 +151,16 @@ def _tell(
         raise RuntimeError(f"the floor wrote {lines} lines, the day {booked}")
     accrue, total = steps["accrue"], float(report["seconds"])  # type: ignore[arg-type]
     late = counts["advance"].get("loans now overdue", 0)
+    rest = {name: seconds for name, seconds in steps.items() if name != "accrue"}
+    rest["turns and report"] = total - sum(steps.values())
+    where = ", ".join(f"{name} {seconds:.2f} s" for name, seconds in rest.items())
     print(
-        f"   {what}: accrual {loans / accrue:,.0f} loans/s ({accrue:.1f} s, {booked:,} lines), "
-        f"{accrue / floor:.2f} × the floor ({floor:.1f} s); "
-        f"whole day {loans / total:,.0f} loans/s ({total:.1f} s, {late} newly overdue in "
-        f"{steps['advance']:.1f} s), {total / floor:.2f} × the floor; "
-        f"peak memory {memory // 1024} MB",
+        f"   {what}: accrual {loans / accrue:,.0f} loans/s ({accrue:.2f} s, {booked:,} lines), "
+        f"{accrue / floor:.2f} × the floor ({floor:.2f} s); "
+        f"whole day {loans / total:,.0f} loans/s ({total:.2f} s), {total / floor:.2f} × the floor; "
+        f"peak memory {memory // 1024} MB\n"
+        f"      the rest: {where}; {late} newly overdue; "
+        f"{1000 * (total - accrue) / COMMUNITIES:.0f} ms a community",
         flush=True,
     )
 

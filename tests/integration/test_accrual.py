@@ -179,8 +179,10 @@ def test_a_loan_that_stops_accruing_is_taken_back_and_may_begin_again(hamlet: Ha
 def test_stretches_book_an_entry_each_and_sum_to_the_same(hamlet: Hamlet) -> None:
     for name in ("ana", "ben", "ana"):
         hamlet.lend(name, 1_200_00, 6)
-    day, after, amounts = hamlet.day + timedelta(days=10), 0, []
-    while (done := _accrue(hamlet, day, after_id=after, limit=2)).last_id is not None:
+    day, amounts = hamlet.day + timedelta(days=10), []
+    after: int | None = 0
+    while after is not None:
+        done = _accrue(hamlet, day, after_id=after, limit=2)
         after = done.last_id
         amounts.append(done.earned_minor.get("CNY", 0))
     assert amounts == [646, 323]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, event, func, select
 
 from app import create_app
 from app.businessday.running import close_days, is_gone, new_worker
@@ -21,8 +21,10 @@ from app.transaction import run_unit
 from community.businessday.errors import DayPassed, DayTakenOver, DayUnderWay
 from community.businessday.models import DayRun, DayState, DayStep
 from community.businessday.queries import communities_behind
-from community.businessday.service import Done, Turn, Worker, take_turn, work_on
+from community.businessday.service import Turn, Unit, Worker, take_turn, work_on
 from community.businessday.steps import STEPS
+from community.communities.models import CommunityKind
+from community.communities.service import create_community
 from community.engine import session_factory
 from community.guarantees.service import record_repayment
 from community.ledger.errors import DayClosed
@@ -37,6 +39,7 @@ DAY = date(2026, 3, 10)
 NOW = datetime(2026, 3, 11, 0, 30, tzinfo=UTC)
 LEASE = timedelta(minutes=5)
 TERMS = {"rate_method": "declining_balance", "yearly_rate_ppm": 120_000}
+FIRST_UNIT = ["expire vouches", "expire assessments", "expire holds", "accrue"]
 ONE = Worker("one", LEASE, lambda name: False)
 TWO = Worker("two", LEASE, lambda name: False)
 
@@ -267,20 +270,61 @@ def test_amounts_are_shown_in_the_currencys_decimals(app: Flask, hamlet: Hamlet)
 
 
 def test_a_step_that_fails_leaves_the_day_where_it_was(hamlet: Hamlet) -> None:
-    """Nothing of the failed portion stays, and whoever comes next begins with it."""
+    """Nothing of the failed unit stays, and whoever comes next begins with it."""
     turn = _turn(hamlet, ONE, NOW)
+    assert [done.step for done in _work(hamlet, turn, ONE, NOW).portions] == FIRST_UNIT
     hamlet.do(close_through, community_id=hamlet.community.id, on=DAY)
-    for _ in range(3):
-        assert _work(hamlet, turn, ONE, NOW).step.startswith("expire")
     for _ in range(2):
         with pytest.raises(DayClosed):
             _work(hamlet, turn, ONE, NOW)
-        rows = hamlet.session.scalars(select(DayStep).order_by(DayStep.name)).all()
-        assert [(row.name, row.is_done) for row in rows] == [
-            ("expire assessments", True),
-            ("expire holds", True),
-            ("expire vouches", True),
-        ]
+        rows = hamlet.session.scalars(select(DayStep)).all()
+        assert {row.name for row in rows if row.is_done} == set(FIRST_UNIT)
+    hamlet.check()
+
+
+def test_where_nothing_is_to_do_a_day_is_one_commit(hamlet: Hamlet) -> None:
+    idle = hamlet.do(
+        create_community,
+        kind=CommunityKind.REGION,
+        name="Idle",
+        reference="idle",
+        currency="CNY",
+        now=hamlet.now,
+        actor_id=None,
+    )
+    turn = hamlet.do(take_turn, community_id=idle.id, on=DAY, worker=ONE, now=NOW)
+    assert turn is not None
+    statements = 0
+
+    def count(*_: object) -> None:
+        nonlocal statements
+        statements += 1
+
+    event.listen(hamlet.session.get_bind(), "before_cursor_execute", count)
+    unit = _work(hamlet, turn, ONE, NOW)
+    event.remove(hamlet.session.get_bind(), "before_cursor_execute", count)
+    assert unit.is_finished
+    assert [done.step for done in unit.portions] == [step.name for step in STEPS]
+    assert statements <= 16
+
+
+def test_what_takes_locks_is_a_unit_of_its_own(hamlet: Hamlet) -> None:
+    """Grants are locked before promises, and the book after everything."""
+    hamlet.vouch("ben", "uma", 100_00).expires_on = DAY
+    hamlet.session.commit()
+    late = date(2026, 4, 13)  # eleven days after the due: Uma is called
+    turn = hamlet.do(take_turn, community_id=hamlet.community.id, on=late, worker=ONE, now=NOW)
+    assert turn is not None
+    units = [_work(hamlet, turn, ONE, NOW)]
+    while not units[-1].is_finished:
+        units.append(_work(hamlet, turn, ONE, NOW))
+    assert [[done.step for done in unit.portions] for unit in units] == [
+        ["expire vouches"],
+        ["expire assessments", "expire holds", "accrue"],
+        ["advance"],
+        ["classify", "provide", "close"],
+    ]
+    hamlet.check()
 
 
 @pytest.mark.parametrize(
@@ -344,5 +388,5 @@ def _turn(hamlet: Hamlet, worker: Worker, now: datetime) -> Turn:
     return turn
 
 
-def _work(hamlet: Hamlet, turn: Turn, worker: Worker, now: datetime) -> Done:
+def _work(hamlet: Hamlet, turn: Turn, worker: Worker, now: datetime) -> Unit:
     return hamlet.do(work_on, turn=turn, worker=worker, now=now, limit=10)

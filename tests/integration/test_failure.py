@@ -7,7 +7,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from community.guarantees import service as guarantees
+from community.guarantees.cover import lock_cover
 from community.guarantees.errors import CallNotOpen, MoreThanCalled, NothingOwed
+from community.guarantees.failure import advance_loans
 from community.guarantees.models import (
     CallGround,
     CallStatus,
@@ -441,6 +443,35 @@ def test_the_days_work_may_run_twice(db_session: Session) -> None:
     before = {name: call.amount_minor for name, call in hamlet.calls(loan).items()}
     hamlet.wait(0, loan, loan)
     assert {name: call.amount_minor for name, call in hamlet.calls(loan).items()} == before
+    hamlet.check()
+
+
+def test_loans_taken_on_together_keep_to_their_own_promises(db_session: Session) -> None:
+    """Several loans of one borrower are locked at once; each asks those who promised on it."""
+    hamlet = Hamlet(db_session)
+    hamlet.fund(1_000)
+    hamlet.person("ben")
+    made = []
+    for name in ("uma", "xia"):
+        hamlet.person(name, assessed=50)
+        hamlet.vouch(name, "ben", 50)
+        made.append(hamlet.lend("ben", 50))
+    ids = [loan.id for loan in made]
+    promised = {
+        loan_id: {db_session.get_one(Vouch, key).voucher_id for key in cover.vouches}
+        for loan_id, cover in lock_cover(db_session, ids).items()
+    }
+    assert promised == {
+        made[0].id: {hamlet.people["uma"].id},
+        made[1].id: {hamlet.people["xia"].id},
+    }
+    hamlet.day = hamlet.day.replace(month=4) + timedelta(days=1)
+    work = {"loan_ids": ids, **hamlet.when}
+    assert hamlet.do(advance_loans, **work) == dict.fromkeys(ids, LoanStatus.OVERDUE)
+    assert hamlet.do(advance_loans, **work) == {}
+    hamlet.day += timedelta(days=10)
+    hamlet.do(advance_loans, loan_ids=ids, **hamlet.when)
+    assert [set(hamlet.calls(loan)) for loan in made] == [{"uma"}, {"xia"}]
     hamlet.check()
 
 

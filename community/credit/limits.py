@@ -12,16 +12,17 @@ from datetime import date
 from typing import Any
 
 from community.communities.charter import CharterRules, LiabilityMode
+from community.lines.headroom import Headroom
 from community.money import share_bps
 from community.products.terms import ProductTerms
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where rules are written: a charter's or a product's version."""
+    """Where rules are written: a charter's, a product's or a credit line's version."""
 
-    kind: str  # "charter" or "product"
-    owner: str  # public id of the community or the product
+    kind: str  # "charter", "product" or "credit_line"
+    owner: str  # public id of the community, the product or the line
     version: int
 
 
@@ -69,6 +70,8 @@ REMEDIES: Mapping[str, str] = {
     "liability_mode": "Choose a product whose liability mode the charter allows.",
     "owed_per_member": "Repay a part of what is owed first.",
     "loan_cycle": "Repay a loan: the next step is larger.",
+    "shared_line": "Wait until a draw on the line is repaid, or ask an officer to raise the line.",
+    "sub_limit": "Repay a part of your draws on the line, or ask for a larger sub-limit.",
     "repayment_capacity": "Repay a part first, or ask for a new assessment of your capacity.",
 }
 
@@ -82,6 +85,7 @@ def constraints(
     cover_flow_minor: int,
     terms: ProductTerms | None = None,
     product: Source | None = None,
+    headroom: Headroom | None = None,
 ) -> tuple[Constraint, ...]:
     """All constraints on what a borrower may still borrow, those that forbid lending first.
 
@@ -109,6 +113,8 @@ def constraints(
         )
     if terms is not None and product is not None:
         found += _of_product(rules, charter, terms, product, cover_flow_minor)
+    if headroom is not None:
+        found += line_constraints(headroom)
     found.append(
         Constraint(
             "owed_per_member",
@@ -156,6 +162,15 @@ def constraints(
             )
         )
     return tuple(found)
+
+
+def line_constraints(headroom: Headroom) -> tuple[Constraint, Constraint]:
+    """What a shared line still gives, and what the borrower's sub-limit on it does."""
+    source = Source("credit_line", headroom.line, headroom.version)
+    return (
+        Constraint("shared_line", headroom.line_minor, "limit", source, headroom.facts),
+        Constraint("sub_limit", headroom.sub_limit_left_minor, "sub_limit", source, headroom.facts),
+    )
 
 
 def binding(found: Iterable[Constraint]) -> Constraint:

@@ -39,6 +39,7 @@ from community.guarantees.service import (
 from community.ledger.events import record_event
 from community.ledger.models import AccountKind
 from community.ledger.service import balance
+from community.lines.draws import follow
 from community.loans import changes, states
 from community.loans import service as loans
 from community.loans.models import Loan, LoanPosition, LoanStatus, RepaymentSource
@@ -55,10 +56,16 @@ def advance_loan(session: Session, *, loan_id: int, on: date, now: datetime) -> 
     is left is written off. A loan on which something of a later day stands is left to that day.
     """
     cover = lock_cover(session, [loan_id])[loan_id]
+    _advance(session, cover, on=on, now=now)
+    follow(cover.drawn, cover.loan, on=on)
+    return cover.loan.status
+
+
+def _advance(session: Session, cover: LoanCover, *, on: date, now: datetime) -> None:
     loan = cover.loan
     if loan.worked_out_on is not None and loan.worked_out_on > on:
         # The day is worked through afterwards, and money that came since would be left out.
-        return loan.status
+        return
     charter = _charter(session, loan)
     changes.bring_to_day(session, loan=loan, on=on, now=now)
     if loan.status in states.ON_PLAN and loan.undisbursed_minor and not loan.outstanding_minor:
@@ -73,7 +80,6 @@ def advance_loan(session: Session, *, loan_id: int, on: date, now: datetime) -> 
         _ask(session, cover, charter, on=on, now=now)
     if _nobody_asked(cover):
         _last_resorts(session, cover, charter, on=on, now=now)
-    return loan.status
 
 
 def loans_to_advance(

@@ -12,6 +12,7 @@ from datetime import date
 from typing import Any
 
 from community.communities.charter import CharterRules, LiabilityMode
+from community.credit.stagger import Stagger, waiting
 from community.lines.headroom import Headroom
 from community.money import share_bps
 from community.products.terms import ProductTerms
@@ -47,6 +48,8 @@ class BorrowerFacts:
     overdue_since_on: date | None = None
     late_peers: int = 0
     capacity: Capacity | None = None
+    # Only where the charter staggers lending, and the borrower is in an active group.
+    stagger: Stagger | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,7 @@ class Constraint:
 REMEDIES: Mapping[str, str] = {
     "own_overdue": "Pay what is overdue.",
     "late_peers": "Help the late members of your group to pay.",
+    "staggered": "Wait for your turn, and help those who borrowed first to pay.",
     "trust": "Ask somebody who can to stand behind you, or with more; or lock more savings.",
     "cover": "Ask somebody who can to stand behind you, or with more; or lock more savings.",
     "product": "Ask for less, or choose a product for larger sums.",
@@ -194,6 +198,25 @@ def _forbidding(rules: CharterRules, charter: Source, facts: BorrowerFacts) -> I
             "refuse_while_peer_late",
             charter,
             {"late_peers": facts.late_peers},
+        )
+    waits = None
+    if rules.stagger_instalments_min and facts.stagger is not None:
+        waits = waiting(facts.stagger, rules.stagger_batches)
+    if waits is not None:
+        yield Constraint(
+            "staggered",
+            0,
+            "stagger_batches",
+            charter,
+            {
+                "batches": list(rules.stagger_batches),
+                "instalments_min": rules.stagger_instalments_min,
+                "batch": waits.batch,
+                "others_begun": waits.others_begun,
+                "others_needed": waits.others_needed,
+                "waits_for": waits.waits_for,
+                "reason": waits.reason,
+            },
         )
 
 

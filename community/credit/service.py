@@ -6,7 +6,7 @@ faster, the unit of work is run again, this time holding the whole neighbourhood
 """
 
 from collections.abc import Collection, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
@@ -34,6 +34,8 @@ from community.credit.limits import (
 )
 from community.credit.queries import borrower_facts
 from community.errors import CurrencyMismatch, Invalid, StaleSnapshot
+from community.groups import queries as groups
+from community.groups.models import Group
 from community.guarantees import service as guarantees
 from community.ledger import rules as posting
 from community.ledger.events import record_event
@@ -160,7 +162,9 @@ def credit_limit(
     cover = limit
     if rules.circle_of_trust > COVER_CIRCLE:
         cover = cover_limit(member_id, around.standings, promises, circle=COVER_CIRCLE)
-    facts = borrower_facts(session, community_id=community_id, member_ids=[member_id], on=on)
+    facts = borrower_facts(
+        session, community_id=community_id, member_ids=[member_id], on=on, rules=rules
+    )
     charter_source = _charter_source(session, charter)
 
     def found(flow_minor: int, cover_flow_minor: int) -> tuple[Constraint, ...]:
@@ -238,7 +242,9 @@ def credit_limits(
     around = whole_community(
         session, community_id=community_id, on=on, pledge_only=_rests_on_pledges(terms)
     )
-    facts = borrower_facts(session, community_id=community_id, member_ids=member_ids, on=on)
+    facts = borrower_facts(
+        session, community_id=community_id, member_ids=member_ids, on=on, rules=rules
+    )
     if member_ids is None:
         ends = {end for p in around.promises for end in (p.voucher, p.borrower)}
         known = (m for m in {*around.standings, *ends} if isinstance(m, int))
@@ -281,10 +287,11 @@ def approve_loan(
     CreditLimitExceeded; StaleSnapshot when somebody else took the room meanwhile, so that the
     unit of work is run again.
     """
-    found = lock(session, Loan, [loan_id])
-    if loan_id not in found:
+    known = session.get(Loan, loan_id)
+    if known is None:
         raise LoanNotFound()
-    loan = found[loan_id]
+    _hold_groups(session, [known], on)
+    loan = lock_one(session, Loan, loan_id)
     if loan.group_loan_id is not None:
         raise DecidedTogether()
     _approve(session, [loan], on=on, now=now, actor_id=actor_id)
@@ -300,7 +307,9 @@ def approve_group_loan(
     shares before have left. Raises what `approve_loan` raises.
     """
     group_loan = get_group_loan_by_id(session, group_loan_id)
-    ids = [loan.id for loan in list_shares(session, group_loan_id)]
+    asked = list_shares(session, group_loan_id)
+    _hold_groups(session, asked, on)
+    ids = [loan.id for loan in asked]
     lock_one(session, GroupLoan, group_loan_id)
     shares = list(lock(session, Loan, ids).values())
     if not shares:
@@ -384,13 +393,19 @@ def _approve(
     hold_all = bool(session.info.get("last_try")) or session.info.get(_CONTENDED) == loan_ids
     around = _look_around(session, community.id, shares, charter, on, hold_all=hold_all)
     borrowers = [share.loan.borrower_id for share in shares]
-    facts = borrower_facts(session, community_id=community.id, member_ids=borrowers, on=on)
+    asked: dict[str, Any] = {
+        "community_id": community.id,
+        "member_ids": borrowers,
+        "on": on,
+        "rules": charter.rules,
+    }
+    facts = borrower_facts(session, **asked)
     rooms = _rooms(session, shares, on)
     plans = _plan(session, community, shares, charter, around, facts, rooms)
     try:
         standing_ids = _hold(session, community.id, plans, on)
         drawn = _hold_lines(session, community, plans, on)
-        again = borrower_facts(session, community_id=community.id, member_ids=borrowers, on=on)
+        again = borrower_facts(session, **asked)
         if again != facts:
             raise StaleSnapshot("What the borrower owes has changed meanwhile.")
     except StaleSnapshot:
@@ -469,7 +484,7 @@ def _plan(
         listed = constraints(
             rules=charter.rules,
             charter=source,
-            facts=facts[borrower_id],
+            facts=_after(facts, borrower_id, plans),
             flow_minor=limit.value,
             cover_flow_minor=cover_minor,
             terms=share.terms,
@@ -521,6 +536,29 @@ def _hold(session: Session, community_id: int, plans: Sequence[_Plan], on: date)
         if overdue or room < used:
             raise StaleSnapshot("A promise has no room any more.")
     return {member_id: row.id for member_id, row in standings.items()}
+
+
+def _after(
+    facts: Mapping[int, BorrowerFacts], borrower_id: int, plans: Sequence[_Plan]
+) -> BorrowerFacts:
+    """A borrower's facts once the shares before theirs are approved: others have begun then."""
+    own = facts[borrower_id]
+    if own.stagger is None:
+        return own
+    before = [facts[plan.share.loan.borrower_id].stagger for plan in plans]
+    begun = sum(stagger is None or not stagger.has_begun for stagger in before)
+    return replace(own, stagger=own.stagger.after(begun))
+
+
+def _hold_groups(session: Session, loans_asked: Sequence[Loan], on: date) -> None:
+    """Where lending is staggered, one of a group at a time: their groups are locked first."""
+    if not loans_asked:
+        return
+    community_id = loans_asked[0].community_id
+    if not communities.charter_on(session, community_id, on).rules.stagger_instalments_min:
+        return
+    borrowers = [loan.borrower_id for loan in loans_asked]
+    lock(session, Group, groups.active_group_ids(session, community_id, borrowers))
 
 
 def _rooms(session: Session, shares: Sequence[_Share], on: date) -> dict[int, Headroom]:

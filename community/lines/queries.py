@@ -1,15 +1,16 @@
 """Reading credit lines, their sub-limits, draws and history."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, or_, select
 from sqlalchemy.orm import Session
 
 from community.lines.errors import LineNotFound
 from community.lines.headroom import Headroom, headroom_of
 from community.lines.models import CreditLine, CreditLineChange, CreditLineShare
 from community.loans.models import Loan
+from community.locks import lock_one
 
 
 def get_line(session: Session, public_id: str) -> CreditLine:
@@ -20,12 +21,28 @@ def get_line(session: Session, public_id: str) -> CreditLine:
     return line
 
 
+def get_line_for_update(session: Session, public_id: str) -> CreditLine:
+    """The line of this public id, locked. Raises LineNotFound."""
+    return lock_one(session, CreditLine, get_line(session, public_id).id)
+
+
 def get_line_by_id(session: Session, line_id: int) -> CreditLine:
     """The line of this id. Raises LineNotFound."""
     line = session.get(CreditLine, line_id)
     if line is None:
         raise LineNotFound()
     return line
+
+
+def public_ids(session: Session, ids: Collection[int | None]) -> dict[int | None, str]:
+    """Public ids of lines by id; None has none."""
+    wanted = {line_id for line_id in ids if line_id is not None}
+    if not wanted:
+        return {}
+    rows = session.execute(
+        select(CreditLine.id, CreditLine.public_id).where(CreditLine.id.in_(wanted))
+    )
+    return {row.id: row.public_id for row in rows}
 
 
 def list_lines(*, community_id: int, group_id: int | None = None) -> Select[CreditLine]:
@@ -68,9 +85,16 @@ def draws_on(line_id: int, *, member_id: int | None = None) -> Select[Loan]:
     return statement if member_id is None else statement.where(Loan.borrower_id == member_id)
 
 
-def changes_of(line_id: int) -> Select[CreditLineChange]:
-    """What was changed of a line; page by CreditLineChange.id."""
-    return select(CreditLineChange).where(CreditLineChange.line_id == line_id)
+def changes_of(line_id: int, *, member_id: int | None = None) -> Select[CreditLineChange]:
+    """What was changed of a line; page by CreditLineChange.id.
+
+    With a member nothing of the sub-limits of others.
+    """
+    statement = select(CreditLineChange).where(CreditLineChange.line_id == line_id)
+    if member_id is None:
+        return statement
+    whose = CreditLineChange.member_id
+    return statement.where(or_(whose.is_(None), whose == member_id))
 
 
 def headroom(

@@ -341,10 +341,10 @@ def close(
     return line
 
 
-def apply_to_draw(
+def apply(
     session: Session,
     *,
-    line_id: int,
+    line_id: int | None,
     community_id: int,
     borrower_id: int,
     product_id: int,
@@ -356,12 +356,13 @@ def apply_to_draw(
     instalments: int | None = None,
     season_id: int | None = None,
 ) -> Loan:
-    """A member asks for a loan that draws on a line; whether there is room, approval decides.
+    """A member asks for a loan, on a line or on none; whether there is room, approval decides.
 
     Raises what `loans.service.apply` raises, and LineNotFound, LineNotInForce,
     LineForAnotherProduct, NoSubLimit.
     """
-    _check_drawable(session, line_id, community_id, [borrower_id], product_id, on)
+    if line_id is not None:
+        _check_drawable(session, line_id, community_id, [borrower_id], product_id, on)
     return loans.apply(
         session,
         community_id=community_id,
@@ -378,10 +379,10 @@ def apply_to_draw(
     )
 
 
-def apply_to_draw_as_group(
+def apply_as_group(
     session: Session,
     *,
-    line_id: int,
+    line_id: int | None,
     group_id: int,
     product_id: int,
     shares: Mapping[int, int],
@@ -393,12 +394,13 @@ def apply_to_draw_as_group(
     instalments: int | None = None,
     season_id: int | None = None,
 ) -> GroupLoan:
-    """The leader asks for a group loan all of whose shares draw on one line.
+    """The leader asks for a group loan; all of its shares draw on one line, or none does.
 
-    Raises what `loans.service.apply_as_group` and `apply_to_draw` raise.
+    Raises what `loans.service.apply_as_group` and `apply` raise.
     """
-    group = groups.get_group_by_id(session, group_id)
-    _check_drawable(session, line_id, group.community_id, sorted(shares), product_id, on)
+    if line_id is not None:
+        group = groups.get_group_by_id(session, group_id)
+        _check_drawable(session, line_id, group.community_id, sorted(shares), product_id, on)
     return loans.apply_as_group(
         session,
         group_id=group_id,

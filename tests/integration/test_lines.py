@@ -36,6 +36,7 @@ from community.servicing import service as servicing
 from community.verification import verify
 from tests.hamlet import Hamlet, yuan
 from tests.integration.test_credit_races import at_once
+from tests.integration.test_laws_random import NAMES as LIFE_NAMES
 from tests.integration.test_laws_random import Life
 
 NAMES = ("ana", "ben", "cai")
@@ -55,7 +56,9 @@ def open_line(hamlet: Hamlet, limit: int = 1_000, each: int = 600, **changes: An
         "community_id": hamlet.community.id,
         "name": "Seed money",
         "limit": yuan(limit),
-        "sub_limits": {hamlet.people[name].id: yuan(each) for name in NAMES},
+        "sub_limits": {
+            hamlet.people[name].id: yuan(each) for name in NAMES if name in hamlet.people
+        },
         "from_on": hamlet.day,
         "until_on": hamlet.day + timedelta(days=364),
         "reason": "decided in the assembly",
@@ -72,7 +75,7 @@ def act(hamlet: Hamlet, line: CreditLine, **given: Any) -> dict[str, Any]:
 
 def ask(hamlet: Hamlet, line: CreditLine, who: str, principal: int, instalments: int = 1) -> Loan:
     return hamlet.do(
-        service.apply_to_draw,
+        service.apply,
         line_id=line.id,
         community_id=hamlet.community.id,
         borrower_id=hamlet.people[who].id,
@@ -586,10 +589,8 @@ class LineLife(Life):
         self.line = open_line(
             self.hamlet,
             limit=4_000,
-            sub_limits={
-                person.id: yuan(2_000) for n, person in self.hamlet.people.items() if n != "gao"
-            },
-            name="all",
+            # All but one may draw.
+            sub_limits={self.hamlet.people[n].id: yuan(1_300) for n in LIFE_NAMES[:-1]},
         )
         self.steps += [self.change_line, self.change_share, self.raise_line, self.stop_or_go] * 2
 

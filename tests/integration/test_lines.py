@@ -547,7 +547,7 @@ def test_draws_race_with_lowering_suspending_and_repaying(engine: Engine) -> Non
         hamlet = Hamlet(session)
         hamlet.fund(100_000)
         people = [hamlet.person(f"member {number}", stake=500) for number in range(8)]
-        line = open_line(hamlet, sub_limits={person.id: yuan(200) for person in people})
+        line = open_line(hamlet, sub_limits={person.id: yuan(175) for person in people})
         running = [draw(hamlet, line, f"member {number}", 100).id for number in range(4)]
         waiting = [ask(hamlet, line, f"member {number}", 100).id for number in range(8)]
         common = act(hamlet, line)

@@ -458,6 +458,48 @@ def test_the_history_says_who_changed_what_and_why(db_session: Session) -> None:
     hamlet.check()
 
 
+def test_the_story_of_the_docs(db_session: Session) -> None:
+    """The table of docs/shared-credit.md, row by row."""
+    hamlet = hamlet_of(db_session)
+    line = open_line(hamlet)
+
+    def row(ana: int, ben: int, cai: int, limit: int, left: int) -> None:
+        shares = {"ana": ana, "ben": ben, "cai": cai}
+        found = used(hamlet, line)
+        assert found == {"line": ana + ben + cai} | {n: v for n, v in shares.items() if v}
+        assert (line.limit_on(hamlet.day), line.headroom_on(hamlet.day)) == (limit, left)
+        hamlet.check()
+
+    first = draw(hamlet, line, "ana", 500)
+    row(500, 0, 0, 1_000, 500)
+    draw(hamlet, line, "ben", 400)
+    row(500, 400, 0, 1_000, 100)
+    assert refusal(hamlet, ask(hamlet, line, "ana", 101))["limit"]["amount"] == "1.00"
+    until = hamlet.day + timedelta(days=9)
+    hamlet.do(service.raise_for_a_while, **act(hamlet, line), by=yuan(200), until_on=until)
+    row(500, 400, 0, 1_200, 300)
+    last = draw(hamlet, line, "cai", 300)
+    row(500, 400, 300, 1_200, 0)
+    hamlet.wait(10)
+    row(500, 400, 300, 1_000, 0)
+    transfer = hamlet.repay(first, 250)
+    row(250, 400, 300, 1_000, 50)
+    draw(hamlet, line, "ben", 50)
+    row(250, 450, 300, 1_000, 0)
+    hamlet.do(
+        servicing.reverse_repayment,
+        repayment_id=transfer.id,
+        reason="bounced",
+        actor_id=None,
+        **hamlet.when,
+    )
+    row(500, 450, 300, 1_000, 0)
+    assert line.over_minor == 250
+    hamlet.repay(first, 500)
+    hamlet.repay(last, 300)
+    row(0, 450, 0, 1_000, 550)
+
+
 @pytest.mark.parametrize(
     "statement",
     [
@@ -634,10 +676,10 @@ class LineLife(Life):
         self.hamlet.do(step, **act(self.hamlet, self.line))
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3, 5, 8])
+@pytest.mark.parametrize("seed", [1, 2, 3])
 def test_what_is_used_is_what_is_out_whatever_happens(engine: Engine, seed: int) -> None:
     """Counted here from the loans alone, after every step."""
-    steps = 50 if engine.dialect.name == "sqlite" else 22
+    steps = 40 if engine.dialect.name == "sqlite" else 18
     with session_factory(engine)() as session:
         life = LineLife(session, seed)
         most = 0

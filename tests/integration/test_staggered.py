@@ -129,3 +129,52 @@ def test_all_of_a_group_ask_at_once_and_two_begin(engine: Engine) -> None:
     with Session(engine) as session:
         begun = select(Loan.borrower_id).where(Loan.status == LoanStatus.APPROVED).distinct()
         assert len(session.scalars(begun).all()) == 2
+
+
+@pytest.mark.parametrize(("limit_minor", "fits"), [(599_99, False), (600_00, True)])
+def test_all_shares_of_a_group_loan_fit_on_the_line_or_none(
+    db_session: Session, limit_minor: int, fits: bool
+) -> None:
+    village, group, (leader, a, b, *_) = group_of_five(db_session)
+    line = lines.open_line(
+        db_session,
+        community_id=village.village.id,
+        group_id=group.id,
+        name="seed",
+        limit=cny(limit_minor),
+        sub_limits={person.id: cny(300_00) for person in (a, b)},
+        from_on=TODAY,
+        until_on=TODAY + timedelta(days=300),
+        reason="x",
+        on=TODAY,
+        now=NOW,
+        actor_id=None,
+    )
+    db_session.commit()
+    group_loan = lines.apply_as_group(
+        db_session,
+        line_id=line.id,
+        group_id=group.id,
+        product_id=village.monthly.id,
+        shares={a.id: 300_00, b.id: 300_00},
+        total=cny(600_00),
+        instalments=3,
+        purpose="seed",
+        on=TODAY,
+        now=NOW,
+        actor_id=leader.id,
+    )
+    db_session.commit()
+    decision: dict[str, Any] = {"on": TODAY, "now": NOW, "actor_id": None}
+    if fits:
+        credit.approve_group_loan(db_session, group_loan_id=group_loan.id, **decision)
+        db_session.commit()
+    else:
+        with pytest.raises(CreditLimitExceeded) as caught:
+            credit.approve_group_loan(db_session, group_loan_id=group_loan.id, **decision)
+        db_session.rollback()
+        assert caught.value.members["binding"]["name"] == "shared_line"
+        assert caught.value.members["limit"]["amount"] == "299.99"
+    db_session.refresh(line)
+    assert line.used_minor == (600_00 if fits else 0)
+    assert verify(db_session).breaches == ()

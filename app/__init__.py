@@ -38,6 +38,7 @@ FEATURES = [
     "portfolio",
     "receiving",
     "seasons",
+    "lines",
     "credit",
     "ledger",
     "businessday",

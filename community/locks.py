@@ -39,6 +39,8 @@ LOCK_RANK: dict[str, int] = {
             "assessments",
             "standings",
             "vouches",
+            "credit_lines",
+            "credit_line_shares",
             "books",
         ]
     )

@@ -9,6 +9,7 @@ import community.guarantees.models
 import community.idempotency
 import community.ledger.guards
 import community.ledger.models
+import community.lines.models
 import community.loans.models
 import community.members.models
 import community.portfolio.guards

@@ -19,6 +19,7 @@ from community.guarantees.checks import check_guarantees
 from community.idempotency import UNDER_WAY
 from community.ledger.checks import Breach, check_ledger
 from community.ledger.models import Book, Event, JournalEntry, Posting
+from community.lines.checks import check_lines
 from community.loans.checks import check_loans
 from community.members.checks import check_members
 from community.models import metadata
@@ -48,6 +49,7 @@ CHECKS: tuple[Check, ...] = (
     ("classes and provisions follow from their history and the books", check_portfolio),
     ("declared events did what they say", check_seasons),
     ("promises, cover, caps and claims", check_guarantees),
+    ("shared lines are what their draws take", check_lines),
     ("sheets and bank lines agree with their receipts and the books", check_receiving),
 )
 

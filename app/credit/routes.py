@@ -13,6 +13,7 @@ from app.credit import views
 from app.credit.schemas import FundingInSchema, FundingSchema, LimitArgs, LimitSchema
 from app.extensions import db
 from app.idempotency import money_moving
+from app.lines.facts import line_facts
 from app.loans.facts import group_loan_facts, loan_facts
 from app.loans.schemas import GroupLoanSchema, LoanSchema
 from app.loans.views import group_loan_view, loan_view
@@ -24,6 +25,8 @@ from community.credit import service
 from community.credit.errors import WhatIfNotKnown
 from community.credit.explain import WhatIf
 from community.errors import AmountOutOfRange, NotFound
+from community.lines import queries as lines
+from community.lines.errors import LineNotFound
 from community.loans import queries as loans
 from community.members import queries as members
 from community.members.models import Member
@@ -52,6 +55,7 @@ def get_credit_limit(args: dict[str, Any], community_id: str, member_id: str) ->
         member_id=member.id,
         on=today(),
         product_version_id=_product_version(session, community, args["product"]),
+        line_id=_line(session, args["credit_line"]),
         what_if=_what_if(session, community, member, args),
         raise_by_minor=_amount(args["raise_by"], community.currency, "raise_by"),
         with_ceiling=args["ceiling"],
@@ -139,6 +143,16 @@ def _product_version(session: Session, community: Community, public_id: str | No
     if product.community_id not in community.path_ids:
         raise ProductNotFound()
     return products.version_on(session, product.id, today()).id
+
+
+def _line(session: Session, public_id: str | None) -> int | None:
+    """The line that is asked for, if the caller may know it."""
+    if public_id is None:
+        return None
+    line = lines.get_line(session, public_id)
+    if not may("credit-line:read", line_facts(session, line)):
+        raise LineNotFound()
+    return line.id
 
 
 def _what_if(

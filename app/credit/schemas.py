@@ -12,6 +12,9 @@ class LimitArgs(Schema):
     product = PublicId(
         "prd", load_default=None, metadata={"description": "Ask for a loan of this product."}
     )
+    credit_line = PublicId(
+        "cln", load_default=None, metadata={"description": "Ask for a draw on this shared line."}
+    )
     raise_by = ma.fields.String(
         load_default=None,
         metadata={

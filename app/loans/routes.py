@@ -2,11 +2,14 @@
 
 from typing import Any
 
+from sqlalchemy.orm import Session
+
 from app.auth import caller
 from app.blueprint import Blueprint
 from app.clock import now, today
 from app.extensions import db
 from app.idempotency import money_moving
+from app.lines.facts import line_facts
 from app.loans import permissions as _permissions  # noqa: F401  declares this room's actions
 from app.loans import views
 from app.loans.facts import community_facts, group_facts, group_loan_facts, loan_facts
@@ -26,10 +29,13 @@ from app.loans.schemas import (
     QuoteSchema,
 )
 from app.paging import Page, PageArgs, page_of, paginate, show_etag
-from app.permissions import Facts, permit, requires
+from app.permissions import Facts, may, permit, requires
 from app.transaction import transactional
 from community.communities import queries as communities
 from community.groups import queries as groups
+from community.lines import queries as credit_lines
+from community.lines import service as lines
+from community.lines.errors import LineNotFound
 from community.loans import queries, service
 from community.loans.models import GroupLoan, Loan, LoanStatus
 from community.members import queries as members
@@ -76,8 +82,9 @@ def apply(data: dict[str, Any]) -> dict[str, Any]:
     named = data["borrower"]
     borrower_id = me if named is None else members.get_member(session, named).id
     permit("loan:apply", community_facts(session, community, borrower_id=borrower_id))
-    loan = service.apply(
+    loan = lines.apply(
         session,
+        line_id=_line_id(session, data["credit_line"]),
         community_id=community.id,
         borrower_id=borrower_id,
         product_id=products.get_product(session, data["product"]).id,
@@ -220,8 +227,9 @@ def apply_as_group(data: dict[str, Any], group_id: str) -> dict[str, Any]:
         members.get_member(session, share["member"]).id: share["amount"].amount_minor
         for share in data["shares"]
     }
-    group_loan = service.apply_as_group(
+    group_loan = lines.apply_as_group(
         session,
+        line_id=_line_id(session, data["credit_line"]),
         group_id=group.id,
         product_id=products.get_product(session, data["product"]).id,
         shares=shares,
@@ -322,6 +330,16 @@ def disburse_group_loan(group_loan_id: str) -> dict[str, Any]:
         session, group_loan_id=group_loan.id, on=today(), now=now(), actor_id=caller().member_id
     )
     return views.group_loan_view(session, group_loan)
+
+
+def _line_id(session: Session, public_id: str | None) -> int | None:
+    """The line to draw on, if one is named that the caller may know."""
+    if public_id is None:
+        return None
+    line = credit_lines.get_line(session, public_id)
+    if not may("credit-line:read", line_facts(session, line)):
+        raise LineNotFound()
+    return line.id
 
 
 def _end(group_loan: GroupLoan, to: LoanStatus, reason: str) -> dict[str, Any]:

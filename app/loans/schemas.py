@@ -9,6 +9,7 @@ from app.paging import PageArgs
 from app.products.schemas import ProductTermsSchema, SeasonSchema
 from community.loans.models import ChangeKind, ChargeKind, LoanStatus, RepaymentSource
 
+_LINE = {"description": "The shared credit line to draw on."}
 _INSTALMENTS = {"description": "Left out for a seasonal product: its season says how many."}
 
 
@@ -78,6 +79,7 @@ class LoanApplicationSchema(Schema):
     season = PublicId("sea", load_default=None, allow_none=True)
     purpose = Text(500, required=True)
     borrower = PublicId("mem", load_default=None, allow_none=True)
+    credit_line = PublicId("cln", load_default=None, allow_none=True, metadata=_LINE)
 
 
 class GroupLoanShareSchema(Schema):
@@ -100,6 +102,7 @@ class GroupLoanApplicationSchema(Schema):
     instalments = Whole(1, 600, load_default=None, allow_none=True, metadata=_INSTALMENTS)
     season = PublicId("sea", load_default=None, allow_none=True)
     purpose = Text(500, required=True)
+    credit_line = PublicId("cln", load_default=None, allow_none=True, metadata=_LINE)
 
     @ma.validates_schema
     def _one_share_each_in_one_currency(self, data: dict[str, Any], **_: Any) -> None:
@@ -251,6 +254,11 @@ class LoanSummarySchema(Schema):
     community = ma.fields.String(required=True)
     borrower = ma.fields.Nested(LoanPersonSchema, required=True)
     group_loan = ma.fields.String(required=True, allow_none=True)
+    credit_line = ma.fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "The shared credit line that it draws on."},
+    )
     principal = Money(minor="principal_minor", required=True)
     outstanding = Money(minor="outstanding_minor", required=True)
     disbursed = Money(minor="disbursed_minor", required=True)

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from app.clock import today
 from community.communities import queries as communities
 from community.groups import queries as groups
+from community.lines import queries as lines
 from community.loans import queries
 from community.loans.models import Endorsement, GroupLoan, Loan
 from community.loans.schedule import read_loan_terms
@@ -194,6 +195,7 @@ def loan_summaries(session: Session, loans: Iterable[Loan]) -> list[dict[str, An
     people = _people(session, [loan.borrower_id for loan in listed])
     places = communities.get_communities_by_id(session, [loan.community_id for loan in listed])
     group_loans = queries.group_loan_public_ids(session, [loan.group_loan_id for loan in listed])
+    drawn_on = lines.public_ids(session, [loan.line_id for loan in listed])
     return [
         {name: getattr(loan, name) for name in _COLUMNS}
         | {
@@ -202,6 +204,7 @@ def loan_summaries(session: Session, loans: Iterable[Loan]) -> list[dict[str, An
             "community": places[loan.community_id].public_id,
             "borrower": people[loan.borrower_id],
             "group_loan": group_loans.get(loan.group_loan_id or 0),
+            "credit_line": drawn_on.get(loan.line_id),
         }
         for loan in listed
     ]

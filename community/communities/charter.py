@@ -68,6 +68,17 @@ class CharterRules:
     # Lending habits
     refuse_while_peer_late: bool
     endorsements_min: int
+    # How many of a group borrow first, how many next, …, the leader in the last batch; and how many
+    # instalments those before have to have repaid by then. 0: everybody at once.
+    stagger_batches: tuple[int, ...]
+    stagger_instalments_min: int
+    # Shared credit lines
+    line_minor_max: int  # a temporary raise included
+    line_days_max: int
+    line_shares_bps_max: int  # all sub-limits together, per 10,000 of the line
+    line_raise_bps_max: int  # a temporary raise, per 10,000 of the limit
+    line_raise_days_max: int
+    one_line_per_product: bool  # a holder has one line for a product at a time
     # When a loan fails
     liability_modes: tuple[LiabilityMode, ...]
     call_day: int  # days overdue after which guarantors are called
@@ -110,6 +121,12 @@ _CHECKS: dict[str, tuple[int, int]] = {
     "owed_per_member_minor_max": (1, 10**15),
     "yearly_rate_ppm_max": (0, 10_000_000),
     "endorsements_min": (0, 100),
+    "stagger_instalments_min": (0, 600),
+    "line_minor_max": (1, 10**15),
+    "line_days_max": (1, 36_600),
+    "line_shares_bps_max": (1, 1_000_000),
+    "line_raise_bps_max": (0, 10_000),
+    "line_raise_days_max": (1, 366),
     "call_day": (1, 3660),
     "call_deadline_days": (0, 366),
     "write_off_day": (1, 3660),
@@ -124,6 +141,7 @@ _CHECKS: dict[str, tuple[int, int]] = {
 # Lists of whole numbers: from, to, and what an item is.
 _LISTS: dict[str, tuple[int, int, str]] = {
     "loan_cycle_steps_minor": (1, 10**15, "Every step is a positive number of minor units."),
+    "stagger_batches": (1, 100, "Every item is a number of members from 1 to 100."),
     "class_days": (1, 3660, "Every item is a number of days from 1 to 3660."),
     "provision_bps": (0, 10_000, "Every item is a share from 0 to 10000 ten-thousandths."),
     "par_days": (1, 3660, "Every item is a number of days from 1 to 3660."),

@@ -12,16 +12,18 @@ from datetime import date
 from typing import Any
 
 from community.communities.charter import CharterRules, LiabilityMode
+from community.credit.stagger import Stagger, waiting
+from community.lines.headroom import Headroom
 from community.money import share_bps
 from community.products.terms import ProductTerms
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where rules are written: a charter's or a product's version."""
+    """Where rules are written: a charter's, a product's or a credit line's version."""
 
-    kind: str  # "charter" or "product"
-    owner: str  # public id of the community or the product
+    kind: str  # "charter", "product" or "credit_line"
+    owner: str  # public id of the community, the product or the line
     version: int
 
 
@@ -46,6 +48,8 @@ class BorrowerFacts:
     overdue_since_on: date | None = None
     late_peers: int = 0
     capacity: Capacity | None = None
+    # Only where the charter staggers lending, and the borrower is in an active group.
+    stagger: Stagger | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +67,15 @@ class Constraint:
 REMEDIES: Mapping[str, str] = {
     "own_overdue": "Pay what is overdue.",
     "late_peers": "Help the late members of your group to pay.",
+    "staggered": "Wait for your turn, and help those who borrowed first to pay.",
     "trust": "Ask somebody who can to stand behind you, or with more; or lock more savings.",
     "cover": "Ask somebody who can to stand behind you, or with more; or lock more savings.",
     "product": "Ask for less, or choose a product for larger sums.",
     "liability_mode": "Choose a product whose liability mode the charter allows.",
     "owed_per_member": "Repay a part of what is owed first.",
     "loan_cycle": "Repay a loan: the next step is larger.",
+    "shared_line": "Wait until a draw on the line is repaid, or ask an officer to raise the line.",
+    "sub_limit": "Repay a part of your draws on the line, or ask for a larger sub-limit.",
     "repayment_capacity": "Repay a part first, or ask for a new assessment of your capacity.",
 }
 
@@ -82,6 +89,7 @@ def constraints(
     cover_flow_minor: int,
     terms: ProductTerms | None = None,
     product: Source | None = None,
+    headroom: Headroom | None = None,
 ) -> tuple[Constraint, ...]:
     """All constraints on what a borrower may still borrow, those that forbid lending first.
 
@@ -109,6 +117,8 @@ def constraints(
         )
     if terms is not None and product is not None:
         found += _of_product(rules, charter, terms, product, cover_flow_minor)
+    if headroom is not None:
+        found += line_constraints(headroom)
     found.append(
         Constraint(
             "owed_per_member",
@@ -158,6 +168,15 @@ def constraints(
     return tuple(found)
 
 
+def line_constraints(headroom: Headroom) -> tuple[Constraint, Constraint]:
+    """What a shared line still gives, and what the borrower's sub-limit on it does."""
+    source = Source("credit_line", headroom.line, headroom.version)
+    return (
+        Constraint("shared_line", headroom.line_minor, "limit", source, headroom.facts),
+        Constraint("sub_limit", headroom.sub_limit_left_minor, "sub_limit", source, headroom.facts),
+    )
+
+
 def binding(found: Iterable[Constraint]) -> Constraint:
     """The constraint with the smallest value; of equal ones the first."""
     return min(found, key=lambda constraint: constraint.value_minor)
@@ -179,6 +198,25 @@ def _forbidding(rules: CharterRules, charter: Source, facts: BorrowerFacts) -> I
             "refuse_while_peer_late",
             charter,
             {"late_peers": facts.late_peers},
+        )
+    waits = None
+    if rules.stagger_instalments_min and facts.stagger is not None:
+        waits = waiting(facts.stagger, rules.stagger_batches)
+    if waits is not None:
+        yield Constraint(
+            "staggered",
+            0,
+            "stagger_batches",
+            charter,
+            {
+                "batches": list(rules.stagger_batches),
+                "instalments_min": rules.stagger_instalments_min,
+                "batch": waits.batch,
+                "others_begun": waits.others_begun,
+                "others_needed": waits.others_needed,
+                "waits_for": waits.waits_for,
+                "reason": waits.reason,
+            },
         )
 
 

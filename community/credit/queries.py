@@ -8,10 +8,13 @@ from typing import Any
 from sqlalchemy import and_, case, func, select
 from sqlalchemy.orm import Session, aliased
 
+from community.communities.charter import CharterRules
 from community.credit.limits import BorrowerFacts, Capacity
+from community.credit.stagger import Stagger
 from community.groups.models import Group, GroupMember, GroupMemberStatus, GroupStatus
+from community.groups.queries import is_led_by
 from community.guarantees.models import Claim, ClaimGround, GuaranteePayment
-from community.loans.models import Loan, LoanStatus, Repayment, RepaymentSource
+from community.loans.models import Instalment, Loan, LoanStatus, Repayment, RepaymentSource
 from community.loans.states import DISBURSED
 from community.trust.models import Standing
 from community.trust.queries import capacities_on
@@ -26,22 +29,38 @@ class _Gathered:
     repaid: dict[int, int] = field(default_factory=dict)
     overdue: dict[int, date] = field(default_factory=dict)
     late_peers: dict[int, int] = field(default_factory=dict)
+    staggers: dict[int, Stagger] = field(default_factory=dict)
 
 
 def borrower_facts(
-    session: Session, *, community_id: int, member_ids: Collection[int] | None, on: date
+    session: Session,
+    *,
+    community_id: int,
+    member_ids: Collection[int] | None,
+    on: date,
+    rules: CharterRules | None = None,
 ) -> dict[int, BorrowerFacts]:
     """What members owe, have repaid, are late with and were assessed for in a community.
+
+    With rules that stagger lending also where their groups are.
 
     Given ids all have an answer; None reads everybody of whom something is known.
     """
     found = _Gathered()
     for part in _parts(member_ids):
         _gather(session, community_id, part, found)
+        if rules is not None and rules.stagger_instalments_min:
+            _gather_staggers(session, community_id, part, on, rules, found)
     capacities = capacities_on(session, community_id=community_id, member_ids=member_ids, on=on)
     if member_ids is None:
         everybody: set[int] = set().union(
-            found.owed, found.recourse, found.repaid, found.overdue, found.late_peers, capacities
+            found.owed,
+            found.recourse,
+            found.repaid,
+            found.overdue,
+            found.late_peers,
+            found.staggers,
+            capacities,
         )
     else:
         everybody = set(member_ids)
@@ -55,6 +74,7 @@ def borrower_facts(
             loans_repaid=found.repaid.get(member_id, 0),
             overdue_since_on=found.overdue.get(member_id),
             late_peers=found.late_peers.get(member_id, 0),
+            stagger=found.staggers.get(member_id),
             capacity=None
             if capacity is None
             else Capacity(
@@ -157,6 +177,76 @@ def _gather_late_peers(
     )
     for member_id, count in session.execute(_of(late, GroupMember.member_id, ids)):
         found.late_peers[member_id] = int(count)
+
+
+def _gather_staggers(
+    session: Session,
+    community_id: int,
+    ids: list[int] | None,
+    on: date,
+    rules: CharterRules,
+    found: _Gathered,
+) -> None:
+    """Who of each active group has begun to borrow, in which order, and who has shown."""
+    signed = (
+        select(Group, GroupMember.member_id)
+        .join(GroupMember, GroupMember.group_id == Group.id)
+        .where(
+            Group.community_id == community_id,
+            Group.status == GroupStatus.ACTIVE,
+            GroupMember.status == GroupMemberStatus.SIGNED,
+        )
+        .order_by(GroupMember.member_id)
+    )
+    if ids is not None:
+        own = select(GroupMember.group_id).where(GroupMember.member_id.in_(ids))
+        signed = signed.where(Group.id.in_(own))
+    groups: dict[int, Group] = {}
+    people: dict[int, list[int]] = {}
+    for group, member_id in session.execute(signed):
+        groups[group.id] = group
+        people.setdefault(group.id, []).append(member_id)
+    group_of = {member: group_id for group_id, members in people.items() for member in members}
+    paid = (
+        select(func.count())
+        .where(
+            Instalment.loan_id == Loan.id,
+            Instalment.due_minor > 0,
+            Instalment.paid_minor == Instalment.due_minor,
+        )
+        .scalar_subquery()
+    )
+    begun: dict[int, dict[int, bool]] = {}
+    for part in _parts(group_of):
+        rows = session.execute(
+            select(Loan.borrower_id, Loan.approved_at, Loan.status, paid)
+            .where(
+                Loan.community_id == community_id,
+                Loan.borrower_id.in_(part or []),
+                Loan.status.in_([LoanStatus.APPROVED, *DISBURSED]),
+            )
+            .order_by(Loan.approved_at, Loan.id)
+        )
+        for borrower_id, approved_at, status, count in rows:
+            group = groups[group_of[borrower_id]]
+            if group.activated_at is not None and approved_at < group.activated_at:
+                continue
+            shown = status is LoanStatus.CLOSED or (
+                status not in (LoanStatus.CALLED, LoanStatus.WRITTEN_OFF)
+                and count >= rules.stagger_instalments_min
+            )
+            theirs = begun.setdefault(group.id, {})
+            theirs[borrower_id] = theirs.get(borrower_id, False) or shown
+    for group_id, members in people.items():
+        theirs = begun.get(group_id, {})
+        for member_id in members:
+            if ids is None or member_id in ids:
+                found.staggers[member_id] = Stagger(
+                    size=len(members),
+                    leads=is_led_by(groups[group_id], on) == member_id,
+                    has_begun=member_id in theirs,
+                    shown=tuple(shown for who, shown in theirs.items() if who != member_id),
+                )
 
 
 def _of(statement: Any, column: Any, ids: list[int] | None) -> Any:

@@ -6,7 +6,7 @@ faster, the unit of work is run again, this time holding the whole neighbourhood
 """
 
 from collections.abc import Collection, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -31,15 +31,23 @@ from community.credit.limits import (
     Source,
     binding,
     constraints,
+    line_constraints,
 )
 from community.credit.queries import borrower_facts
 from community.errors import CurrencyMismatch, Invalid, StaleSnapshot
+from community.groups import queries as groups
+from community.groups.models import Group
 from community.guarantees import service as guarantees
 from community.ledger import rules as posting
 from community.ledger.events import record_event
 from community.ledger.models import AccountKind
 from community.ledger.rules import Leg
 from community.ledger.service import balance, post
+from community.lines import draws
+from community.lines import queries as lines
+from community.lines.draws import Drawn
+from community.lines.errors import LineNotFound
+from community.lines.headroom import Headroom, headroom_of
 from community.loans import service as loans
 from community.loans import states
 from community.loans.errors import DecidedTogether, LoanNotFound
@@ -91,6 +99,7 @@ class _Share:
     terms: ProductTerms
     product: Source
     cover_minor: int
+    product_id: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +119,7 @@ def credit_limit(
     member_id: int,
     on: date,
     product_version_id: int | None = None,
+    line_id: int | None = None,
     what_if: Sequence[WhatIf] = (),
     raise_by_minor: int | None = None,
     with_ceiling: bool = False,
@@ -117,11 +127,12 @@ def credit_limit(
 ) -> CreditLimit:
     """What a member may still borrow in a community on a day, and every reason for it.
 
-    With a product version its own rules count too. `raise_by_minor` is the step for which the
-    answer says how much the limit would rise (without one: the charter's first loan step).
-    `what_if` adds promises that are not there. Nothing is written or locked; a fixed number of
-    statements, plus the whole community's for `with_ceiling`: its rows, or its network file in
-    `network_folder` with what was written since. Raises NotAMember, NoCharter.
+    With a product version its own rules count too, with a shared line what is left of it.
+    `raise_by_minor` is the step for which the answer says how much the limit would rise (without
+    one: the charter's first loan step). `what_if` adds promises that are not there. Nothing is
+    written or locked; a fixed number of statements, plus the whole community's for `with_ceiling`:
+    its rows, or its network file in `network_folder` with what was written since. Raises
+    NotAMember, NoCharter, LineNotFound.
     """
     community = communities.get_community_by_id(session, community_id)
     communities.require_active(session, community_id=community_id, member_id=member_id)
@@ -130,6 +141,19 @@ def credit_limit(
     terms, product = _terms_and_source(session, product_version_id)
     if terms is not None:
         _check_currency(community, terms.currency)
+    room = None
+    if line_id is not None:
+        if lines.get_line_by_id(session, line_id).community_id != community_id:
+            raise LineNotFound()
+        room = lines.headroom(
+            session,
+            line_id=line_id,
+            member_id=member_id,
+            on=on,
+            product_id=None
+            if product_version_id is None
+            else _product_of(session, product_version_id),
+        )
     around = neighbourhood(
         session,
         community_id=community_id,
@@ -144,7 +168,9 @@ def credit_limit(
     cover = limit
     if rules.circle_of_trust > COVER_CIRCLE:
         cover = cover_limit(member_id, around.standings, promises, circle=COVER_CIRCLE)
-    facts = borrower_facts(session, community_id=community_id, member_ids=[member_id], on=on)
+    facts = borrower_facts(
+        session, community_id=community_id, member_ids=[member_id], on=on, rules=rules
+    )
     charter_source = _charter_source(session, charter)
 
     def found(flow_minor: int, cover_flow_minor: int) -> tuple[Constraint, ...]:
@@ -156,6 +182,7 @@ def credit_limit(
             cover_flow_minor=cover_flow_minor,
             terms=terms,
             product=product,
+            headroom=room,
         )
 
     listed = found(limit.value, cover.value)
@@ -219,7 +246,9 @@ def credit_limits(
     around = whole_community(
         session, community_id=community_id, on=on, pledge_only=_rests_on_pledges(terms)
     )
-    facts = borrower_facts(session, community_id=community_id, member_ids=member_ids, on=on)
+    facts = borrower_facts(
+        session, community_id=community_id, member_ids=member_ids, on=on, rules=rules
+    )
     if member_ids is None:
         ends = {end for p in around.promises for end in (p.voucher, p.borrower)}
         known = (m for m in {*around.standings, *ends} if isinstance(m, int))
@@ -256,15 +285,17 @@ def approve_loan(
 ) -> Loan:
     """An endorsed loan is approved if the limit admits it; its cover is reserved.
 
-    Locks the loan, the standings and vouches that the cover rests on, at the end the book.
+    Locks the loan, the standings and vouches that the cover rests on, the shared line that it draws
+    on, at the end the book.
     Raises StepNotAllowed, DecidedTogether (a share of a group loan), ApproverInvolved, NotAMember,
     CreditLimitExceeded; StaleSnapshot when somebody else took the room meanwhile, so that the
     unit of work is run again.
     """
-    found = lock(session, Loan, [loan_id])
-    if loan_id not in found:
+    known = session.get(Loan, loan_id)
+    if known is None:
         raise LoanNotFound()
-    loan = found[loan_id]
+    _hold_groups(session, [known], on)
+    loan = lock_one(session, Loan, loan_id)
     if loan.group_loan_id is not None:
         raise DecidedTogether()
     _approve(session, [loan], on=on, now=now, actor_id=actor_id)
@@ -280,7 +311,9 @@ def approve_group_loan(
     shares before have left. Raises what `approve_loan` raises.
     """
     group_loan = get_group_loan_by_id(session, group_loan_id)
-    ids = [loan.id for loan in list_shares(session, group_loan_id)]
+    asked = list_shares(session, group_loan_id)
+    _hold_groups(session, asked, on)
+    ids = [loan.id for loan in asked]
     lock_one(session, GroupLoan, group_loan_id)
     shares = list(lock(session, Loan, ids).values())
     if not shares:
@@ -364,11 +397,19 @@ def _approve(
     hold_all = bool(session.info.get("last_try")) or session.info.get(_CONTENDED) == loan_ids
     around = _look_around(session, community.id, shares, charter, on, hold_all=hold_all)
     borrowers = [share.loan.borrower_id for share in shares]
-    facts = borrower_facts(session, community_id=community.id, member_ids=borrowers, on=on)
-    plans = _plan(session, community, shares, charter, around, facts)
+    asked: dict[str, Any] = {
+        "community_id": community.id,
+        "member_ids": borrowers,
+        "on": on,
+        "rules": charter.rules,
+    }
+    facts = borrower_facts(session, **asked)
+    rooms = _rooms(session, shares, on)
+    plans = _plan(session, community, shares, charter, around, facts, rooms)
     try:
         standing_ids = _hold(session, community.id, plans, on)
-        again = borrower_facts(session, community_id=community.id, member_ids=borrowers, on=on)
+        drawn = _hold_lines(session, community, plans, on)
+        again = borrower_facts(session, **asked)
         if again != facts:
             raise StaleSnapshot("What the borrower owes has changed meanwhile.")
     except StaleSnapshot:
@@ -381,6 +422,8 @@ def _approve(
             session, loan=plan.share.loan, paths=plan.paths, standing_ids=standing_ids
         )
         loans.mark_approved(session, loan=plan.share.loan, on=on, now=now, actor_id=actor_id)
+        if plan.share.loan.id in drawn:
+            draws.draw(drawn[plan.share.loan.id], plan.share.loan, on=on)
         _note_cover(session, plan, around, charter, now, actor_id)
 
 
@@ -427,6 +470,7 @@ def _plan(
     charter: CharterInForce,
     around: Mapping[int, Neighbourhood],
     facts: Mapping[int, BorrowerFacts],
+    rooms: Mapping[int, Headroom],
 ) -> list[_Plan]:
     """Paths for every share, each on what the ones before have left, or CreditLimitExceeded."""
     source = _charter_source(session, charter)
@@ -444,11 +488,12 @@ def _plan(
         listed = constraints(
             rules=charter.rules,
             charter=source,
-            facts=facts[borrower_id],
+            facts=_after(facts, borrower_id, plans),
             flow_minor=limit.value,
             cover_flow_minor=cover_minor,
             terms=share.terms,
             product=share.product,
+            headroom=rooms.get(share.loan.id),
         )
         binds = binding(listed)
         if binds.value_minor < share.loan.principal_minor:
@@ -497,6 +542,71 @@ def _hold(session: Session, community_id: int, plans: Sequence[_Plan], on: date)
     return {member_id: row.id for member_id, row in standings.items()}
 
 
+def _after(
+    facts: Mapping[int, BorrowerFacts], borrower_id: int, plans: Sequence[_Plan]
+) -> BorrowerFacts:
+    """A borrower's facts once the shares before theirs are approved: others have begun then."""
+    own = facts[borrower_id]
+    if own.stagger is None:
+        return own
+    before = [facts[plan.share.loan.borrower_id].stagger for plan in plans]
+    begun = sum(stagger is None or not stagger.has_begun for stagger in before)
+    return replace(own, stagger=own.stagger.after(begun))
+
+
+def _hold_groups(session: Session, loans_asked: Sequence[Loan], on: date) -> None:
+    """Where lending is staggered, one of a group at a time: their groups are locked first."""
+    if not loans_asked:
+        return
+    community_id = loans_asked[0].community_id
+    if not communities.charter_on(session, community_id, on).rules.stagger_instalments_min:
+        return
+    borrowers = [loan.borrower_id for loan in loans_asked]
+    lock(session, Group, groups.active_group_ids(session, community_id, borrowers))
+
+
+def _rooms(session: Session, shares: Sequence[_Share], on: date) -> dict[int, Headroom]:
+    """What lines still give to those shares that draw on one, each after the shares before it."""
+    found: dict[int, Headroom] = {}
+    taken: dict[int, int] = {}
+    for share in shares:
+        loan = share.loan
+        if loan.line_id is None:
+            continue
+        room = lines.headroom(
+            session,
+            line_id=loan.line_id,
+            member_id=loan.borrower_id,
+            on=on,
+            product_id=share.product_id,
+        )
+        found[loan.id] = room.after(taken.get(loan.line_id, 0), 0)
+        taken[loan.line_id] = taken.get(loan.line_id, 0) + loan.principal_minor
+    return found
+
+
+def _hold_lines(
+    session: Session, community: Community, plans: Sequence[_Plan], on: date
+) -> dict[int, Drawn]:
+    """Lock the lines that the plans draw on and look again: what is there now is final.
+
+    Raises CreditLimitExceeded if a line or a sub-limit has no room any more.
+    """
+    drawn = draws.lock_drawn(session, [plan.share.loan for plan in plans])
+    taken: dict[int, int] = {}
+    for plan in plans:
+        loan = plan.share.loan
+        if loan.id not in drawn:
+            continue
+        line, share = drawn[loan.id].line, drawn[loan.id].share
+        room = headroom_of(line, share, on=on, product_id=plan.share.product_id)
+        binds = binding(line_constraints(room.after(taken.get(line.id, 0), 0)))
+        if binds.value_minor < loan.principal_minor:
+            raise _exceeded(session, community, loan, binds)
+        taken[line.id] = taken.get(line.id, 0) + loan.principal_minor
+    return drawn
+
+
 def _exceeded(
     session: Session, community: Community, loan: Loan, binds: Constraint
 ) -> CreditLimitExceeded:
@@ -532,6 +642,7 @@ def _share(session: Session, loan: Loan) -> _Share:
         terms=terms,
         product=Source("product", product.public_id, version.version),
         cover_minor=share_bps(loan.principal_minor, terms.cover_ratio_bps, up=True),
+        product_id=product.id,
     )
 
 
@@ -593,6 +704,10 @@ def _terms_and_source(
     version = products.get_version(session, product_version_id)
     product = products.get_product_by_id(session, version.product_id)
     return products.terms_of(version), Source("product", product.public_id, version.version)
+
+
+def _product_of(session: Session, product_version_id: int) -> int:
+    return products.get_version(session, product_version_id).product_id
 
 
 def _charter_source(session: Session, charter: CharterInForce) -> Source:

@@ -1,6 +1,6 @@
 """Reading groups, their members, and who stands with whom."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date
 
 from sqlalchemy import Select, select
@@ -61,6 +61,23 @@ def living_members(session: Session, group_id: int) -> Sequence[GroupMember]:
         select(GroupMember)
         .where(GroupMember.group_id == group_id, GroupMember.status.in_(LIVING))
         .order_by(GroupMember.member_id)
+    ).all()
+
+
+def active_group_ids(
+    session: Session, community_id: int, member_ids: Collection[int]
+) -> Sequence[int]:
+    """The active groups of a community that these members have signed for."""
+    return session.scalars(
+        select(GroupMember.group_id)
+        .join(Group, Group.id == GroupMember.group_id)
+        .where(
+            Group.community_id == community_id,
+            Group.status == GroupStatus.ACTIVE,
+            GroupMember.member_id.in_(sorted(set(member_ids))),
+            GroupMember.status == GroupMemberStatus.SIGNED,
+        )
+        .distinct()
     ).all()
 
 

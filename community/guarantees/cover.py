@@ -22,6 +22,7 @@ from community.guarantees.models import (
     GuaranteePayment,
 )
 from community.guarantees.plan import HeldLine, released_parts
+from community.lines.draws import Drawn, lock_drawn
 from community.loans.errors import LoanNotFound
 from community.loans.models import Loan
 from community.locks import lock, lock_where
@@ -47,6 +48,7 @@ class LoanCover:
     payments: dict[int, GuaranteePayment]
     claims: list[Claim]
     assessments: dict[int, Assessment]  # live standing assessments by member
+    drawn: Drawn | None  # the shared line that the loan draws on
 
     @property
     def mode(self) -> LiabilityMode:
@@ -151,10 +153,11 @@ def lock_cover(session: Session, loan_ids: Iterable[int]) -> dict[int, LoanCover
         ),
     )
     vouches = lock(session, Vouch, vouch_ids)
+    drawn = lock_drawn(session, loans.values())
     return {
         loan_id: _part(
             loan, lines, guarantees, calls, call_lines, payments, claims, standings, vouches,
-            assessments,
+            assessments, drawn.get(loan_id),
         )
         for loan_id, loan in loans.items()
     }  # fmt: skip
@@ -391,6 +394,7 @@ def _part(
     standings: dict[int, Standing],
     vouches: dict[int, Vouch],
     assessments: dict[int, Assessment],
+    drawn: Drawn | None,
 ) -> LoanCover:
     all_claims = claims.values() if isinstance(claims, dict) else claims
     own_calls = {call_id: call for call_id, call in calls.items() if call.loan_id == loan.id}
@@ -411,4 +415,5 @@ def _part(
         assessments={
             a.member_id: a for a in assessments.values() if a.community_id == loan.community_id
         },
+        drawn=drawn,
     )

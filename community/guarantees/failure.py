@@ -39,6 +39,7 @@ from community.guarantees.service import (
 from community.ledger.events import record_event
 from community.ledger.models import AccountKind
 from community.ledger.service import balance
+from community.lines.draws import follow
 from community.loans import changes, states
 from community.loans import service as loans
 from community.loans.models import (
@@ -68,7 +69,9 @@ def advance_loans(
     moved = {}
     for loan_id, cover in sorted(covers.items()):
         before = cover.loan.status
-        after = _advance(session, cover, charters[cover.loan.charter_id], on=on, now=now)
+        _advance(session, cover, charters[cover.loan.charter_id], on=on, now=now)
+        follow(cover.drawn, cover.loan, on=on)
+        after = cover.loan.status
         if after is not before:
             moved[loan_id] = after
     return moved
@@ -82,11 +85,11 @@ def advance_loan(session: Session, *, loan_id: int, on: date, now: datetime) -> 
 
 def _advance(
     session: Session, cover: LoanCover, charter: CharterRules, *, on: date, now: datetime
-) -> LoanStatus:
+) -> None:
     loan = cover.loan
     if loan.worked_out_on is not None and loan.worked_out_on > on:
         # The day is worked through afterwards, and money that came since would be left out.
-        return loan.status
+        return
     changes.bring_to_day(session, loan=loan, on=on, now=now)
     if loan.status in states.ON_PLAN and loan.undisbursed_minor and not loan.outstanding_minor:
         # Repaid before its last tranche: with the harvest that does not come any more.
@@ -100,7 +103,6 @@ def _advance(
         _ask(session, cover, charter, on=on, now=now)
     if _nobody_asked(cover):
         _last_resorts(session, cover, charter, on=on, now=now)
-    return loan.status
 
 
 def loans_to_advance(

@@ -36,6 +36,7 @@ from community.guarantees.plan import near_first
 from community.ledger import rules
 from community.ledger.events import record_event
 from community.ledger.service import post
+from community.lines.draws import follow
 from community.loans import repayments, states
 from community.loans import service as loans
 from community.loans.errors import DecidedTogether
@@ -172,8 +173,16 @@ def settle_state(
     """After a loan's history moved: calls, cover, and the status that follow.
 
     Cover that is not needed any more is freed; cover that is needed again is held again as far as
-    there is room, and what cannot be had is noted as short. A called loan's cover only falls.
+    there is room, and what cannot be had is noted as short. A called loan's cover only falls. What
+    a draw takes of its line follows.
     """
+    _settle_cover(session, cover, on=on, now=now, actor_id=actor_id)
+    follow(cover.drawn, cover.loan, on=on)
+
+
+def _settle_cover(
+    session: Session, cover: LoanCover, *, on: date, now: datetime, actor_id: int | None
+) -> None:
     loan = cover.loan
     owed = loans.owed(session, loan=loan, on=on)
     if loan.status is LoanStatus.WRITTEN_OFF and owed.total_minor == 0:
@@ -456,6 +465,7 @@ def cancel_approved(
             session, loan=cover.loan, to=to, on=on, now=now, actor_id=actor_id, reason=reason
         )
         release(session, cover, cover.held_minor)
+        follow(cover.drawn, cover.loan, on=on)
 
 
 def promise_call(

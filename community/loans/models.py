@@ -95,6 +95,11 @@ class Loan(Base):
             "(restructure_count = 0) = (restructured_on IS NULL)", name="restructured_has_its_day"
         ),
         CheckConstraint("cover_short_minor >= 0", name="cover_short_not_negative"),
+        CheckConstraint(
+            "line_used_minor >= 0 AND line_used_minor <= principal_minor",
+            name="line_used_within_principal",
+        ),
+        CheckConstraint("line_id IS NOT NULL OR line_used_minor = 0", name="a_draw_has_its_line"),
         Index("ix_loans_borrower", "borrower_id", "community_id", "status"),
         Index("ix_loans_community_status", "community_id", "status"),
         Index("ix_loans_group_loan_id", "group_loan_id"),
@@ -114,6 +119,7 @@ class Loan(Base):
             postgresql_where=text("restructured_on IS NOT NULL"),
             sqlite_where=text("restructured_on IS NOT NULL"),
         ),
+        Index("ix_loans_line_id", "line_id", "borrower_id"),
     )
 
     id: Mapped[Key]
@@ -125,6 +131,9 @@ class Loan(Base):
     group_loan_id: Mapped[int | None] = mapped_column(ForeignKey("group_loans.id"))
     product_version_id: Mapped[int] = mapped_column(ForeignKey("product_versions.id"))
     season_id: Mapped[int | None] = mapped_column(ForeignKey("seasons.id"))
+    # The shared credit line that it draws on, and what it takes of it now.
+    line_id: Mapped[int | None] = mapped_column(ForeignKey("credit_lines.id"))
+    line_used_minor: Mapped[Minor] = mapped_column(default=0)
     charter_id: Mapped[int] = mapped_column(ForeignKey("charters.id"))
     # Terms as frozen at application: product terms, number of instalments, season's windows.
     terms: Mapped[dict[str, Any]] = mapped_column(JSON)

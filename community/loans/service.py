@@ -191,10 +191,12 @@ def apply(
     actor_id: int | None,
     instalments: int | None = None,
     season_id: int | None = None,
+    line_id: int | None = None,
 ) -> Loan:
     """A member asks for a loan; its terms are frozen as they are on this day.
 
-    The answer is `submitted`, or `endorsed` at once where the charter asks for no endorsement.
+    Whether it may draw on the line is decided in the room above (`lines.service`). The answer
+    is `submitted`, or `endorsed` at once where the charter asks for no endorsement.
     Raises what `quote` raises, NotAMember, BorrowerTooYoung.
     """
     loan = _enter_application(
@@ -209,6 +211,7 @@ def apply(
         instalments=instalments,
         season_id=season_id,
         group_loan_id=None,
+        line_id=line_id,
     )
     _submit(session, loan, on=on, now=now, actor_id=actor_id)
     return loan
@@ -227,6 +230,7 @@ def apply_as_group(
     actor_id: int,
     instalments: int | None = None,
     season_id: int | None = None,
+    line_id: int | None = None,
 ) -> GroupLoan:
     """The leader asks for a group loan: `shares` are minor units by member id, summing to `total`.
 
@@ -270,6 +274,7 @@ def apply_as_group(
             instalments=instalments,
             season_id=season_id,
             group_loan_id=group_loan.id,
+            line_id=line_id,
         )
         for borrower_id in sorted(shares)
     ]
@@ -564,6 +569,7 @@ def _enter_application(
     instalments: int | None,
     season_id: int | None,
     group_loan_id: int | None,
+    line_id: int | None,
 ) -> Loan:
     communities.require_active(session, community_id=community_id, member_id=borrower_id, hold=True)
     offer = quote(
@@ -582,6 +588,7 @@ def _enter_application(
         group_loan_id=group_loan_id,
         product_version_id=offer.version.id,
         season_id=season_id,
+        line_id=line_id,
         charter_id=offer.charter.charter_id,
         terms=offer.terms.to_document(),
         principal_minor=principal.amount_minor,

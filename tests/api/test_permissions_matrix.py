@@ -39,6 +39,7 @@ IDS = {
     "token_id": "@kept",
     "grant_id": "@office",
     "hold_id": "@hold",
+    "line_id": "@line",
     "kind": "savings_cash",
     "name": "savers-circle",
 }
@@ -150,6 +151,11 @@ READS = {
     "seasons.get_event": Read(BOOKS),
     "seasons.list_event_loans": Read(BOOKS),
     "credit.get_credit_limit": Read(OWN),
+    "lines.list_lines": Read(VILLAGERS),
+    "lines.list_group_lines": Read(SHARED),
+    "lines.get_line": Read(SHARED),
+    "lines.list_draws": Read(SHARED),
+    "lines.list_changes": Read(SHARED),
     "ledger.list_entries": Read(BOOKS),
     "ledger.get_balances": Read(BOOKS),
     "ledger.get_chart": Read(BOOKS),
@@ -182,6 +188,7 @@ CNY = {"amount": "50.00", "currency": "CNY"}
 FUNDS = {**FIVE, "reference": "x"}
 WHY = {"reason": "so it was decided"}
 NEIGHBOUR = frozenset({"gao"})
+LINE = {"name": "x", "limit": CNY, "from_on": "2026-05-01", "until_on": "2026-06-01", **WHY}
 SHEET = "sheet,collected_on,kind,member,loan,amount\nx,2026-04-01,repayment,@wang,@current,5\n"
 CHARTER = {"valid_from": "2027-01-01", "source": "x", "begin_from": "present"}
 WRITES = {
@@ -331,6 +338,14 @@ WRITES = {
     "servicing.change_plan": Write(WHY | {"kind": "rate", "yearly_rate_ppm": 1}),
     "servicing.undo_change": Write(WHY),
     "servicing.pay_tranche": Write(),
+    "lines.open_line": Write(LINE),
+    "lines.open_group_line": Write(LINE),
+    "lines.change_limit": Write(WHY | {"limit": CNY}),
+    "lines.change_sub_limit": Write(WHY | {"limit": CNY}),
+    "lines.raise_for_a_while": Write(WHY | {"by": CNY, "until_on": "2026-05-01"}),
+    "lines.suspend": Write(WHY),
+    "lines.resume": Write(WHY),
+    "lines.close": Write(WHY),
     "receiving.collect": Write({"lines": [{"loan": "@current", **FIVE}]}),
     "receiving.collect_csv": Write(SHEET),
     "receiving.enter_draft": Write({"lines": [{"loan": "@current", **FIVE}]}),

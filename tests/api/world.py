@@ -30,6 +30,8 @@ from community.groups import service as groups
 from community.groups.models import Group
 from community.guarantees import service as guarantees
 from community.guarantees.models import Call
+from community.lines import service as lines
+from community.lines.models import CreditLine
 from community.loans import service as loans
 from community.loans.models import ChangeKind, ChargeKind, GroupLoan, Loan, Repayment
 from community.members import service as members
@@ -227,6 +229,7 @@ class Story:
         self._money_coming_in()
         self._papers()
         self._disaster()
+        self._lines()
         self._far_away()
         self._tokens()
         self._collect()
@@ -503,6 +506,43 @@ class Story:
             **self.hamlet.when,
         )
 
+    def _lines(self) -> None:
+        term = {"from_on": self.hamlet.day, "until_on": self.hamlet.day + timedelta(days=364)}
+        shares = {self.id(name): yuan(60_00) for name in ("wang", "zhao", "sun")}
+        opened: dict[str, Any] = {
+            **self.place,
+            "limit": yuan(100_00),
+            "reason": "decided in the assembly",
+            "actor_id": self.hamlet.officer.id,
+            **term,
+            **self.hamlet.when,
+        }
+        self.line: CreditLine = self.do(
+            lines.open_line, group_id=self.active.id, name="tools", sub_limits=shares, **opened
+        )
+        ours = {self.id("wang"): yuan(20_00)}
+        self.common: CreditLine = self.do(lines.open_line, name="seed", sub_limits=ours, **opened)
+        step: dict[str, Any] = {"reason": "a pause", "actor_id": None, **self.hamlet.when}
+        self.do(lines.suspend, line_id=self.common.id, **step)
+        other = self.hamlet.product("tools", self.hamlet.terms)
+        self.special: CreditLine = self.do(
+            lines.open_line, name="tools only", product_id=other, sub_limits=ours, **opened
+        )
+        self.draw: Loan = self.endorse(
+            self.do(
+                lines.apply,
+                line_id=self.line.id,
+                **self.place,
+                borrower_id=self.id("wang"),
+                product_id=self.hamlet.product_id,
+                principal=yuan(60_01),
+                purpose="a pump",
+                instalments=1,
+                actor_id=self.id("wang"),
+                **self.hamlet.when,
+            )
+        )
+
     def _far_away(self) -> None:
         self.far = self.do(
             communities.create_community,
@@ -549,6 +589,10 @@ class Story:
             "plain": self.session.get_one(Product, self.hamlet.product_id),
             "rice": self.season,
             "disaster": self.disaster,
+            "line": self.line,
+            "common": self.common,
+            "special": self.special,
+            "draw": self.draw,
             "active": self.active,
             "signing": self.signing,
             "cooling": self.cooling,

@@ -1,0 +1,1 @@
+"""Shared credit lines over the web."""

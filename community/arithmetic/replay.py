@@ -88,6 +88,11 @@ def payable(contract: Contract, events: Iterable[Event], on: date) -> tuple[Row,
     return history.plan.rows()
 
 
+def in_order(events: Iterable[Event]) -> list[Event]:
+    """The events as they are lived through: two lists that are the same in order have one state."""
+    return sorted(events, key=lambda event: (event.on, _RANK[type(event)]))
+
+
 class _Money:
     """A receipt while its parts are being found."""
 
@@ -113,9 +118,8 @@ class _History:
         self.paid_principal = 0
         self.shares: list[ShareCharge] = []
         self.derived: tuple[date, date | None] | None = None
-        ordered = sorted(
-            (event for event in events if event.on <= on or isinstance(event, _KNOWN_AHEAD)),
-            key=lambda event: (event.on, _RANK[type(event)]),
+        ordered = in_order(
+            event for event in events if event.on <= on or isinstance(event, _KNOWN_AHEAD)
         )
         self.shares = [event for event in ordered if isinstance(event, ShareCharge)]
         self._place([event for event in ordered if isinstance(event, Charge)])

@@ -257,10 +257,11 @@ def test_payoff_on_any_day_leaves_nothing(life: Life, later: int) -> None:
     before = lived(replace(life, events=known), on=on)
     amount = payoff_minor(life.contract, life.events, on)
     assert 0 <= amount <= before.outstanding.total_minor
-    if amount == 0:
-        return
     after = lived(life, Payoff(on, "settled"), on=on)
     assert after.outstanding.total_minor == 0
+    if amount == 0:
+        assert "settled" not in after.receipts
+        return
     assert after.receipts["settled"].amount_minor == amount
     assert after.receipts["settled"].overpaid_minor == 0
     assert after == lived(life, Payoff(on, "settled", amount), on=on)

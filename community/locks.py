@@ -4,6 +4,10 @@ Two units of work that lock the same rows in the same order cannot wait for each
 circle. The order is: tables by their `LOCK_RANK`, then ids upwards. A lock is taken on what is
 about to be decided on, and the row is read again under it (a plain re-select would hand back the
 old values that the session already holds).
+
+A lock keeps others from changing the row or deciding on it, not from naming it: rows that refer to
+it by a foreign key may be written meanwhile. Else the day, which holds a book and writes a line for
+every loan, and a payment, which holds a loan and waits for the book, would wait for each other.
 """
 
 import warnings
@@ -86,7 +90,7 @@ def _take(session: Session, model: type[Row], condition: ColumnElement[bool]) ->
         select(model)
         .where(condition)
         .order_by(key)
-        .with_for_update(of=model)
+        .with_for_update(of=model, key_share=True)
         .execution_options(populate_existing=True)
     ).all()
     return {row.__mapper__.primary_key_from_instance(row)[0]: row for row in rows}

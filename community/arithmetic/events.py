@@ -168,7 +168,8 @@ class FreezeDues:
 class Payoff:
     """The loan is settled: interest counts only up to the day, later interest is dropped.
 
-    Without an amount it is exactly what `payoff_minor` says. An amount that falls short settles
+    Without an amount it is exactly what `payoff_minor` says, perhaps nothing: then what is still to
+    come is dropped all the same, and there is no receipt. An amount that falls short settles
     nothing: it is then an ordinary receipt.
     """
 

@@ -4,6 +4,7 @@ A factor is the interest on one unit of principal, with 12 significant digits, r
 It is kept as a pair of whole numbers, so that interest is one integer product and one rounding.
 """
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -51,12 +52,18 @@ def amount(numerator: int, denominator: int, multiple: int) -> int:
     return (2 * numerator + denominator * multiple) // (2 * denominator * multiple) * multiple
 
 
-def twelve_digits(exact: Fraction) -> Ratio:
+def plus(one: Ratio, other: Ratio) -> Ratio:
+    """The exact sum. It is not reduced: that would take longer than what follows."""
+    if one[1] == other[1]:
+        return one[0] + other[0], one[1]
+    return one[0] * other[1] + other[0] * one[1], one[1] * other[1]
+
+
+def twelve_digits(numerator: int, denominator: int) -> Ratio:
     """A factor as it is used: 12 significant digits."""
-    if not exact:
+    if not numerator:
         return NOTHING
-    rounded = FACTORS.divide(Decimal(exact.numerator), Decimal(exact.denominator))
-    return rounded.as_integer_ratio()
+    return FACTORS.divide(Decimal(numerator), Decimal(denominator)).as_integer_ratio()
 
 
 def annuity(factors: Sequence[Ratio]) -> Ratio:
@@ -98,14 +105,7 @@ class Grid:
         """The period, from 1, with begin <= day < end."""
         while self.bounds[-1] <= day:
             self._extend()
-        low, high = 0, len(self.bounds) - 1
-        while low < high:
-            middle = (low + high) // 2
-            if self.bounds[middle] <= day:
-                low = middle + 1
-            else:
-                high = middle
-        return max(low, 1)
+        return max(bisect_right(self.bounds, day), 1)
 
     def rebase(self, index: int, day: date) -> None:
         """Let period `index` end on another day, and all later ones step off from there."""
@@ -117,31 +117,33 @@ class Grid:
     def factor(self, index: int, rate_ppm: int) -> Ratio:
         """The factor of the whole period `index` at a yearly rate."""
         self.bound(index)
-        key = (self.years[index - 1], rate_ppm)
+        years, per = self.years[index - 1].as_integer_ratio()
+        key = (years, per, rate_ppm)
         memory = self.terms.memory
         found = memory.get(key)
         if found is None:
-            exact = Fraction(rate_ppm) * self.years[index - 1] / _MILLION
+            exact = rate_ppm * years, per * _MILLION
             # A bullet loan has one interest figure, rounded once.
             bullet = self.terms.amortisation is Amortisation.BULLET
-            found = exact.as_integer_ratio() if bullet else twelve_digits(exact)
-            memory[key] = found
+            found = memory[key] = exact if bullet else twelve_digits(*exact)
         ratio: Ratio = found
         return ratio
 
-    def between(self, from_on: date, to_on: date, rate_ppm: int) -> Fraction:
+    def between(self, from_on: date, to_on: date, rate_ppm: int) -> Ratio:
         """The exact factor between any two days at one rate."""
-        total = Fraction(0)
+        total = NOTHING
         if to_on <= from_on or not rate_ppm:
             return total
         index = self.period_of(from_on)
         while from_on < to_on:
             begin, end = self.bound(index - 1), self.bound(index)
             stop = min(end, to_on)
-            whole = Fraction(*self.factor(index, rate_ppm))
+            numerator, denominator = self.factor(index, rate_ppm)
             days = (end - begin).days
             part = (stop - max(from_on, begin)).days
-            total += whole if part == days else whole * part / days
+            if part != days:
+                numerator, denominator = numerator * part, denominator * days
+            total = plus(total, (numerator, denominator)) if total[0] else (numerator, denominator)
             from_on = stop
             index += 1
         return total
@@ -215,5 +217,5 @@ def nominal_factor(terms: Terms, rate_ppm: int) -> Ratio:
     day_count = terms.day_count
     if day_count is DayCount.PERIOD:
         day_count = DayCount.THIRTY_365
-    years = nominal_years(day_count, terms.period_unit, terms.period_length)
-    return twelve_digits(Fraction(rate_ppm) * years / _MILLION)
+    years, per = nominal_years(day_count, terms.period_unit, terms.period_length).as_integer_ratio()
+    return twelve_digits(rate_ppm * years, per * _MILLION)

@@ -26,12 +26,14 @@ from community.arithmetic.events import (
     SplitDues,
 )
 from community.arithmetic.factors import (
+    NOTHING,
     Ratio,
     amount,
     annuity,
     frame_of,
     half_even,
     nominal_factor,
+    plus,
     to_multiple,
     twelve_digits,
 )
@@ -232,6 +234,8 @@ class Plan:
             and terms.bears_interest
             and terms.rate_method is RateMethod.DECLINING_BALANCE
         )
+        # By a row that took more than was due: what it left last, and what later rows aimed for.
+        self.aims: dict[Slot, tuple[int, dict[Slot, Slot]]] = {}
         self.slots = self._first_slots()
 
     def _first_slots(self) -> list[Slot]:
@@ -431,10 +435,12 @@ class Plan:
             slot.holds_principal = slot.marked = False
             if from_on <= slot.due_on <= until_on and _unpaid(slot):
                 found.append(slot)
+        self.aims.clear()
         return found
 
     def _realign(self) -> None:
         """Rows in the order of their days, each from the one before it."""
+        self.aims.clear()
         self._sort()
         before = self.contract.start_on
         for slot in self.slots:
@@ -480,6 +486,7 @@ class Plan:
 
     def _retarget(self, first: int, on: date | None) -> None:
         """Plan the regular rows from `first` on anew, on their scheduled opening balance."""
+        self.aims.clear()
         regular = self.regular
         if first == 0 and len(self.disbursed) == 1 and not self.terms.down_payment_bps:
             balance = self.disbursed[0][1]
@@ -545,7 +552,7 @@ class Plan:
             return nominal_factor(self.terms, self._rate_on(slot.from_on))
         if slot.period and not self._rate_changes_in(slot.from_on, slot.due_on):
             return self.grid.factor(slot.period, self._rate_on(slot.from_on))
-        return twelve_digits(self._factor(slot.from_on, slot.due_on, ()))
+        return twelve_digits(*self._factor(slot.from_on, slot.due_on, ()))
 
     def _even_out(self, rows: list[Slot], on: date | None) -> None:
         """Try once to bring the last instalment closer to the others."""
@@ -636,18 +643,20 @@ class Plan:
     def _rate_changes_in(self, from_on: date, to_on: date) -> bool:
         return any(from_on < since < to_on for since, _ in self.rates)
 
-    def _factor(self, from_on: date, to_on: date, pauses: Sequence[tuple[date, date]]) -> Fraction:
+    def _factor(self, from_on: date, to_on: date, pauses: Sequence[tuple[date, date]]) -> Ratio:
         """The exact factor between two days, by the rates in force and without paused days."""
+        if not self.rates and not pauses:
+            return self.grid.between(from_on, to_on, self.terms.yearly_rate_ppm)
         cuts = {from_on, to_on}
         cuts.update(since for since, _ in self.rates if from_on < since < to_on)
         for pause in pauses:
             cuts.update(day for day in pause if from_on < day < to_on)
         days = sorted(cuts)
-        total = Fraction(0)
+        total = NOTHING
         for begin, end in pairwise(days):
             if any(low <= begin and end <= high for low, high in pauses):
                 continue
-            total += self.grid.between(begin, end, self._rate_on(begin))
+            total = plus(total, self.grid.between(begin, end, self._rate_on(begin)))
         return total
 
     # Working out the rows
@@ -685,7 +694,7 @@ class Plan:
         # What was paid ahead of its turn stays in its row: earlier rows leave room for it.
         to_lend = sum(money for _, money in self.disbursed)
         ahead_of = sum(slot.paid_principal for slot in self.slots)
-        renewed: dict[int, Slot] = {}
+        renewed: dict[Slot, Slot] = {}
         for slot in self.slots:
             if slot.charges_only:
                 continue
@@ -713,7 +722,7 @@ class Plan:
             carry = 0
             if slot.marked:
                 renewed = {}
-            aim = renewed.get(id(slot), slot)
+            aim = renewed.get(slot, slot)
             if slot is last:
                 planned = out
             elif slot.holds_principal:
@@ -794,8 +803,15 @@ class Plan:
             return total + half_even(slot.opening * numerator * days, denominator * whole)
         return total
 
-    def _renewed(self, regular: list[Slot], slot: Slot, out: int) -> dict[int, Slot]:
+    def _renewed(self, regular: list[Slot], slot: Slot, out: int) -> dict[Slot, Slot]:
         """What the rows after one aim for, when more was paid in it than was due."""
+        found = self.aims.get(slot)
+        if found is None or found[0] != out:
+            # Else it comes out as it did when the money before was spread.
+            found = self.aims[slot] = out, self._aims_after(regular, slot, out)
+        return found[1]
+
+    def _aims_after(self, regular: list[Slot], slot: Slot, out: int) -> dict[Slot, Slot]:
         later = regular[regular.index(slot) + 1 :]
         if not later or not out:
             return {}
@@ -811,7 +827,7 @@ class Plan:
             for row in later
         ]
         self._aim(drafts, out)
-        return {id(row): draft for row, draft in zip(later, drafts, strict=True)}
+        return dict(zip(later, drafts, strict=True))
 
     def _interest(self, slot: Slot, walk: "_Balance", cut: date | None) -> int:
         from_on, due_on = slot.from_on, slot.due_on
@@ -826,23 +842,29 @@ class Plan:
             if cut <= from_on:
                 return 0
             return self._money(slot.flat * (cut - from_on).days, (due_on - from_on).days)
-        plain = slot.period and not self.rates and not self.pauses
-        if plain and len(pieces) == 1 and (cut is None or cut >= due_on):
-            numerator, denominator = self.grid.factor(slot.period, self.terms.yearly_rate_ppm)
-            return self._money(pieces[0][2] * numerator, denominator)
+        if cut is not None and cut < due_on:
+            pieces = [(begin, min(end, cut), balance) for begin, end, balance in pieces
+                      if begin < cut]  # fmt: skip
         by_part = self.terms.interest_rounding is InterestRounding.PART
-        total, rounded = Fraction(0), 0
-        for begin, end, balance in pieces:
-            if cut is not None:
-                end = min(end, cut)
-            if end <= begin or not balance:
-                continue
-            exact = balance * self._factor(begin, end, self.pauses)
+        if slot.period and not self.rates and not self.pauses:
+            # A period of the grid at one rate: money × days, of the days that it has.
+            numerator, denominator = self.grid.factor(slot.period, self.terms.yearly_rate_ppm)
+            denominator *= (due_on - from_on).days
+            weights = [balance * (end - begin).days for begin, end, balance in pieces]
             if by_part:
-                rounded += self._money(*exact.as_integer_ratio())
+                return sum([self._money(weight * numerator, denominator) for weight in weights])
+            return self._money(sum(weights) * numerator, denominator)
+        total, rounded = NOTHING, 0
+        for begin, end, balance in pieces:
+            if not balance:
+                continue
+            numerator, denominator = self._factor(begin, end, self.pauses)
+            numerator *= balance
+            if by_part:
+                rounded += self._money(numerator, denominator)
             else:
-                total += exact
-        return rounded if by_part else self._money(*total.as_integer_ratio())
+                total = plus(total, (numerator, denominator))
+        return rounded if by_part else self._money(*total)
 
     # Under recalculation: the balance that bears interest is the one that is really out
 

@@ -88,6 +88,11 @@ def payable(contract: Contract, events: Iterable[Event], on: date) -> tuple[Row,
     return history.plan.rows()
 
 
+def in_order(events: Iterable[Event]) -> list[Event]:
+    """The events as they are lived through: two lists that are the same in order have one state."""
+    return sorted(events, key=lambda event: (event.on, _RANK[type(event)]))
+
+
 class _Money:
     """A receipt while its parts are being found."""
 
@@ -113,9 +118,8 @@ class _History:
         self.paid_principal = 0
         self.shares: list[ShareCharge] = []
         self.derived: tuple[date, date | None] | None = None
-        ordered = sorted(
-            (event for event in events if event.on <= on or isinstance(event, _KNOWN_AHEAD)),
-            key=lambda event: (event.on, _RANK[type(event)]),
+        ordered = in_order(
+            event for event in events if event.on <= on or isinstance(event, _KNOWN_AHEAD)
         )
         self.shares = [event for event in ordered if isinstance(event, ShareCharge)]
         self._place([event for event in ordered if isinstance(event, Charge)])
@@ -224,19 +228,36 @@ class _History:
         self._grow_penalties(on)
         needed = self.payoff(on)
         given = needed if event.amount_minor is None else event.amount_minor
-        if not given:
-            return
-        money = self._new(event.key, on, given, ReceiptKind.REPAYMENT)
-        if given < needed:
-            self._spread([money], on)
+        monies: list[_Money] = []
+        if given:
+            monies = [self._new(event.key, on, given, ReceiptKind.REPAYMENT)]
+            if given < needed:
+                self._spread(monies, on)
+                return
+        elif not self._anything_planned(on):
             return
         cut = self._payoff_cut(on)
         self._derive(on, cut)
         self._drop_charges_after(on)
-        purse = Purse(money.left, lambda s, c, m: self._pay(s, c, m, on, on))
-        spread(purse, self.plan.slots, on, money.kind, self.terms.allocation, self._falls_due)
-        self._share([money], purse)
+        if given:
+            purse = Purse(given, lambda s, c, m: self._pay(s, c, m, on, on))
+            spread(
+                purse,
+                self.plan.slots,
+                on,
+                ReceiptKind.REPAYMENT,
+                self.terms.allocation,
+                self._falls_due,
+            )
+            self._share(monies, purse)
         self.plan.settled = cut
+
+    def _anything_planned(self, on: date) -> bool:
+        """Whether anything is still to come, though nothing of it is asked for a payoff."""
+        if not self.plan.disbursed:
+            return False
+        self._derive(on, None)
+        return any(owed(slot, component) for slot in self.plan.slots for component in Component)
 
     def payoff(self, on: date) -> int:
         """What settles the loan on a day."""

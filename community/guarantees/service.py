@@ -112,7 +112,8 @@ def repay_locked(
     check_money(loan, amount)
     if day != on and loan.status in states.DISBURSED:
         repayments.check_day(session, loan=loan, received_on=day, on=on)
-    to_lender = _for_lender(session, loan, amount.amount_minor, day=day, on=on)
+    number = repayments.new_number()
+    to_lender = _for_lender(session, loan, amount.amount_minor, day=day, on=on, number=number)
     claimed = sum(_open_claims(cover).values())
     if not to_lender and not claimed:
         raise NothingOwed("Neither the lender nor a guarantor has anything to get on this loan.")
@@ -131,6 +132,7 @@ def repay_locked(
         now=now,
         actor_id=actor_id,
         received_on=day,
+        number=number,
     )
     if to_claims:
         parts = _settle_claims(cover, to_claims)
@@ -160,11 +162,15 @@ def check_money(loan: Loan, amount: Money) -> None:
         raise Invalid("A repayment is a positive amount.", field="amount")
 
 
-def _for_lender(session: Session, loan: Loan, amount_minor: int, *, day: date, on: date) -> int:
+def _for_lender(
+    session: Session, loan: Loan, amount_minor: int, *, day: date, on: date, number: str
+) -> int:
     """What of the money the lender takes, if it came on `day`."""
     if loan.status not in states.DISBURSED:
         return 0
-    return repayments.split(session, loan=loan, amount_minor=amount_minor, received_on=day, on=on)
+    return repayments.split(
+        session, loan=loan, amount_minor=amount_minor, received_on=day, on=on, number=number
+    )
 
 
 def settle_state(

@@ -11,7 +11,6 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from community.arithmetic.replay import replay
 from community.communities.charter import read_rules
 from community.communities.models import Charter
 from community.errors import Invalid, WrongState
@@ -24,7 +23,7 @@ from community.loans.errors import (
     PlanNotChanged,
     RestructuredTooOften,
 )
-from community.loans.history import derive, event_of, project, read_history
+from community.loans.history import derive, event_of, project, read_history, replay_once
 from community.loans.models import ChangeKind, Charge, ChargeKind, Loan, LoanChange, LoanStatus
 from community.loans.repayments import check_day
 from community.loans.schedule import read_loan_terms
@@ -132,8 +131,8 @@ def change_plan(
     except (KeyError, TypeError, ValueError) as error:
         raise Invalid(f"The change cannot be read: {error}.", field="parameters") from None
     contract, events = read_history(session, loan)
-    before = replay(contract, events, on)
-    state = replay(contract, [*events, event], on)
+    before = replay_once(session, contract, events, on)
+    state = replay_once(session, contract, [*events, event], on)
     plans = [[(row.due_on, row.due) for row in one.rows] for one in (before, state)]
     if plans[0] == plans[1]:
         raise PlanNotChanged("Nothing of the loan's plan would change.")

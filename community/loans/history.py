@@ -32,7 +32,7 @@ from community.arithmetic.events import (
     Reschedule,
     SplitDues,
 )
-from community.arithmetic.replay import replay
+from community.arithmetic.replay import in_order, replay
 from community.arithmetic.state import Amounts, State
 from community.arithmetic.terms import Component, Contract, PeriodUnit
 from community.ledger import rules
@@ -54,6 +54,7 @@ from community.loans.steps import currency_of
 
 _DUE = ("principal_minor", "interest_minor", "fee_minor", "penalty_minor")
 _PAID = tuple(f"paid_{name}" for name in _DUE)
+_LAST_REPLAY = "last_replay"
 # Money of these comes by itself, on its day, and is never entered with an earlier one.
 _BY_RULE = (RepaymentSource.STAKE, RepaymentSource.GUARANTOR, RepaymentSource.RESERVE)
 
@@ -125,7 +126,23 @@ def derive(
     caller has read them under the loan's lock.
     """
     contract, events = read_history(session, loan, without=without, receipts=receipts)
-    return replay(contract, [*events, *more], on)
+    return replay_once(session, contract, [*events, *more], on)
+
+
+def replay_once(session: Session, contract: Contract, events: Sequence[Event], on: date) -> State:
+    """`replay`, which the session does not do twice running for the same loan, events and day.
+
+    What money would pay is asked before it is booked, and what is owed afterwards: all of it is one
+    state. Nothing can make the answer old, as it is a function of what is compared here.
+    """
+    lived = contract, in_order(events), on
+    last = session.info.get(_LAST_REPLAY)
+    if last is not None and last[0] == lived:
+        kept: State = last[1]
+        return kept
+    state = replay(contract, events, on)
+    session.info[_LAST_REPLAY] = lived, state
+    return state
 
 
 def read_history(

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from community.arithmetic.replay import payoff_minor
 from community.arithmetic.terms import Recalculation
+from community.database import new_public_id
 from community.errors import Invalid, WrongState
 from community.ledger import rules
 from community.ledger.events import record_event
@@ -50,6 +51,11 @@ _BY_HAND = (RepaymentSource.BORROWER, RepaymentSource.THIRD_PARTY)
 _NEW = "new"
 
 
+def new_number() -> str:
+    """The number of a receipt that is to be booked."""
+    return new_public_id("rcp")
+
+
 def split(
     session: Session,
     *,
@@ -58,18 +64,22 @@ def split(
     received_on: date,
     on: date,
     source: RepaymentSource = RepaymentSource.BORROWER,
+    number: str = _NEW,
 ) -> int:
-    """What of an amount received on a day would go to the lender; the rest is left over."""
+    """What of an amount received on a day would go to the lender; the rest is left over.
+
+    `number` is that of the receipt, if it is to be booked next.
+    """
     by_rows = received_on == on and loan.status is not LoanStatus.CLOSED
     # Where interest is worked out anew, money that comes early makes less of it owed.
     recalculates = read_loan_terms(loan.terms).product.recalculation is not Recalculation.NONE
     if loan.status is LoanStatus.WRITTEN_OFF or (by_rows and not recalculates):
         return min(amount_minor, owed(session, loan=loan, on=on).total_minor)
     new = receipt_event(
-        key=_NEW, on=received_on, amount_minor=amount_minor, source=source, is_payoff=False
+        key=number, on=received_on, amount_minor=amount_minor, source=source, is_payoff=False
     )
     state = derive(session, loan=loan, on=on, more=[new])
-    return state.receipts[_NEW].amounts.total_minor
+    return state.receipts[number].amounts.total_minor
 
 
 def book_repayment(
@@ -86,6 +96,7 @@ def book_repayment(
     recourse_minor: int = 0,
     overpaid_minor: int = 0,
     is_payoff: bool = False,
+    number: str | None = None,
 ) -> Repayment:
     """Money for the lender is taken on a loan, spread as its history and its product say.
 
@@ -94,6 +105,7 @@ def book_repayment(
     all goes elsewhere. What the payer gave beyond it stands on the same receipt: `recourse_minor`
     is posted by the caller, `overpaid_minor` is posted here and kept for the payer. On a
     written-off loan the lender's part is a recovery. `is_payoff`: the loan is settled early.
+    `number` is the receipt's, if it was given out already (`new_number`).
     The status is left to the caller (`close_if_paid`, `mark_current`).
     Raises MoreThanOwed, DayNotOpen, WrongState before disbursement.
     """
@@ -111,6 +123,7 @@ def book_repayment(
     if written_off and amount_minor > owed(session, loan=loan, on=on).total_minor:
         raise _more_than_owed(owed(session, loan=loan, on=on).total_minor, amount_minor)
     repayment = Repayment(
+        public_id=number or new_number(),
         loan_id=loan.id,
         payer_id=payer_id,
         source=source,
@@ -167,9 +180,10 @@ def book_repayment(
     return repayment
 
 
-def payoff(session: Session, *, loan: Loan, on: date) -> Debt:
+def payoff(session: Session, *, loan: Loan, on: date, number: str = _NEW) -> Debt:
     """What settles a live loan on a day: all principal, what is due, interest up to the day.
 
+    `number` is that of the receipt, if it is to be booked next.
     Raises NothingToSettle of a loan that owes nothing or whose whole debt is due already.
     """
     if loan.status not in states.LIVE:
@@ -185,7 +199,7 @@ def payoff(session: Session, *, loan: Loan, on: date) -> Debt:
         on=on,
         more=[
             receipt_event(
-                key=_NEW,
+                key=number,
                 on=on,
                 amount_minor=amount,
                 source=RepaymentSource.BORROWER,
@@ -193,7 +207,7 @@ def payoff(session: Session, *, loan: Loan, on: date) -> Debt:
             )
         ],
     )
-    taken = settled.receipts[_NEW].amounts
+    taken = settled.receipts[number].amounts
     return Debt(*taken, due_minor=taken.total_minor)
 
 

@@ -52,7 +52,8 @@ def settle_early(
     cover = lock_cover(session, [loan_id])[loan_id]
     loan = cover.loan
     check_money(loan, amount)
-    asked = repayments.payoff(session, loan=loan, on=on).total_minor
+    number = repayments.new_number()
+    asked = repayments.payoff(session, loan=loan, on=on, number=number).total_minor
     if amount.amount_minor != asked:
         raise NotThePayoff(
             f"On {on} the loan is settled by {format_minor(asked, amount.currency)}.",
@@ -69,6 +70,7 @@ def settle_early(
         now=now,
         actor_id=actor_id,
         is_payoff=True,
+        number=number,
     )
     settle_state(session, cover, on=on, now=now, actor_id=actor_id)
     return repayment

@@ -16,6 +16,7 @@ from community.ledger.service import balance
 from community.loans import positions
 from community.loans.accrual import EARNED, TAKEN_BACK, Accrued, accrue
 from community.loans.models import AccrualLine, Instalment, Loan, LoanPosition, LoanStatus
+from community.locks import lock_one
 from community.verification import verify
 from tests.hamlet import Hamlet
 
@@ -200,6 +201,19 @@ def test_lines_cannot_be_changed(engine: Engine) -> None:
     for cheat in ("UPDATE accrual_lines SET amount_minor = 1", "DELETE FROM accrual_lines"):
         with pytest.raises(DBAPIError, match="the past is not changed"), engine.begin() as cheater:
             cheater.execute(text(cheat))
+
+
+def test_the_day_books_interest_of_a_loan_that_somebody_is_busy_with(engine: Engine) -> None:
+    with session_factory(engine)() as session:
+        hamlet = Hamlet(session, terms=TERMS)
+        hamlet.fund(10_000_00)
+        hamlet.person("ana")
+        loan = hamlet.lend("ana", 1_200_00, 6)
+        with session_factory(engine)() as other:
+            # A payment holds its loan and then waits for the book, which the day holds.
+            lock_one(other, Loan, loan.id)
+            assert _accrue(hamlet, hamlet.day + timedelta(days=3)).lines == 1
+        hamlet.check()
 
 
 def test_the_verifier_names_what_was_tampered_with(hamlet: Hamlet) -> None:

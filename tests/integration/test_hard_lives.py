@@ -1,13 +1,15 @@
 """Things that happen to a loan in an order that nobody planned."""
 
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from community.credit import service as credit
+from community.engine import session_factory
 from community.guarantees.failure import advance_loan
 from community.loans import history
 from community.loans.accrual import accrue
@@ -23,6 +25,16 @@ from community.loans.models import (
 )
 from community.servicing import service
 from tests.hamlet import Hamlet, yuan
+from tests.racing import (
+    DONE,
+    age,
+    assert_as_in_turn,
+    book_interest,
+    copied,
+    pay,
+    race,
+    take_back,
+)
 
 DAY = timedelta(days=1)
 INTEREST: dict[str, Any] = {
@@ -207,3 +219,39 @@ def test_too_much_money_settles_a_loan_whose_interest_is_worked_out_anew(
     assert receipt.principal_minor == 30_000
     assert receipt.overpaid_minor == 10_000 - receipt.interest_minor > 9_850
     hamlet.check()
+
+
+# Several at once
+
+
+def test_nine_at_once_on_a_group_of_loans_end_as_if_in_turn(engine: Engine, tmp_path: Path) -> None:
+    with session_factory(engine)() as session:
+        hamlet = lender(session, PENALTY | {"recalculation": "daily"}, call_day=20)
+        hamlet.person("cai")
+        hamlet.person("uma", stake=90_000)
+        hamlet.vouch("uma", "cai", 60_000)
+        loans = [hamlet.lend(name, 30_000, 3) for name in ("ben", "ann", "cai")]
+        hamlet.day += 25 * DAY
+        first = [hamlet.repay(loan, 4_000) for loan in loans]
+        hamlet.day += 20 * DAY
+        second = [hamlet.repay(loan, 7_000) for loan in loans]
+        # Without its receipts a loan is so late by now that its guarantors are called.
+        hamlet.day += 10 * DAY
+    days = (hamlet.day - DAY, hamlet.day)
+    threads = [[take_back(hamlet, receipt) for receipt in receipts]
+               for receipts in (first, first[::-1], second, second[::-1])]  # fmt: skip
+    threads += [[pay(hamlet, loan, amount) for loan in loans] for amount in (3_000, 5_000)]
+    threads += [[age(hamlet, loan, on) for on in days for loan in group]
+                for group in (loans, loans[::-1])]  # fmt: skip
+    threads += [[book_interest(hamlet, on) for on in days]]
+    with copied(engine, tmp_path) as alone:
+        outcomes = race(engine, threads)
+        assert_as_in_turn(engine, alone, outcomes)
+    for receipt in first + second:
+        answers = [one.code for one in outcomes if one.act.name == f"take {receipt.id} back"]
+        # Once at most, and not any more when guarantors have answered for what it left.
+        assert answers in ([DONE, "receipt-reversed"], ["receipt-not-reversible"] * 2)
+    # Whatever else there is to do is done: both days are worked through, and all money is taken
+    # that somebody is owed.
+    refused = {one.code for one in outcomes if not one.act.name.startswith("take")}
+    assert refused <= {DONE, "nothing-owed"}

@@ -1,21 +1,27 @@
 """What a repayment asks of the database: every statement is a round trip under somebody's lock."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine, event
 from sqlalchemy.orm import Session
 
+from community.arithmetic import replay as replaying
+from community.arithmetic.events import Event
+from community.arithmetic.state import State
+from community.arithmetic.terms import Contract
 from community.communities import service as communities
 from community.communities.models import CommunityKind
 from community.engine import session_factory
 from community.guarantees import service as guarantees
 from community.ledger.books import book_ids, lock_books
 from community.ledger.models import Book
+from community.loans import history
 from community.locks import LockOrderWarning, lock_where
+from community.servicing import service as servicing
 from community.trust.models import Standing
 from tests.hamlet import CURRENCY, Hamlet, yuan
 
@@ -70,6 +76,47 @@ def test_a_repayment_is_a_bounded_number_of_statements(engine: Engine) -> None:
         assert sum("cover_lines" in text for text in seen) >= 2  # cover was read and freed
         assert len(seen) <= REPAYMENT_STATEMENTS_MAX
         assert sum(text.startswith("UPDATE loan_positions") for text in seen) == 1
+        hamlet.check()
+
+
+def test_a_history_is_replayed_once_for_what_is_done_to_it(engine: Engine) -> None:
+    with session_factory(engine)() as session, pytest.MonkeyPatch.context() as patch:
+        replays: list[date] = []
+
+        def replay(contract: Contract, events: Sequence[Event], on: date) -> State:
+            replays.append(on)
+            return replaying.replay(contract, events, on)
+
+        patch.setattr(history, "replay", replay)
+        hamlet = Hamlet(
+            session,
+            terms={
+                "rate_method": "declining_balance",
+                "yearly_rate_ppm": 120_000,
+                "recalculation": "daily",
+            },
+        )
+        hamlet.fund(100_000)
+        hamlet.person("Wang", stake=100_000)
+        loan = hamlet.lend("Wang", 100_000, 6)
+        hamlet.day += timedelta(days=9)
+        replays.clear()
+        # What it would pay, what it pays, and what is owed after it.
+        receipt = hamlet.repay(loan, 1_000)
+        assert replays == [hamlet.day]
+        hamlet.do(
+            servicing.reverse_repayment,
+            repayment_id=receipt.id,
+            reason="it bounced",
+            actor_id=None,
+            **hamlet.when,
+        )
+        assert replays == [hamlet.day] * 2
+        # The day grew nothing: it is the same history on the same day.
+        hamlet.wait(0, loan)
+        assert replays == [hamlet.day] * 2
+        hamlet.wait(1, loan)
+        assert replays[2:] == [hamlet.day]
         hamlet.check()
 
 

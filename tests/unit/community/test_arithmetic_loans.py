@@ -209,6 +209,24 @@ def test_settling_drops_charges_that_are_not_due_yet() -> None:
     assert sum(row.due.penalty_minor for row in state.rows) == 0
 
 
+def test_a_payoff_for_which_nothing_is_asked_drops_what_is_to_come() -> None:
+    principal_first = AllocationRule(
+        order=(Component.PENALTY, Component.FEE, Component.PRINCIPAL, Component.INTEREST)
+    )
+    loan = replace(LOAN, terms=replace(LOAN.terms, allocation=principal_first))
+    # All but the last row's interest, which no day has earned yet.
+    events = [LENT, Receipt(START, 1_016_70, "ahead")]
+    assert payoff_minor(loan, events, FEBRUARY) == 0
+    assert replay(loan, events, APRIL).outstanding.total_minor == 3_37
+    settled = replay(loan, [*events, Payoff(FEBRUARY, "end")], APRIL)
+    assert settled.closed
+    assert settled.receipts.keys() == {"ahead"}
+    # A loan that owes nothing at all is not settled by it: more of it may go out.
+    repaid = [LENT, Receipt(START, 1_020_07, "all"), Payoff(START, "end")]
+    more = Disbursement(FEBRUARY, 100_00, "more")
+    assert replay(loan, [*repaid, more], FEBRUARY).outstanding.principal_minor == 100_00
+
+
 def test_one_component_of_one_row_can_be_paid() -> None:
     part = RowReceipt(START, 4_00, "r", Component.INTEREST, MARCH)
     state = replay(LOAN, [LENT, part], START)

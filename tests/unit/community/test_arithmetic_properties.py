@@ -10,17 +10,24 @@ from dataclasses import replace
 from datetime import date, timedelta
 from fractions import Fraction
 
+import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from community.arithmetic import replay as replaying
 from community.arithmetic.calendar import step
 from community.arithmetic.errors import HistoryImpossible, ScheduleImpossible
 from community.arithmetic.events import (
     Charge,
     Disbursement,
+    Event,
+    FreezeDues,
+    MoveDues,
     Payoff,
     RateChange,
     Receipt,
+    Reschedule,
+    SplitDues,
 )
 from community.arithmetic.plan import Plan, schedule
 from community.arithmetic.replay import payoff_minor, replay
@@ -29,8 +36,11 @@ from community.arithmetic.terms import (
     Amortisation,
     Contract,
     DayCount,
+    EarlyMoney,
+    EarlyOrder,
     RateMethod,
     Recalculation,
+    Terms,
 )
 from tests.unit.community.arithmetic_space import (
     AMOUNTS,
@@ -42,6 +52,7 @@ from tests.unit.community.arithmetic_space import (
     last_day,
     lives,
 )
+from tests.unit.community.plain_plan import PlainPlan
 
 DAYS = st.integers(0, 400)
 NUMBERS = st.integers(1, 10**6)
@@ -88,6 +99,60 @@ def test_the_quick_way_to_plain_rows_gives_what_the_long_one_gives(data: st.Data
     seen = replay(contract, [money], contract.start_on)
     rows = [(r.from_on, r.due_on, r.due.principal_minor, r.due.interest_minor) for r in seen.rows]
     assert rows == [(r.from_on, r.due_on, r.principal_minor, r.interest_minor) for r in quick]
+
+
+@PROFILE
+@given(lives(), st.booleans())
+def test_the_quick_arithmetic_gives_what_the_long_one_gives(life: Life, renews: bool) -> None:
+    if renews:
+        terms = replace(
+            life.contract.terms,
+            rate_method=RateMethod.DECLINING_BALANCE,
+            recalculation=Recalculation.DAILY,
+            early_money=EarlyMoney.REDUCE_INSTALMENT,
+        )
+        life = replace(life, contract=replace(life.contract, terms=terms))
+    quick = lived(life)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(replaying, "Plan", PlainPlan)
+        assert lived(life) == quick
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        RateChange(date(2026, 2, 20), 300_000),
+        Reschedule(date(2026, 2, 20), date(2026, 4, 1), extra_instalments=3),
+        SplitDues(date(2026, 2, 20), date(2026, 4, 1), date(2026, 5, 30), 3),
+        MoveDues(date(2026, 2, 20), date(2026, 5, 1), date(2026, 5, 30), 10),
+        FreezeDues(date(2026, 2, 20), date(2026, 4, 1), date(2026, 5, 30), date(2026, 8, 3)),
+        Disbursement(date(2026, 2, 20), 50_000),
+    ],
+)
+def test_what_rows_aim_for_is_worked_out_anew_when_the_plan_changes(change: Event) -> None:
+    contract = Contract(
+        Terms(
+            yearly_rate_ppm=240_000,
+            recalculation=Recalculation.DAILY,
+            early_money=EarlyMoney.REDUCE_INSTALMENT,
+            early_order=EarlyOrder.PRINCIPAL,
+        ),
+        6,
+        date(2026, 1, 1),
+    )
+    # The first row is paid ahead, and leaves the same before the change and after it.
+    events = (
+        Disbursement(date(2026, 1, 1), 100_000),
+        Receipt(date(2026, 1, 5), 40_000, "early"),
+        Receipt(date(2026, 2, 10), 5_000, "before"),
+        change,
+        Receipt(date(2026, 2, 25), 5_000, "after"),
+    )
+    life = Life(contract, events, date(2026, 3, 1))
+    quick = lived(life)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(replaying, "Plan", PlainPlan)
+        assert lived(life) == quick
 
 
 def years_of(contract: Contract, from_on: date, to_on: date) -> Fraction:
@@ -192,10 +257,11 @@ def test_payoff_on_any_day_leaves_nothing(life: Life, later: int) -> None:
     before = lived(replace(life, events=known), on=on)
     amount = payoff_minor(life.contract, life.events, on)
     assert 0 <= amount <= before.outstanding.total_minor
-    if amount == 0:
-        return
     after = lived(life, Payoff(on, "settled"), on=on)
     assert after.outstanding.total_minor == 0
+    if amount == 0:
+        assert "settled" not in after.receipts
+        return
     assert after.receipts["settled"].amount_minor == amount
     assert after.receipts["settled"].overpaid_minor == 0
     assert after == lived(life, Payoff(on, "settled", amount), on=on)

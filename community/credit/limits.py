@@ -45,6 +45,8 @@ class BorrowerFacts:
     loans_repaid: int = 0
     overdue_since_on: date | None = None
     late_peers: int = 0
+    # Active groups of theirs that have fewer members than the charter asks for.
+    short_groups: int = 0
     capacity: Capacity | None = None
 
 
@@ -63,6 +65,7 @@ class Constraint:
 REMEDIES: Mapping[str, str] = {
     "own_overdue": "Pay what is overdue.",
     "late_peers": "Help the late members of your group to pay.",
+    "short_group": "Admit somebody to your group, so that it is whole again; or leave it.",
     "trust": "Ask somebody who can to stand behind you, or with more; or lock more savings.",
     "cover": "Ask somebody who can to stand behind you, or with more; or lock more savings.",
     "product": "Ask for less, or choose a product for larger sums.",
@@ -179,6 +182,14 @@ def _forbidding(rules: CharterRules, charter: Source, facts: BorrowerFacts) -> I
             "refuse_while_peer_late",
             charter,
             {"late_peers": facts.late_peers},
+        )
+    if facts.short_groups:
+        yield Constraint(
+            "short_group",
+            0,
+            "group_size_min",
+            charter,
+            {"size_min": rules.group_size_min},
         )
 
 

@@ -26,6 +26,7 @@ class _Gathered:
     repaid: dict[int, int] = field(default_factory=dict)
     overdue: dict[int, date] = field(default_factory=dict)
     late_peers: dict[int, int] = field(default_factory=dict)
+    short_groups: dict[int, int] = field(default_factory=dict)
 
 
 def borrower_facts(
@@ -41,7 +42,13 @@ def borrower_facts(
     capacities = capacities_on(session, community_id=community_id, member_ids=member_ids, on=on)
     if member_ids is None:
         everybody: set[int] = set().union(
-            found.owed, found.recourse, found.repaid, found.overdue, found.late_peers, capacities
+            found.owed,
+            found.recourse,
+            found.repaid,
+            found.overdue,
+            found.late_peers,
+            found.short_groups,
+            capacities,
         )
     else:
         everybody = set(member_ids)
@@ -55,6 +62,7 @@ def borrower_facts(
             loans_repaid=found.repaid.get(member_id, 0),
             overdue_since_on=found.overdue.get(member_id),
             late_peers=found.late_peers.get(member_id, 0),
+            short_groups=found.short_groups.get(member_id, 0),
             capacity=None
             if capacity is None
             else Capacity(
@@ -134,10 +142,10 @@ def _gather(session: Session, community_id: int, ids: list[int] | None, found: _
     )
     for member_id, since_on in session.execute(_of(overdue, Standing.member_id, ids)):
         found.overdue[member_id] = since_on
-    _gather_late_peers(session, community_id, ids, found)
+    _gather_peers(session, community_id, ids, found)
 
 
-def _gather_late_peers(
+def _gather_peers(
     session: Session, community_id: int, ids: list[int] | None, found: _Gathered
 ) -> None:
     peer = aliased(GroupMember)
@@ -157,6 +165,19 @@ def _gather_late_peers(
     )
     for member_id, count in session.execute(_of(late, GroupMember.member_id, ids)):
         found.late_peers[member_id] = int(count)
+    short = (
+        select(GroupMember.member_id, func.count())
+        .join(Group, Group.id == GroupMember.group_id)
+        .where(
+            Group.community_id == community_id,
+            Group.status == GroupStatus.ACTIVE,
+            Group.short_since_on.is_not(None),
+            GroupMember.status == GroupMemberStatus.SIGNED,
+        )
+        .group_by(GroupMember.member_id)
+    )
+    for member_id, count in session.execute(_of(short, GroupMember.member_id, ids)):
+        found.short_groups[member_id] = int(count)
 
 
 def _of(statement: Any, column: Any, ids: list[int] | None) -> Any:

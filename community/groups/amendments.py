@@ -110,7 +110,7 @@ def propose(
         raise NoLeader("Elect a leader first: the agreement names one.")
     community = communities.get_community_by_id(session, group.community_id)
     charter = communities.charter_on(session, group.community_id, on)
-    cap = pair_cap or Money(group.pair_cap_minor, community.currency)
+    cap = Money(group.pair_cap_minor, community.currency) if pair_cap is None else pair_cap
     end = vouch_expires_on or group.vouch_expires_on
     new = sorted(set(joining))
     if not new and (cap.amount_minor, end) == (group.pair_cap_minor, group.vouch_expires_on):

@@ -125,7 +125,7 @@ def consent(
     if member_id == expulsion.member_id:
         raise NoVoteOnOneself()
     due = covers if expulsion.settlement is Settlement.TAKEN_OVER else Money(0, covers.currency)
-    given = takes_over or Money(0, covers.currency)
+    given = Money(0, covers.currency) if takes_over is None else takes_over
     if given != due:
         raise TakesOverOther(
             f"Your promise for the member covers {due} {due.currency} of what they owe; name "

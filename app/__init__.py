@@ -38,6 +38,7 @@ FEATURES = [
     "portfolio",
     "receiving",
     "seasons",
+    "grouplife",
     "credit",
     "ledger",
     "businessday",

@@ -351,6 +351,11 @@ def lapse_outdated(session: Session, group: Group, *, now: datetime) -> None:
         _end(session, group, amendment, AmendmentStatus.LAPSED, now, None, why="departure")
 
 
+def require_signer(session: Session, amendment: GroupAmendment, member_id: int) -> None:
+    """Go on only for somebody whom the amendment asks to sign. Raises NotInGroup."""
+    _signer(session, amendment, member_id)
+
+
 def missing(session: Session, amendment: GroupAmendment) -> set[int]:
     """Member ids of those who have still to sign."""
     signed = {

@@ -62,6 +62,11 @@ class ProposalNotFound(NotFound):
     title = "No such proposal"
 
 
+class AgreementNotFound(NotFound):
+    code = "group-agreement-not-found"
+    title = "The group has no agreement of this version"
+
+
 class ProposalLapsed(Conflict):
     """Everybody has so many days, by the charter: propose it anew."""
 

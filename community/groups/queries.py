@@ -6,7 +6,7 @@ from datetime import date
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session, aliased
 
-from community.groups.errors import GroupNotFound, NotInGroup, ProposalNotFound
+from community.groups.errors import AgreementNotFound, GroupNotFound, NotInGroup, ProposalNotFound
 from community.groups.models import (
     ExpulsionConsent,
     Group,
@@ -224,6 +224,18 @@ def signatures_on(session: Session, agreement_hash: str) -> Sequence[GroupSignat
 def list_agreements(group_id: int) -> Select[GroupAgreement]:
     """The agreements that were or are in force in a group; page by GroupAgreement.id."""
     return select(GroupAgreement).where(GroupAgreement.group_id == group_id)
+
+
+def get_agreement_version(session: Session, *, group_id: int, version: int) -> GroupAgreement:
+    """One agreement of a group. Raises AgreementNotFound."""
+    found = session.scalar(
+        select(GroupAgreement).where(
+            GroupAgreement.group_id == group_id, GroupAgreement.version == version
+        )
+    )
+    if found is None:
+        raise AgreementNotFound()
+    return found
 
 
 def list_amendments(group_id: int) -> Select[GroupAmendment]:

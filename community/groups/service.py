@@ -84,6 +84,7 @@ __all__ = [
     "form_group",
     "invite",
     "mark_active",
+    "paper_of",
     "questionnaire",
     "recall_leader",
     "reopen",
@@ -395,10 +396,19 @@ def fix_agreement(
 
 def agreement_of(group: Group) -> Agreement:
     """The agreement that a group has fixed. Raises GroupStepNotAllowed while there is none."""
-    paper = _paper(group)
+    paper = paper_of(group)
     facts = dict(paper.document)
     text: dict[str, str] = facts.pop("text")
     return Agreement(paper.agreement_hash, facts, text)
+
+
+def paper_of(group: Group) -> Paper:
+    """What a group has fixed to sign. Raises GroupStepNotAllowed while there is nothing."""
+    if group.agreement is None or group.agreement_hash is None:
+        raise GroupStepNotAllowed(
+            "The agreement is not written down yet.", status=group.status.value
+        )
+    return Paper(group.agreement, group.agreement_hash)
 
 
 def questionnaire(
@@ -412,7 +422,7 @@ def questionnaire(
     group = queries.get_group_by_id(session, group_id)
     place = queries.get_place(session, group_id=group_id, member_id=member_id)
     require_living(place)
-    return ask(session, place, _paper(group), elsewhere_minor=elsewhere_minor)
+    return ask(session, place, paper_of(group), elsewhere_minor=elsewhere_minor)
 
 
 def answer_questions(
@@ -441,7 +451,7 @@ def answer_questions(
         session,
         group,
         place,
-        _paper(group),
+        paper_of(group),
         answers,
         elsewhere_minor=elsewhere_minor,
         now=now,
@@ -479,7 +489,7 @@ def sign(
         session,
         group,
         place,
-        _paper(group),
+        paper_of(group),
         elsewhere_minor=elsewhere_minor,
         now=now,
         actor_id=actor_id,
@@ -622,11 +632,3 @@ def _form_again(session: Session, group: Group, step: Step) -> None:
         if place.status is GroupMemberStatus.SIGNED:
             move(place, GroupMemberStatus.ACCEPTED)
         place.understood_at = place.signed_at = place.exposure_minor = None
-
-
-def _paper(group: Group) -> Paper:
-    if group.agreement is None or group.agreement_hash is None:
-        raise GroupStepNotAllowed(
-            "The agreement is not written down yet.", status=group.status.value
-        )
-    return Paper(group.agreement, group.agreement_hash)

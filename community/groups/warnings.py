@@ -13,7 +13,50 @@ from community.communities.charter import CharterRules
 
 # Family names of two characters; every other name in Chinese characters begins with one.
 _COMPOUND = frozenset(
-    ["欧阳", "上官", "司马", "东方", "独孤", "南宫", "夏侯", "诸葛", "尉迟", "赫连", "澹台", "皇甫", "宗政", "濮阳", "申屠", "公孙", "慕容", "仲孙", "钟离", "长孙", "宇文", "司徒", "鲜于", "司空", "闾丘", "令狐", "端木", "轩辕", "拓跋", "百里", "呼延", "东郭", "南门", "西门", "左丘", "梁丘", "公冶", "太史", "淳于", "单于", "万俟", "闻人"]
+    [
+        "欧阳",
+        "上官",
+        "司马",
+        "东方",
+        "独孤",
+        "南宫",
+        "夏侯",
+        "诸葛",
+        "尉迟",
+        "赫连",
+        "澹台",
+        "皇甫",
+        "宗政",
+        "濮阳",
+        "申屠",
+        "公孙",
+        "慕容",
+        "仲孙",
+        "钟离",
+        "长孙",
+        "宇文",
+        "司徒",
+        "鲜于",
+        "司空",
+        "闾丘",
+        "令狐",
+        "端木",
+        "轩辕",
+        "拓跋",
+        "百里",
+        "呼延",
+        "东郭",
+        "南门",
+        "西门",
+        "左丘",
+        "梁丘",
+        "公冶",
+        "太史",
+        "淳于",
+        "单于",
+        "万俟",
+        "闻人",
+    ]
 )
 
 
@@ -49,6 +92,18 @@ class GroupWarning:
     rule: str
     source: str
     text: Mapping[str, str]
+
+    @property
+    def unnamed(self) -> Mapping[str, str]:
+        """The text for whose business it is not who they are."""
+        return _PAIR_UNNAMED if self.kind is WarningKind.MUTUAL_PAIR else self.text
+
+
+_PAIR_UNNAMED = {
+    "zh-CN": "小组中有两人在小组之外已相互担保：两人同时还不上时，担保并不因此增多。",
+    "en": "Two of the group stand behind each other outside of it already: if both fail, that is "
+    "no more than once.",
+}
 
 
 def family_name(name: str) -> str | None:

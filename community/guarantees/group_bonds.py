@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from community.communities import queries as communities
 from community.groups.models import Group
+from community.groups.queries import living_members
 from community.guarantees.models import Claim, CoverLine, GuaranteePayment
 from community.loans.models import GroupLoan, Loan, LoanStatus, Repayment
 from community.loans.states import LIVE, OPEN
@@ -109,7 +110,8 @@ def group_loans_alive(session: Session, group: Group) -> list[Bond]:
         .order_by(Loan.id)
         .execution_options(populate_existing=True)
     )
-    return [_of_loan(loan, 0) for loan in rows]
+    fellows = _fellows(session, group)
+    return [_of_loan(loan, 0, fellows) for loan in rows]
 
 
 def told(
@@ -183,13 +185,21 @@ def _own_loans(session: Session, group: Group, member_id: int) -> Iterable[Bond]
         # It may have been repaid, or approved, while the locks were waited for.
         .execution_options(populate_existing=True)
     )
+    shares = set(session.scalars(of_group))
+    fellows = _fellows(session, group)
     for loan, back in rows:
-        bond = _of_loan(loan, int(back))
+        known_to = fellows if loan.group_loan_id in shares else frozenset()
+        bond = _of_loan(loan, int(back), known_to)
         if bond.amount_minor or loan.status is not LoanStatus.WRITTEN_OFF:
             yield bond
 
 
-def _of_loan(loan: Loan, recovered_minor: int) -> Bond:
+def _fellows(session: Session, group: Group) -> frozenset[int]:
+    """Whoever is in the group knows the shares of its loans."""
+    return frozenset(place.member_id for place in living_members(session, group.id))
+
+
+def _of_loan(loan: Loan, recovered_minor: int, known_to: frozenset[int]) -> Bond:
     if loan.status in OPEN or loan.status is LoanStatus.APPROVED:
         owed = loan.principal_minor
     else:
@@ -200,7 +210,7 @@ def _of_loan(loan: Loan, recovered_minor: int) -> Bond:
         public_id=loan.public_id,
         amount_minor=owed,
         loans=(loan.public_id,),
-        seen_by=frozenset({loan.borrower_id}),
+        seen_by=frozenset({loan.borrower_id}) | known_to,
     )
 
 

@@ -1,0 +1,175 @@
+"""Groups that bind: proposals, leaders, exits, expulsions."""
+
+from tests.api.wrong.shape import NOBODY, Wrong, money
+
+ACTIVE = "/groups/@active"
+AMENDMENT = "/amendments/@amendment"
+EXPULSION = "/expulsions/@expulsion"
+GOES = {"settlement": "repaid", "reason": "never there"}
+
+GROUP_LIFE = [
+    Wrong(
+        "a second proposal while one is open",
+        "zhao",
+        f"POST {ACTIVE}/amendments",
+        {"pair_cap": money("90.00")},
+        "409 group-proposal-open",
+    ),
+    Wrong("a proposal of nothing", "wang", f"POST {ACTIVE}/amendments", {}, "422 validation"),
+    Wrong(
+        "a proposal that names somebody twice",
+        "wang",
+        f"POST {ACTIVE}/amendments",
+        {"joining": ["@li", "@li"]},
+        "422 validation",
+    ),
+    Wrong(
+        "a proposal to a group that forms",
+        "wu",
+        "POST /groups/@forming/amendments",
+        {"pair_cap": money("90.00")},
+        "409 group-step-not-allowed",
+    ),
+    Wrong(
+        "a proposal by somebody outside",
+        "gao",
+        f"POST {ACTIVE}/amendments",
+        {"pair_cap": money("90.00")},
+        "404 not-found",
+    ),
+    Wrong(
+        "a proposal by the officer",
+        "officer",
+        f"POST {ACTIVE}/amendments",
+        {"pair_cap": money("90.00")},
+        "403 not-allowed",
+    ),
+    Wrong(
+        "signing an amendment without having understood",
+        "zhao",
+        f"POST {AMENDMENT}/signature",
+        {"agreement_hash": "@proposed"},
+        "409 not-understood",
+    ),
+    Wrong(
+        "signing another amendment than was proposed",
+        "zhao",
+        f"POST {AMENDMENT}/signature",
+        {"agreement_hash": "0" * 64},
+        "409 agreement-changed",
+    ),
+    Wrong(
+        "putting into force what nobody has signed",
+        "wang",
+        f"POST {AMENDMENT}/activation",
+        None,
+        "409 group-not-all-signed",
+    ),
+    Wrong(
+        "putting an amendment into force without leading",
+        "zhao",
+        f"POST {AMENDMENT}/activation",
+        None,
+        "403 not-allowed",
+    ),
+    Wrong(
+        "withdrawing what another proposed",
+        "zhao",
+        f"POST {AMENDMENT}/withdrawal",
+        None,
+        "403 not-the-proposer",
+    ),
+    Wrong(
+        "an amendment that is not there",
+        "wang",
+        "POST /amendments/gam_0000000000000000/refusal",
+        None,
+        "404 group-proposal-not-found",
+    ),
+    Wrong(
+        "an agreement of a version to come",
+        "wang",
+        f"GET {ACTIVE}/agreements/2",
+        None,
+        "404 group-agreement-not-found",
+    ),
+    Wrong("a recall of nobody knows what", "zhao", f"PUT {ACTIVE}/recall", {}, "422 validation"),
+    Wrong(
+        "an election in a group that forms",
+        "wu",
+        "POST /groups/@forming/election",
+        None,
+        "409 group-step-not-allowed",
+    ),
+    Wrong(
+        "leaving a group with a loan of one's own",
+        "wang",
+        f"POST {ACTIVE}/exit",
+        None,
+        "409 group-still-binds",
+    ),
+    Wrong(
+        "leaving a group that does not bind",
+        "ma",
+        "POST /groups/@cooling/exit",
+        None,
+        "409 group-step-not-allowed",
+    ),
+    Wrong(
+        "ending a group in which loans run",
+        "officer",
+        f"POST {ACTIVE}/dissolution",
+        None,
+        "409 group-still-binds",
+    ),
+    Wrong(
+        "expelling oneself",
+        "zhao",
+        f"POST {ACTIVE}/expulsions",
+        {"member": "@zhao", **GOES},
+        "422 expels-oneself",
+    ),
+    Wrong(
+        "expelling somebody outside",
+        "zhao",
+        f"POST {ACTIVE}/expulsions",
+        {"member": "@gao", **GOES},
+        "404 not-in-group",
+    ),
+    Wrong(
+        "expelling nobody",
+        "zhao",
+        f"POST {ACTIVE}/expulsions",
+        {"member": NOBODY, **GOES},
+        "404 member-not-found",
+    ),
+    Wrong(
+        "expelling without a reason",
+        "zhao",
+        f"POST {ACTIVE}/expulsions",
+        {"member": "@wang", "settlement": "repaid"},
+        "422 validation",
+    ),
+    Wrong(
+        "the same expulsion again",
+        "zhao",
+        f"POST {ACTIVE}/expulsions",
+        {"member": "@sun", **GOES},
+        "409 group-proposal-open",
+    ),
+    Wrong("a vote on oneself", "sun", f"PUT {EXPULSION}/consent", {}, "403 no-vote-on-oneself"),
+    Wrong(
+        "taking over where what is owed is repaid",
+        "zhao",
+        f"PUT {EXPULSION}/consent",
+        {"takes_over": money("5.00")},
+        "409 group-takes-over-other",
+    ),
+    Wrong(
+        "an expulsion to which nobody has consented",
+        "wang",
+        f"POST {EXPULSION}/effect",
+        None,
+        "409 group-not-unanimous",
+    ),
+]

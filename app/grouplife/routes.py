@@ -7,9 +7,11 @@ from sqlalchemy.orm import Session
 from app.auth import caller
 from app.blueprint import Blueprint
 from app.clock import now, today
+from app.communities.facts import community_facts
 from app.extensions import db
 from app.grouplife import permissions as _permissions  # noqa: F401  declares this room's actions
 from app.grouplife.schemas import (
+    CANDIDATES_MAX,
     AgreementFileSchema,
     AgreementVersionSchema,
     AmendmentFileSchema,
@@ -21,6 +23,8 @@ from app.grouplife.schemas import (
     ExpulsionSchema,
     RecallSchema,
     StatementSchema,
+    SuggestionInSchema,
+    SuggestionSchema,
     WarningsSchema,
 )
 from app.grouplife.views import (
@@ -32,6 +36,7 @@ from app.grouplife.views import (
     expulsion_views,
     found_warnings,
     statement,
+    suggestion_view,
     viewer,
     warning_views,
     warnings_kept,
@@ -46,8 +51,9 @@ from app.groups.schemas import (
     SignatureInSchema,
 )
 from app.groups.views import answered_view, group_summaries, group_view
+from app.marks import limited
 from app.paging import Page, PageArgs, page_of, paginate, show_etag
-from app.permissions import permit, requires
+from app.permissions import may, permit, requires
 from app.transaction import transactional
 from community.communities import queries as communities
 from community.groups import amendments, expulsions, queries, service
@@ -60,6 +66,8 @@ from community.groups.models import (
 from community.guarantees import group_life
 from community.guarantees.group_bonds import told
 from community.members import queries as members
+from community.members.errors import MemberNotFound
+from community.trust.group_suggestions import candidates_of, connections_of, suggest_groups
 from community.trust.queries import overdue_members
 
 blp = Blueprint("grouplife", __name__, description="Groups that bind: amended, led, left")
@@ -114,6 +122,32 @@ def get_warnings(group_id: str) -> Any:
     ids = [place.member_id for place in queries.living_members(session, group.id)]
     found = found_warnings(session, group, ids)
     return warning_views(session, found, sees_all=viewer(facts).sees_all)
+
+
+@blp.route("/communities/<pid(com):community_id>/group-suggestions", methods=["POST"])
+@requires("community:suggest_groups")
+@limited("heavy")
+@blp.arguments(SuggestionInSchema)
+@blp.response(200, SuggestionSchema)
+def suggest(data: dict[str, Any], community_id: str) -> Any:
+    """Groups out of the candidates, by what they have promised each other; nothing is written."""
+    session = db.session()
+    community = communities.get_community(session, community_id)
+    facts = community_facts(session, community)
+    permit("community:suggest_groups", facts)
+    among_all = may("community:suggest_among_all", facts)
+    named = members.find_members(session, data["candidates"])
+    ids = {member.id for member in named.values()}
+    if among_all and not ids:
+        ids = set(candidates_of(session, community_id=community.id, limit=CANDIDATES_MAX))
+    me = caller().member_id
+    known = connections_of(session, community_id=community.id, member_id=me) | {me}
+    hidden = communities.inactive(session, community_id=community.id, member_ids=ids).keys()
+    # Whom a member is not connected with, or who is of elsewhere, they need not know of.
+    if len(named) < len(data["candidates"]) or (hidden if among_all else ids - known):
+        raise MemberNotFound("There is no such active member, or you are not connected with them.")
+    found = suggest_groups(session, community_id=community.id, candidate_ids=ids, on=today())
+    return suggestion_view(session, found, with_amounts=among_all)
 
 
 @blp.route(_GROUP + "/bonds")

@@ -14,6 +14,10 @@ from community.groups.models import (
 )
 from community.groups.warnings import WarningKind
 from community.guarantees.group_bonds import BondKind
+from community.trust.group_suggestions import NotSuited
+
+# The engine takes seconds, not minutes, for so many.
+CANDIDATES_MAX = 200
 
 
 class AmendmentInSchema(Schema):
@@ -150,6 +154,61 @@ class BondsSchema(Schema):
 
     bonds = ma.fields.List(ma.fields.Nested(BondSchema), required=True)
     hidden = ma.fields.Integer(required=True)
+
+
+class SuggestionInSchema(Schema):
+    """Out of whom to form groups; officers may leave it empty: all who stand in none."""
+
+    candidates = ma.fields.List(
+        PublicId("mem"), load_default=list, validate=ma.validate.Length(max=CANDIDATES_MAX)
+    )
+
+    @ma.validates_schema
+    def _everybody_once(self, data: dict[str, Any], **_: Any) -> None:
+        named = data.get("candidates", [])
+        if len(named) != len(set(named)):
+            raise ma.ValidationError("Name everybody once.", "candidates")
+
+
+class WeakestSchema(Schema):
+    """The pair in a group that has promised each other least."""
+
+    members = ma.fields.List(ma.fields.Nested(NamedSchema), required=True)
+    trust = Money(minor="trust_minor", required=True)
+
+
+class SuggestedGroupSchema(Schema):
+    """People who would go together. Amounts are for those who look after the community."""
+
+    members = ma.fields.List(ma.fields.Nested(NamedSchema), required=True)
+    trust = Money(minor="trust_minor", required=True, allow_none=True)
+    weakest = ma.fields.Nested(WeakestSchema, required=True, allow_none=True)
+
+
+class NotSuitedSchema(Schema):
+    """Somebody who is put into no group; why is for those who look after the community."""
+
+    member = ma.fields.Nested(NamedSchema, required=True)
+    why = ma.fields.String(required=True, allow_none=True, validate=ma.validate.OneOf([*NotSuited]))
+
+
+class SuggestionSchema(Schema):
+    """Groups within the charter, with as much trust inside as can be, and who is left over.
+
+    `because` counts those left over for size, household or risk; `is_best`: nothing better exists,
+    else the trust of all groups is at most `bound`.
+    """
+
+    groups = ma.fields.List(ma.fields.Nested(SuggestedGroupSchema), required=True)
+    left_over = ma.fields.List(ma.fields.Nested(NamedSchema), required=True)
+    because = ma.fields.Dict(required=True)
+    not_suited = ma.fields.List(ma.fields.Nested(NotSuitedSchema), required=True)
+    is_best = ma.fields.Boolean(required=True)
+    trust = Money(minor="trust_minor", required=True, allow_none=True)
+    bound = Money(minor="bound_minor", required=True, allow_none=True)
+    size_min = ma.fields.Integer(required=True)
+    size_max = ma.fields.Integer(required=True)
+    charter_version = ma.fields.Integer(required=True)
 
 
 class RecallSchema(Schema):

@@ -25,6 +25,7 @@ from community.guarantees import group_life
 from community.guarantees.group_life import Viewer
 from community.guarantees.group_warnings import group_warnings
 from community.members import queries as members
+from community.trust.group_suggestions import Suggestion
 from community.trust.queries import promised_elsewhere
 
 
@@ -240,6 +241,42 @@ def expulsion_views(
         }
         for row in rows
     ]
+
+
+def suggestion_view(session: Session, found: Suggestion, *, with_amounts: bool) -> dict[str, Any]:
+    """A suggestion with names; what people promised each other only for whom it may concern."""
+    ids = {i for group in found.groups for i in group.member_ids}
+    people = members.names_of(session, ids | {*found.left_over, *found.not_suited})
+    return {
+        "groups": [
+            {
+                "members": [people[i] for i in group.member_ids],
+                "trust_minor": group.trust_minor if with_amounts else None,
+                "weakest": {
+                    "members": [people[i] for i in group.weakest[:2]],
+                    "trust_minor": group.weakest[2],
+                    "currency": found.currency,
+                }
+                if with_amounts and group.weakest is not None
+                else None,
+                "currency": found.currency,
+            }
+            for group in found.groups
+        ],
+        "left_over": [people[i] for i in found.left_over],
+        "because": found.because,
+        "not_suited": [
+            {"member": people[i], "why": why.value if with_amounts else None}
+            for i, why in found.not_suited.items()
+        ],
+        "is_best": found.is_best,
+        "trust_minor": found.trust_minor if with_amounts else None,
+        "bound_minor": found.bound_minor if with_amounts else None,
+        "currency": found.currency,
+        "size_min": found.charter.rules.group_size_min,
+        "size_max": found.charter.rules.group_size_max,
+        "charter_version": found.charter.version,
+    }
 
 
 def _document(document: dict[str, Any]) -> dict[str, Any]:

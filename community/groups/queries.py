@@ -121,6 +121,13 @@ def living_groups(session: Session, *, community_id: int, member_id: int) -> Seq
     ).all()
 
 
+def standing_in_groups(community_id: int) -> Select[int]:
+    """Member ids of those who stand in a living group of a community."""
+    return select(GroupMember.member_id).where(
+        GroupMember.community_id == community_id, GroupMember.status.in_(LIVING)
+    )
+
+
 def stands_in_a_group(session: Session, member_id: int) -> bool:
     """Whether the member has accepted a place in any group, anywhere."""
     found = session.scalar(

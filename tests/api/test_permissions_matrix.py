@@ -236,6 +236,8 @@ WRITES = {
     "groups.step_back": Write(),
     "groups.activate": Write(),
     "groups.dissolve": Write(),
+    # Writes nothing; members ask about those whom they are connected with.
+    "grouplife.suggest": Write({"candidates": []}, NEIGHBOUR),
     "grouplife.call_election": Write(),
     "grouplife.recall_leader": Write({"recall": True}),
     "grouplife.exit_group": Write(),

@@ -9,6 +9,27 @@ GOES = {"settlement": "repaid", "reason": "never there"}
 
 GROUP_LIFE = [
     Wrong(
+        "a suggestion among people one does not know",
+        "gao",
+        "POST /communities/@village/group-suggestions",
+        {"candidates": ["@gao", "@sun"]},
+        "404 member-not-found",
+    ),
+    Wrong(
+        "a suggestion that names somebody twice",
+        "officer",
+        "POST /communities/@village/group-suggestions",
+        {"candidates": ["@gao", "@gao"]},
+        "422 validation",
+    ),
+    Wrong(
+        "a suggestion with somebody of elsewhere",
+        "officer",
+        "POST /communities/@village/group-suggestions",
+        {"candidates": ["@gao", "@stranger"]},
+        "404 member-not-found",
+    ),
+    Wrong(
         "a second proposal while one is open",
         "zhao",
         f"POST {ACTIVE}/amendments",

@@ -106,7 +106,8 @@ def suggest_groups(
 
 def candidates_of(session: Session, *, community_id: int, limit: int) -> list[int]:
     """Active members of a community who stand in no group there, the first by id."""
-    return list(session.scalars(
+    return list(
+        session.scalars(
             select(Membership.member_id)
             .where(
                 Membership.community_id == community_id,
@@ -115,7 +116,8 @@ def candidates_of(session: Session, *, community_id: int, limit: int) -> list[in
             )
             .order_by(Membership.member_id)
             .limit(limit)
-        ))
+        )
+    )
 
 
 def connections_of(session: Session, *, community_id: int, member_id: int) -> frozenset[int]:

@@ -310,7 +310,7 @@ def promised_elsewhere(
         select(Vouch).where(
             Vouch.voucher_id == member_id,
             or_(Vouch.status == VouchStatus.LIVE, Vouch.reserved_minor > 0),
-            func.coalesce(Vouch.group_id, 0) != besides_group,
+            or_(Vouch.group_id.is_(None), Vouch.group_id != besides_group),
         )
     ).all()
     sums: dict[int, dict[VouchKind, int]] = {}

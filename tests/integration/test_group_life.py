@@ -12,6 +12,10 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import DatabaseError, IntegrityError
 from sqlalchemy.orm import Session
 
+from community.businessday.steps import STEPS, Task
+from community.communities import service as communities
+from community.communities import templates
+from community.communities.models import CommunityKind
 from community.credit import service as credit
 from community.credit.errors import CreditLimitExceeded
 from community.groups import amendments, errors, expulsions, queries
@@ -31,13 +35,16 @@ from community.groups.models import (
     GroupStatus,
     Settlement,
 )
+from community.groups.steps import require_ready_to_borrow
 from community.guarantees import group_life
 from community.guarantees.group_life import Viewer
+from community.guarantees.group_warnings import group_warnings
 from community.ledger.models import Event
 from community.loans import service as loans
 from community.members import service as members
 from community.trust import service as trust
 from community.trust.models import Vouch, VouchStatus
+from community.trust.queries import promised_elsewhere
 from tests.circle import CAP, FOUR, RULES, Circle
 from tests.hamlet import yuan
 from tests.village_life import right_answers
@@ -766,6 +773,123 @@ def test_a_refused_step_names_those_that_are_possible(circle: Circle) -> None:
     assert "sign" not in refused.members["possible"]
 
 
+def test_the_business_day_lapses_and_ends_what_time_is_over_for(circle: Circle) -> None:
+    [step] = [step for step in STEPS if step.name == "tend groups"]
+
+    def day() -> dict[str, int]:
+        counts: dict[str, int] = {}
+        after = 0
+        while True:
+            task = Task(circle.community.id, circle.day, circle.now, after, 100)
+            portion = circle.do(step.work, task=task)
+            for name, count in portion.counts.items():
+                counts[name] = counts.get(name, 0) + count
+            if portion.last_id is None:
+                return counts
+            after = portion.last_id
+
+    amendment = circle.propose("an", pair_cap=yuan(150))
+    assert day() == {}
+    circle.wait(21)
+    assert day() == {"group proposals lapsed": 1, "groups dissolved": 0}
+    assert amendment.status is AmendmentStatus.LAPSED
+    for name in ("chen", "ding"):
+        circle.exit(name)
+    circle.wait(41)
+    assert day() == {"group proposals lapsed": 0, "groups dissolved": 1}
+    assert circle.group.status is GroupStatus.DISSOLVED
+    assert day() == {}
+    circle.check()
+
+
+# Warnings and statements, from the rows
+
+
+def test_what_the_rows_say_to_think_of(circle: Circle) -> None:
+    circle.do(members.rename_member, member_id=circle.id("an"), name="王安", **_who(circle))
+    circle.do(members.rename_member, member_id=circle.id("bo"), name="王波", **_who(circle))
+    home = circle.do(members.create_household, reference="H-1", now=circle.now)
+    # Chen stood in this group as one of that household; ding lives there now.
+    place = queries.get_place(circle.session, group_id=circle.group.id, member_id=circle.id("chen"))
+    place.household_id = home.id
+    circle.people["ding"].household_id = home.id
+    circle.session.commit()
+    trade = circle.do(
+        communities.create_community,
+        kind=CommunityKind.INDUSTRY,
+        name="Tea",
+        reference="tea",
+        currency="CNY",
+        now=circle.now,
+        actor_id=None,
+    )
+    circle.do(
+        communities.adopt_charter,
+        community_id=trade.id,
+        rules_document=templates.load("trade-association")["rules"],
+        valid_from=circle.day,
+        source="test",
+        now=circle.now,
+        actor_id=None,
+    )
+    for name in ("an", "bo", "chen"):
+        who = {"community_id": trade.id, "member_id": circle.id(name), "actor_id": None}
+        circle.do(communities.apply_for_membership, **who, **circle.when)
+        circle.do(communities.activate_membership, **who, **circle.when)
+    circle.vouch("bo", "ding", 5)
+    circle.vouch("ding", "bo", 5)
+    circle.vouch("an", "chen", 5)  # not returned
+    found = group_warnings(
+        circle.session,
+        community_id=circle.community.id,
+        member_ids=[circle.id(name) for name in FOUR],
+        on=circle.day,
+        besides_group=circle.group.id,
+    )
+    assert [(w.kind.value, w.member_ids) for w in found] == [
+        ("family_name", (circle.id("an"), circle.id("bo"))),
+        ("shared_household", (circle.id("chen"), circle.id("ding"))),
+        ("same_industry", (circle.id("an"), circle.id("bo"), circle.id("chen"))),
+        ("mutual_pair", (circle.id("bo"), circle.id("ding"))),
+    ]
+    # Without the group left out, all twelve promises of its own are mutual.
+    pairs = group_warnings(
+        circle.session,
+        community_id=circle.community.id,
+        member_ids=[circle.id(name) for name in FOUR],
+        on=circle.day,
+    )
+    assert sum(w.kind.value == "mutual_pair" for w in pairs) == 6
+
+
+def test_what_is_promised_elsewhere_counts_live_promises_and_what_still_rests(
+    circle: Circle,
+) -> None:
+    def elsewhere(name: str) -> list[tuple[int, int]]:
+        found = promised_elsewhere(
+            circle.session,
+            member_id=circle.id(name),
+            on=circle.day,
+            besides_group=circle.group.id,
+        )
+        return [(part.personal_minor, part.groups_minor) for part in found]
+
+    assert elsewhere("bo") == []
+    circle.person("feng")
+    vouch = circle.vouch("bo", "feng", 80)
+    circle.lend("feng", 30)
+    assert elsewhere("bo") == [(80, 0)]
+    circle.do(trust.revoke_vouch, vouch_id=vouch.id, now=circle.now, actor_id=circle.id("bo"))
+    assert elsewhere("bo") == [(30, 0)]
+    # In the eyes of another group, this one is elsewhere: three others, 100 each.
+    another = circle.bind("wu", "xu", "yang")
+    found = promised_elsewhere(
+        circle.session, member_id=circle.id("bo"), on=circle.day, besides_group=another.id
+    )
+    assert [(part.personal_minor, part.groups_minor) for part in found] == [(30, 300)]
+    assert elsewhere("wu") == []
+
+
 # Second groups
 
 
@@ -792,7 +916,10 @@ def test_a_second_group_is_for_another_product_where_the_charter_says_so(
             **circle.when,
         )
 
-    form(circle.product_id, "plain")
+    first = form(circle.product_id, "plain")
+    with pytest.raises(errors.GroupForOtherProduct):
+        require_ready_to_borrow(first, second)
+    require_ready_to_borrow(first, circle.product_id)
     circle.refused(errors.InAnotherGroup, lambda: form(circle.product_id, "plain"))
     circle.refused(errors.InAnotherGroup, lambda: form(None, None))
     assert form(second, "machines").product_id == second
@@ -819,6 +946,10 @@ def test_without_that_rule_a_member_stands_in_one_group(circle: Circle) -> None:
         ),
     )
     assert refused.members["rule"] == "second_group_per_product"
+
+
+def _who(circle: Circle) -> dict[str, Any]:
+    return {"now": circle.now, "actor_id": None}
 
 
 def _breaches(circle: Circle) -> list[Any]:

@@ -39,6 +39,7 @@ FEATURES = [
     "receiving",
     "seasons",
     "lines",
+    "grouplife",
     "credit",
     "ledger",
     "businessday",

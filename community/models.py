@@ -4,6 +4,7 @@ from sqlalchemy import CheckConstraint
 
 import community.businessday.models
 import community.communities.models
+import community.groups.guards
 import community.groups.models
 import community.guarantees.models
 import community.idempotency

@@ -23,6 +23,9 @@ declare(
         "community:list_members": (holds_office, is_auditor),
         "community:list_groups": (holds_office, is_auditor),
         "community:form_group": (is_fellow,),
+        # Members among those they are connected with; officers among all.
+        "community:suggest_groups": (is_fellow, holds_office),
+        "community:suggest_among_all": (holds_office,),
         # Whoever was told a community's id may apply, for themselves.
         "membership:apply": (is_owner, holds_office),
         "membership:read": (is_owner, holds_office, is_auditor),

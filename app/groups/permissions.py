@@ -27,5 +27,7 @@ declare(
         "group:step_back": (is_fellow,),
         "group:activate": (is_leader, holds_office),
         "group:dissolve": (is_leader, is_owner, holds_office),
+        # A group that binds is not its founder's to end.
+        "group:end": (is_leader, holds_office),
     }
 )

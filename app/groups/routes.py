@@ -9,6 +9,7 @@ from app.blueprint import Blueprint
 from app.clock import now, today
 from app.communities.facts import community_facts
 from app.extensions import db
+from app.grouplife.views import elsewhere_minor, found_warnings, viewer, warnings_kept
 from app.groups import permissions as _permissions  # noqa: F401  declares this room's actions
 from app.groups.facts import group_facts
 from app.groups.schemas import (
@@ -32,8 +33,11 @@ from app.permissions import Facts, permit, requires
 from app.transaction import transactional
 from community.communities import queries as communities
 from community.groups import queries, service
-from community.groups.models import Group
+from community.groups.models import Group, GroupStatus
+from community.guarantees.group_life import dissolve_group
 from community.members import queries as members
+from community.products import queries as products
+from community.products.errors import ProductNotFound
 from community.trust.queries import overdue_members
 from community.trust.service import activate_group
 
@@ -80,9 +84,16 @@ def form_group(data: dict[str, Any], community_id: str) -> Any:
     session = db.session()
     community = communities.get_community(session, community_id)
     permit("community:form_group", community_facts(session, community))
+    product = None
+    if data["product"] is not None:
+        product = products.get_product(session, data["product"])
+        if product.community_id not in community.path_ids:
+            raise ProductNotFound()
     group = service.form_group(
         session,
         community_id=community.id,
+        product_id=None if product is None else product.id,
+        product_name=None if product is None else product.name,
         founder_id=caller().member_id,
         name=data["name"],
         pair_cap=data["pair_cap"],
@@ -172,7 +183,12 @@ def fix_agreement(group_id: str) -> Any:
     session = db.session()
     group = _group(session, "group:fix_agreement", group_id)
     ids = [place.member_id for place in queries.living_members(session, group.id)]
-    service.fix_agreement(session, **_step(group), overdue_ids=overdue_members(session, ids))
+    service.fix_agreement(
+        session,
+        **_step(group),
+        overdue_ids=overdue_members(session, ids),
+        warnings=warnings_kept(found_warnings(session, group, ids)),
+    )
     return service.agreement_of(group)
 
 
@@ -203,7 +219,13 @@ def get_questions(group_id: str) -> Any:
     """The questions on one's own exposure that have to be answered before signing."""
     session = db.session()
     group = _group(session, "group:understand", group_id)
-    return service.questionnaire(session, group_id=group.id, member_id=caller().member_id)
+    me = caller().member_id
+    return service.questionnaire(
+        session,
+        group_id=group.id,
+        member_id=me,
+        elsewhere_minor=elsewhere_minor(session, group, me),
+    )
 
 
 @blp.route(_GROUP + "/understanding", methods=["POST"])
@@ -224,6 +246,7 @@ def answer_questions(data: dict[str, Any], group_id: str) -> Any:
             answer["question"]: answer.get("money", answer.get("choice"))
             for answer in data["answers"]
         },
+        elsewhere_minor=elsewhere_minor(session, group, caller().member_id),
         now=now(),
         actor_id=caller().member_id,
     )
@@ -244,6 +267,7 @@ def sign(data: dict[str, Any], group_id: str) -> Any:
         **_step(group),
         member_id=caller().member_id,
         agreement_hash=data["agreement_hash"],
+        elsewhere_minor=elsewhere_minor(session, group, caller().member_id),
     )
     return _shown(session, group)
 
@@ -277,10 +301,16 @@ def activate(group_id: str) -> Any:
 @blp.response(200, GroupSummarySchema)
 @transactional
 def dissolve(group_id: str) -> Any:
-    """Give up a group that does not bind yet."""
+    """Give up a group that does not bind yet, or end one in which nothing is live."""
     session = db.session()
-    group = _group(session, "group:dissolve", group_id)
-    service.dissolve(session, group_id=group.id, now=now(), actor_id=caller().member_id)
+    group = queries.get_group(session, group_id)
+    facts = group_facts(session, group)
+    permit("group:dissolve", facts)
+    if group.status is GroupStatus.ACTIVE:
+        permit("group:end", facts)
+        dissolve_group(session, **_step(group), viewer=viewer(facts))
+    else:
+        service.dissolve(session, group_id=group.id, now=now(), actor_id=caller().member_id)
     return group_summaries(session, [group])[0]
 
 

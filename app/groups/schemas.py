@@ -17,6 +17,7 @@ class GroupInSchema(Schema):
     name = Text(120, required=True)
     pair_cap = Money(required=True)
     vouch_expires_on = Day(required=True)
+    product = PublicId("prd", load_default=None, allow_none=True)
 
 
 class GroupChangeSchema(Schema):
@@ -53,6 +54,13 @@ class GroupSummarySchema(Schema):
     vouch_expires_on = Day(required=True)
     leader = ma.fields.Nested(NamedSchema, required=True, allow_none=True)
     leader_until_on = Day(required=True, allow_none=True)
+    # Past the term the leader acts on until this day, unless a successor is elected.
+    leader_acts_until_on = Day(required=True, allow_none=True)
+    # The one product that the group borrows; null: any.
+    product_name = ma.fields.String(required=True, allow_none=True)
+    # Below the charter's size since, and when it has to be whole again.
+    short_since_on = Day(required=True, allow_none=True)
+    whole_by_on = Day(required=True, allow_none=True)
     agreement_hash = ma.fields.String(required=True, allow_none=True)
     charter_version = ma.fields.Integer(required=True, allow_none=True)
     cooling_off_until = Instant(required=True, allow_none=True)
@@ -60,8 +68,25 @@ class GroupSummarySchema(Schema):
     created_at = Instant(required=True)
 
 
+class ElectionSchema(Schema):
+    """What reminds a group to vote: an election is due, and how long the leader acts on."""
+
+    open_since_on = Day(required=True, allow_none=True)
+    is_due = ma.fields.Boolean(required=True)
+    is_led = ma.fields.Boolean(required=True)
+    acting_days_left = ma.fields.Integer(required=True, allow_none=True)
+    votes_needed = ma.fields.Integer(required=True)
+
+
 class GroupSchema(GroupSummarySchema):
     """A group with its members; `my_vote` is the caller's own, others' votes are theirs."""
+
+    election = ma.fields.Nested(ElectionSchema, required=True)
+    # Whether time to become whole is over: it takes nobody in, and ends when nothing is live.
+    must_dissolve = ma.fields.Boolean(required=True)
+    # What is proposed to the group now.
+    amendment = ma.fields.String(required=True, allow_none=True)
+    my_recall = ma.fields.Boolean(required=True)
 
     members = ma.fields.List(ma.fields.Nested(GroupMemberSchema), required=True)
     my_vote = ma.fields.String(required=True, allow_none=True)

@@ -6,8 +6,10 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from app.auth import caller
+from app.clock import today
 from community.communities import queries as communities
 from community.groups import queries
+from community.groups.leadership import election_of
 from community.groups.models import Group
 from community.groups.service import Answered
 from community.members import queries as members
@@ -28,6 +30,10 @@ def group_summaries(session: Session, rows: Sequence[Group]) -> list[dict[str, A
             "vouch_expires_on": row.vouch_expires_on,
             "leader": None if row.leader_id is None else leaders[row.leader_id],
             "leader_until_on": row.leader_until_on,
+            "leader_acts_until_on": row.leader_acts_until_on,
+            "product_name": row.product_name,
+            "short_since_on": row.short_since_on,
+            "whole_by_on": row.whole_by_on,
             "agreement_hash": row.agreement_hash,
             "charter_version": row.charter_version,
             "cooling_off_until": row.cooling_off_until,
@@ -49,6 +55,8 @@ def group_view(session: Session, group: Group) -> dict[str, Any]:
     names = {member.id: member.public_id for _, member in listed}
     votes = {place.member_id: place.vote_for_id for place, _ in listed}
     vote = votes.get(caller().member_id)
+    living = [place for place, _ in listed if place.status in queries.LIVING]
+    proposed = queries.open_amendment(session, group.id)
     return summary | {
         "members": [
             {
@@ -62,6 +70,12 @@ def group_view(session: Session, group: Group) -> dict[str, Any]:
             for place, member in listed
         ],
         "my_vote": None if vote is None else names.get(vote),
+        "my_recall": any(
+            place.recalls_leader for place in living if place.member_id == caller().member_id
+        ),
+        "election": election_of(group, len(living), today()),
+        "must_dissolve": group.whole_by_on is not None and today() > group.whole_by_on,
+        "amendment": None if proposed is None else proposed.public_id,
     }
 
 

@@ -248,6 +248,7 @@ CONSTRAINTS: dict[str, dict[str, tuple[str, str]]] = {
     "zh-CN": {
         "own_overdue": ("自己有逾期", "先还清逾期的部分。"),
         "late_peers": ("组员有逾期", "帮组里逾期的人还上。"),
+        "short_group": ("小组人数不足", "请吸收新成员补足人数，或退出小组。"),
         "trust": ("身后之人的担保能力", "请有能力的人为您担保或多担保一些，或多锁定一些储蓄。"),
         "cover": ("可占用的担保", "请有能力的人为您担保或多担保一些，或多锁定一些储蓄。"),
         "product": ("产品上限", "少借一些，或选额度更大的产品。"),
@@ -259,6 +260,10 @@ CONSTRAINTS: dict[str, dict[str, tuple[str, str]]] = {
     "en": {
         "own_overdue": ("something of yours is overdue", "Pay what is overdue."),
         "late_peers": ("a member of your group is late", "Help the late ones to pay."),
+        "short_group": (
+            "your group has too few members",
+            "Admit somebody, so that it is whole again; or leave it.",
+        ),
         "trust": (
             "what those behind you can stand for",
             "Ask somebody who can to stand behind you, or with more; or lock more savings.",

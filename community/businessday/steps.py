@@ -13,6 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from community.guarantees.failure import advance_loans, loans_to_advance
+from community.guarantees.group_life import groups_to_tend, tend_group
 from community.ledger.holds import expire_holds
 from community.ledger.service import close_through
 from community.loans.accrual import accrue
@@ -102,6 +103,19 @@ def _advance(session: Session, task: Task) -> Portion:
     return Portion(found[-1] if len(found) == limit else None, dict(counts))
 
 
+def _tend_groups(session: Session, task: Task) -> Portion:
+    """One group a portion: it is locked with all its promises."""
+    found = groups_to_tend(
+        session, community_id=task.community_id, on=task.on, after_id=task.after_id, limit=1
+    )
+    if not found:
+        return Portion()
+    [group_id] = found
+    done = tend_group(session, group_id=group_id, on=task.on, now=task.now)
+    counts = {"group proposals lapsed": done.lapsed, "groups dissolved": int(done.dissolved)}
+    return Portion(group_id, counts)
+
+
 def _expire_holds(session: Session, task: Task) -> Portion:
     count = expire_holds(session, community_id=task.community_id, on=task.on, now=task.now)
     return Portion(counts={"holds expired": count})
@@ -173,6 +187,8 @@ STEPS: tuple[Step, ...] = (
     # Before calls: what a failing loan owes is then in the books when it is called.
     Step("accrue", _accrue, locks_book_only=True, is_for_loans=True),
     Step("advance", _advance, is_for_loans=True),
+    # Nothing rests any more on a promise whose loan was paid by then.
+    Step("tend groups", _tend_groups),
     # By where every loan stands now; what is set aside follows the class.
     Step("classify", _classify, is_for_loans=True),
     Step("provide", _provide, is_for_loans=True),

@@ -52,7 +52,15 @@ class CharterRules:
     group_size_min: int
     group_size_max: int
     cooling_off_days: int
+    second_group_per_product: bool  # a member may stand in a second group, for another product
     leader_term_days: int
+    leader_acting_days: int  # a leader whose term is over acts on so long, until a successor
+    amendment_days_max: int  # days in which everybody has to sign or consent to a proposal
+    group_whole_days: int  # days in which a group that fell below its size has to be whole again
+    # What is pointed out before anybody signs; it refuses nothing.
+    kin_warnings: bool  # members who may be kin: one family name, one household before
+    mutual_pair_warnings: bool  # two members who promised each other something elsewhere too
+    group_alike_bps_max: int  # of a group, who may live from one crop or industry unremarked
     # Trust and limits
     circle_of_trust: int  # longest path in vouches: 1, 2 or 3
     vouch_days_max: int
@@ -114,6 +122,10 @@ _CHECKS: dict[str, tuple[int, int]] = {
     "group_size_max": (2, 100),
     "cooling_off_days": (0, 60),
     "leader_term_days": (1, 3660),
+    "leader_acting_days": (0, 366),
+    "amendment_days_max": (1, 366),
+    "group_whole_days": (0, 3660),
+    "group_alike_bps_max": (0, 10_000),
     "circle_of_trust": (1, 3),
     "vouch_days_max": (1, 3660),
     "vouch_minor_max": (1, 10**15),

@@ -47,6 +47,8 @@ class BorrowerFacts:
     loans_repaid: int = 0
     overdue_since_on: date | None = None
     late_peers: int = 0
+    # Active groups of theirs that have fewer members than the charter asks for.
+    short_groups: int = 0
     capacity: Capacity | None = None
     # Only where the charter staggers lending, and the borrower is in an active group.
     stagger: Stagger | None = None
@@ -68,6 +70,7 @@ REMEDIES: Mapping[str, str] = {
     "own_overdue": "Pay what is overdue.",
     "late_peers": "Help the late members of your group to pay.",
     "staggered": "Wait for your turn, and help those who borrowed first to pay.",
+    "short_group": "Admit somebody to your group, so that it is whole again; or leave it.",
     "trust": "Ask somebody who can to stand behind you, or with more; or lock more savings.",
     "cover": "Ask somebody who can to stand behind you, or with more; or lock more savings.",
     "product": "Ask for less, or choose a product for larger sums.",
@@ -217,6 +220,14 @@ def _forbidding(rules: CharterRules, charter: Source, facts: BorrowerFacts) -> I
                 "waits_for": waits.waits_for,
                 "reason": waits.reason,
             },
+        )
+    if facts.short_groups:
+        yield Constraint(
+            "short_group",
+            0,
+            "group_size_min",
+            charter,
+            {"size_min": rules.group_size_min},
         )
 
 

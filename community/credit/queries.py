@@ -30,6 +30,7 @@ class _Gathered:
     overdue: dict[int, date] = field(default_factory=dict)
     late_peers: dict[int, int] = field(default_factory=dict)
     staggers: dict[int, Stagger] = field(default_factory=dict)
+    short_groups: dict[int, int] = field(default_factory=dict)
 
 
 def borrower_facts(
@@ -60,6 +61,7 @@ def borrower_facts(
             found.overdue,
             found.late_peers,
             found.staggers,
+            found.short_groups,
             capacities,
         )
     else:
@@ -75,6 +77,7 @@ def borrower_facts(
             overdue_since_on=found.overdue.get(member_id),
             late_peers=found.late_peers.get(member_id, 0),
             stagger=found.staggers.get(member_id),
+            short_groups=found.short_groups.get(member_id, 0),
             capacity=None
             if capacity is None
             else Capacity(
@@ -154,10 +157,10 @@ def _gather(session: Session, community_id: int, ids: list[int] | None, found: _
     )
     for member_id, since_on in session.execute(_of(overdue, Standing.member_id, ids)):
         found.overdue[member_id] = since_on
-    _gather_late_peers(session, community_id, ids, found)
+    _gather_peers(session, community_id, ids, found)
 
 
-def _gather_late_peers(
+def _gather_peers(
     session: Session, community_id: int, ids: list[int] | None, found: _Gathered
 ) -> None:
     peer = aliased(GroupMember)
@@ -177,6 +180,19 @@ def _gather_late_peers(
     )
     for member_id, count in session.execute(_of(late, GroupMember.member_id, ids)):
         found.late_peers[member_id] = int(count)
+    short = (
+        select(GroupMember.member_id, func.count())
+        .join(Group, Group.id == GroupMember.group_id)
+        .where(
+            Group.community_id == community_id,
+            Group.status == GroupStatus.ACTIVE,
+            Group.short_since_on.is_not(None),
+            GroupMember.status == GroupMemberStatus.SIGNED,
+        )
+        .group_by(GroupMember.member_id)
+    )
+    for member_id, count in session.execute(_of(short, GroupMember.member_id, ids)):
+        found.short_groups[member_id] = int(count)
 
 
 def _gather_staggers(

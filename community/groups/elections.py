@@ -15,3 +15,8 @@ def elected(votes: Mapping[int, int | None]) -> int | None:
         if 2 * number > len(votes):
             return candidate
     return None
+
+
+def carried(yes: int, members: int) -> bool:
+    """Whether more than half of all members are for it; who has not voted counts as a member."""
+    return 2 * yes > members

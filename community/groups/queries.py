@@ -6,11 +6,16 @@ from datetime import date
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session, aliased
 
-from community.groups.errors import GroupNotFound, NotInGroup
+from community.groups.errors import AgreementNotFound, GroupNotFound, NotInGroup, ProposalNotFound
 from community.groups.models import (
+    ExpulsionConsent,
     Group,
+    GroupAgreement,
+    GroupAmendment,
+    GroupExpulsion,
     GroupMember,
     GroupMemberStatus,
+    GroupSignature,
     GroupStatus,
     UnderstandingAttempt,
 )
@@ -114,8 +119,14 @@ def list_groups(community_id: int, status: GroupStatus | None = None) -> Select[
 
 
 def find_living_group(session: Session, *, community_id: int, member_id: int) -> Group | None:
-    """The one living group of a community in which the member stands."""
-    return session.scalar(
+    """The living group of a community in which the member stands, the oldest if there are two."""
+    found = living_groups(session, community_id=community_id, member_id=member_id)
+    return found[0] if found else None
+
+
+def living_groups(session: Session, *, community_id: int, member_id: int) -> Sequence[Group]:
+    """All living groups of a community in which the member stands, oldest first."""
+    return session.scalars(
         select(Group)
         .join(GroupMember, GroupMember.group_id == Group.id)
         .where(
@@ -123,6 +134,14 @@ def find_living_group(session: Session, *, community_id: int, member_id: int) ->
             GroupMember.member_id == member_id,
             GroupMember.status.in_(LIVING),
         )
+        .order_by(Group.id)
+    ).all()
+
+
+def standing_in_groups(community_id: int) -> Select[int]:
+    """Member ids of those who stand in a living group of a community."""
+    return select(GroupMember.member_id).where(
+        GroupMember.community_id == community_id, GroupMember.status.in_(LIVING)
     )
 
 
@@ -175,8 +194,9 @@ def companions_of(session: Session, member_id: int) -> frozenset[int]:
 
 
 def is_led_by(group: Group, on: date) -> int | None:
-    """The leader's member id while the term runs."""
-    if group.leader_until_on is None or on > group.leader_until_on:
+    """The leader's member id while the term runs, and for the days of acting on after it."""
+    until = group.leader_acts_until_on or group.leader_until_on
+    if until is None or on > until:
         return None
     return group.leader_id
 
@@ -202,3 +222,111 @@ def tries_so_far(session: Session, *, group_member_id: int, agreement_hash: str)
             .order_by(UnderstandingAttempt.id)
         )
     )
+
+
+def signature_of(
+    session: Session, group_member_id: int, agreement_hash: str
+) -> GroupSignature | None:
+    """A member's signature on an agreement."""
+    return session.scalar(
+        select(GroupSignature).where(
+            GroupSignature.group_member_id == group_member_id,
+            GroupSignature.agreement_hash == agreement_hash,
+        )
+    )
+
+
+def signatures_on(session: Session, agreement_hash: str) -> Sequence[GroupSignature]:
+    """All signatures on an agreement, in the order in which they were given."""
+    return session.scalars(
+        select(GroupSignature)
+        .where(GroupSignature.agreement_hash == agreement_hash)
+        .order_by(GroupSignature.id)
+    ).all()
+
+
+def list_agreements(group_id: int) -> Select[GroupAgreement]:
+    """The agreements that were or are in force in a group; page by GroupAgreement.id."""
+    return select(GroupAgreement).where(GroupAgreement.group_id == group_id)
+
+
+def get_agreement_version(session: Session, *, group_id: int, version: int) -> GroupAgreement:
+    """One agreement of a group. Raises AgreementNotFound."""
+    found = session.scalar(
+        select(GroupAgreement).where(
+            GroupAgreement.group_id == group_id, GroupAgreement.version == version
+        )
+    )
+    if found is None:
+        raise AgreementNotFound()
+    return found
+
+
+def list_amendments(group_id: int) -> Select[GroupAmendment]:
+    """What was proposed to a group; page by GroupAmendment.id."""
+    return select(GroupAmendment).where(GroupAmendment.group_id == group_id)
+
+
+def list_expulsions(group_id: int) -> Select[GroupExpulsion]:
+    """Whom members of a group wanted to go; page by GroupExpulsion.id."""
+    return select(GroupExpulsion).where(GroupExpulsion.group_id == group_id)
+
+
+def get_amendment(session: Session, public_id: str) -> GroupAmendment:
+    """The amendment of this public id. Raises ProposalNotFound."""
+    found = session.scalar(select(GroupAmendment).where(GroupAmendment.public_id == public_id))
+    if found is None:
+        raise ProposalNotFound()
+    return found
+
+
+def get_amendment_by_id(session: Session, amendment_id: int) -> GroupAmendment:
+    """The amendment of this id. Raises ProposalNotFound."""
+    found = session.get(GroupAmendment, amendment_id)
+    if found is None:
+        raise ProposalNotFound()
+    return found
+
+
+def open_amendment(session: Session, group_id: int) -> GroupAmendment | None:
+    """What is proposed to a group now, as it is in the database now."""
+    return session.scalar(
+        select(GroupAmendment)
+        .where(GroupAmendment.group_id == group_id, GroupAmendment.ended_at.is_(None))
+        .execution_options(populate_existing=True)
+    )
+
+
+def get_expulsion(session: Session, public_id: str) -> GroupExpulsion:
+    """The expulsion of this public id. Raises ProposalNotFound."""
+    found = session.scalar(select(GroupExpulsion).where(GroupExpulsion.public_id == public_id))
+    if found is None:
+        raise ProposalNotFound()
+    return found
+
+
+def get_expulsion_by_id(session: Session, expulsion_id: int) -> GroupExpulsion:
+    """The expulsion of this id. Raises ProposalNotFound."""
+    found = session.get(GroupExpulsion, expulsion_id)
+    if found is None:
+        raise ProposalNotFound()
+    return found
+
+
+def open_expulsions(session: Session, group_id: int) -> Sequence[GroupExpulsion]:
+    """Expulsions that are voted on in a group, as they are in the database now."""
+    return session.scalars(
+        select(GroupExpulsion)
+        .where(GroupExpulsion.group_id == group_id, GroupExpulsion.ended_at.is_(None))
+        .order_by(GroupExpulsion.id)
+        .execution_options(populate_existing=True)
+    ).all()
+
+
+def consents_to(session: Session, expulsion_id: int) -> Sequence[ExpulsionConsent]:
+    """Who has consented to an expulsion, and to what they take over."""
+    return session.scalars(
+        select(ExpulsionConsent)
+        .where(ExpulsionConsent.expulsion_id == expulsion_id)
+        .order_by(ExpulsionConsent.id)
+    ).all()

@@ -12,8 +12,6 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from community.communities import queries as communities
-from community.communities.charter import CharterRules
-from community.errors import AmountOutOfRange, CurrencyMismatch
 from community.groups import queries
 from community.groups.agreement import (
     Signatory,
@@ -21,49 +19,80 @@ from community.groups.agreement import (
     agreement_hash,
     exposure_minor,
 )
-from community.groups.elections import elected
 from community.groups.errors import (
     AgreementChanged,
     AlreadyInGroup,
     AlreadySigned,
-    CapTooHigh,
     CoolingOffOver,
     GroupFull,
-    GroupSizeNotMet,
     GroupStepNotAllowed,
-    InAnotherGroup,
     NoLeader,
-    NotACandidate,
-    NotInGroup,
     NotInvited,
-    NotUnderstood,
-    PromiseTooLong,
     SameHousehold,
-    SomebodyInactive,
-    SomebodyOverdue,
     StandsInGroup,
     StillCoolingOff,
 )
+from community.groups.leadership import call_election, count_votes, recall_leader, vote_leader
 from community.groups.models import (
+    AgreementBasis,
     Group,
     GroupMember,
     GroupMemberStatus,
     GroupStatus,
-    UnderstandingAttempt,
 )
-from community.groups.understanding import (
-    Answer,
-    Question,
-    Verdict,
-    judge,
-    passed,
-    questions_for,
+from community.groups.proof import (
+    Answered,
+    Paper,
+    Questionnaire,
+    ask,
+    take_answers,
+    take_signature,
 )
-from community.ledger.events import record_event
-from community.locks import lock_one
+from community.groups.states import Step
+from community.groups.steps import (
+    bind,
+    check_members,
+    check_size,
+    check_terms,
+    clear_votes,
+    living_ids,
+    locked,
+    move,
+    note,
+    refuse_second_group,
+    require_living,
+    take,
+)
+from community.groups.understanding import Answer
 from community.members import queries as members
 from community.members.errors import MemberNotFound
 from community.money import Money
+
+__all__ = [
+    "Agreement",
+    "Answered",
+    "Questionnaire",
+    "accept_invitation",
+    "agreement_of",
+    "answer_invitation",
+    "answer_questions",
+    "call_election",
+    "change_terms",
+    "decline_invitation",
+    "dissolve",
+    "fix_agreement",
+    "form_group",
+    "invite",
+    "mark_active",
+    "paper_of",
+    "questionnaire",
+    "recall_leader",
+    "reopen",
+    "require_no_group",
+    "sign",
+    "step_back",
+    "vote_leader",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,25 +102,6 @@ class Agreement:
     agreement_hash: str
     facts: dict[str, Any]
     text: dict[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Questionnaire:
-    """The questions that a member is to answer now, on the agreement of this hash."""
-
-    agreement_hash: str
-    attempt: int
-    passed: bool
-    questions: tuple[Question, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """What came of a try: every verdict and, if it was not passed, the next questions."""
-
-    passed: bool
-    verdicts: tuple[Verdict, ...]
-    again: Questionnaire | None
 
 
 def form_group(
@@ -105,22 +115,33 @@ def form_group(
     on: date,
     now: datetime,
     actor_id: int | None,
+    product_id: int | None = None,
+    product_name: str | None = None,
 ) -> Group:
     """An active member begins a group, states what each would stand for behind each other, and is
     its first member.
 
-    Raises NotAMember, InAnotherGroup, CapTooHigh, PromiseTooLong, CurrencyMismatch.
+    A group may be for the loans of one product; the higher room that knows it names it. Raises
+    NotAMember, InAnotherGroup, CapTooHigh, PromiseTooLong, CurrencyMismatch.
     """
     communities.require_active(session, community_id=community_id, member_id=founder_id, hold=True)
     rules = communities.charter_on(session, community_id, on).rules
-    _check_terms(session, community_id, rules, pair_cap, vouch_expires_on, on)
-    _refuse_second_group(session, community_id, founder_id)
+    check_terms(session, community_id, rules, pair_cap, vouch_expires_on, on)
+    refuse_second_group(
+        session,
+        community_id=community_id,
+        member_id=founder_id,
+        product_id=product_id,
+        rules=rules,
+    )
     group = Group(
         community_id=community_id,
         name=name,
         status=GroupStatus.FORMING,
         pair_cap_minor=pair_cap.amount_minor,
         vouch_expires_on=vouch_expires_on,
+        product_id=product_id,
+        product_name=product_name,
         founder_id=founder_id,
         created_at=now,
     )
@@ -132,13 +153,14 @@ def form_group(
             community_id=community_id,
             member_id=founder_id,
             household_id=members.get_member_by_id(session, founder_id).household_id,
+            product_id=product_id,
             status=GroupMemberStatus.ACCEPTED,
             invited_by_id=founder_id,
             invited_at=now,
         )
     )
     session.flush()  # a second group at the same time meets the unique index here
-    _note(
+    note(
         session,
         group,
         "group.formed",
@@ -165,15 +187,15 @@ def change_terms(
 
     Locks the group. Raises GroupStepNotAllowed, CapTooHigh, PromiseTooLong, CurrencyMismatch.
     """
-    group = _locked(session, group_id, GroupStatus.FORMING)
+    group = locked(session, group_id, Step.CHANGE_TERMS)
     rules = communities.charter_on(session, group.community_id, on).rules
     currency = communities.get_community_by_id(session, group.community_id).currency
     cap = Money(group.pair_cap_minor, currency) if pair_cap is None else pair_cap
     end = vouch_expires_on or group.vouch_expires_on
-    _check_terms(session, group.community_id, rules, cap, end, on)
+    check_terms(session, group.community_id, rules, cap, end, on)
     group.name = name or group.name
     group.pair_cap_minor, group.vouch_expires_on = cap.amount_minor, end
-    _note(
+    note(
         session,
         group,
         "group.terms_changed",
@@ -200,9 +222,9 @@ def invite(
     Locks the group. Raises MemberNotFound (also for who is not active in the community: the
     inviter need not know more), AlreadyInGroup, GroupFull, GroupStepNotAllowed.
     """
-    group = _locked(session, group_id, GroupStatus.FORMING)
+    group = locked(session, group_id, Step.INVITE)
     places = {place.member_id: place for place, _ in queries.members_of(session, group_id)}
-    _require_living(places.get(inviter_id))
+    require_living(places.get(inviter_id))
     if communities.inactive(session, community_id=group.community_id, member_ids=[member_id]):
         raise MemberNotFound("There is no such active member in this community.")
     listed = [place for place in places.values() if place.status in queries.LISTED]
@@ -218,10 +240,11 @@ def invite(
     if place is None:
         place = GroupMember(group_id=group_id, community_id=group.community_id, member_id=member_id)
         session.add(place)
-    place.status = GroupMemberStatus.INVITED
+    move(place, GroupMemberStatus.INVITED)
+    place.product_id = group.product_id
     place.invited_by_id, place.invited_at = inviter_id, now
     session.flush()  # a second invitation at the same time meets the unique constraint here
-    _note(session, group, "group.invited", now, actor_id, member_id=member_id)
+    note(session, group, "group.invited", now, actor_id, member_id=member_id)
     return place
 
 
@@ -239,26 +262,34 @@ def accept_invitation(
     Locks the group. Raises NotInGroup, NotInvited, NotAMember, InAnotherGroup, SameHousehold,
     GroupFull, GroupStepNotAllowed.
     """
-    group = _locked(session, group_id, GroupStatus.FORMING)
+    group = locked(session, group_id, Step.ANSWER_INVITATION)
     place = queries.get_place(session, group_id=group_id, member_id=member_id)
     if place.status is not GroupMemberStatus.INVITED:
         raise NotInvited(status=place.status.value)
     communities.require_active(
         session, community_id=group.community_id, member_id=member_id, hold=True
     )
-    _refuse_second_group(session, group.community_id, member_id)
+    rules = communities.charter_on(session, group.community_id, on).rules
+    refuse_second_group(
+        session,
+        community_id=group.community_id,
+        member_id=member_id,
+        product_id=group.product_id,
+        rules=rules,
+    )
     living = queries.living_members(session, group_id)
-    size_max = communities.charter_on(session, group.community_id, on).rules.group_size_max
+    size_max = rules.group_size_max
     if len(living) >= size_max:
         raise GroupFull(f"The charter admits {size_max} members.", size_max=size_max)
     homes = members.households_of(session, [member_id, *(other.member_id for other in living)])
     home = homes[member_id]
     if home is not None and any(homes[other.member_id] == home for other in living):
         raise SameHousehold()
-    place.status, place.household_id = GroupMemberStatus.ACCEPTED, home
+    move(place, GroupMemberStatus.ACCEPTED)
+    place.household_id = home
     session.flush()  # a place in another group at the same time meets the unique index here
-    _count_votes(session, group, on)
-    _note(session, group, "group.accepted", now, actor_id, member_id=member_id)
+    count_votes(session, group, on)
+    note(session, group, "group.accepted", now, actor_id, member_id=member_id)
     return place
 
 
@@ -266,12 +297,12 @@ def decline_invitation(
     session: Session, *, group_id: int, member_id: int, now: datetime, actor_id: int | None
 ) -> GroupMember:
     """An invited member says no. Locks the group. Raises NotInGroup, NotInvited."""
-    group = _locked(session, group_id, GroupStatus.FORMING)
+    group = locked(session, group_id, Step.ANSWER_INVITATION)
     place = queries.get_place(session, group_id=group_id, member_id=member_id)
     if place.status is not GroupMemberStatus.INVITED:
         raise NotInvited(status=place.status.value)
-    place.status = GroupMemberStatus.DECLINED
-    _note(session, group, "group.declined", now, actor_id, member_id=member_id)
+    move(place, GroupMemberStatus.DECLINED)
+    note(session, group, "group.declined", now, actor_id, member_id=member_id)
     return place
 
 
@@ -295,41 +326,6 @@ def answer_invitation(
     )
 
 
-def vote_leader(
-    session: Session,
-    *,
-    group_id: int,
-    voter_id: int,
-    candidate_id: int,
-    on: date,
-    now: datetime,
-    actor_id: int | None,
-) -> Group:
-    """A member votes; who has more than half of all members behind them leads for a term.
-
-    In a forming group votes are counted again whenever somebody comes or goes. In an active one
-    an election ends with its result, and the next begins without votes. Locks the group. Raises
-    NotInGroup, NotACandidate, GroupStepNotAllowed.
-    """
-    group = _locked(session, group_id, GroupStatus.FORMING, GroupStatus.ACTIVE)
-    living = {place.member_id: place for place in queries.living_members(session, group_id)}
-    _require_living(living.get(voter_id))
-    if candidate_id not in living:
-        raise NotACandidate(field="candidate")
-    living[voter_id].vote_for_id = candidate_id
-    session.flush()  # the count reads the rows
-    if group.status is GroupStatus.FORMING:
-        _count_votes(session, group, on)
-    else:
-        winner = elected({place.member_id: place.vote_for_id for place in living.values()})
-        if winner is not None:
-            _install_leader(session, group, winner, on)
-            _clear_votes(living.values())
-    # How somebody voted is nobody else's business: only the outcome is recorded.
-    _note(session, group, "group.voted", now, actor_id=None, leader_id=group.leader_id)
-    return group
-
-
 def fix_agreement(
     session: Session,
     *,
@@ -338,28 +334,30 @@ def fix_agreement(
     now: datetime,
     actor_id: int | None,
     overdue_ids: Collection[int] = (),
+    warnings: Sequence[Mapping[str, Any]] = (),
 ) -> Group:
     """Close a forming group's membership and write down what everybody is to sign.
 
     `overdue_ids` are those of the members who are overdue anywhere on the platform, which a
-    higher room knows. Open invitations lapse. Locks the group. Raises GroupStepNotAllowed,
+    higher room knows; `warnings` what it found worth pointing out, which the record keeps. Open
+    invitations lapse. Locks the group. Raises GroupStepNotAllowed,
     GroupSizeNotMet, NoLeader, SameHousehold, SomebodyOverdue, SomebodyInactive, PromiseTooLong,
     CapTooHigh.
     """
-    group = _locked(session, group_id, GroupStatus.FORMING)
+    group = locked(session, group_id, Step.FIX_AGREEMENT)
     community = communities.get_community_by_id(session, group.community_id)
     charter = communities.charter_on(session, group.community_id, on)
     rules = charter.rules
     cap = Money(group.pair_cap_minor, community.currency)
-    _check_terms(session, group.community_id, rules, cap, group.vouch_expires_on, on)
+    check_terms(session, group.community_id, rules, cap, group.vouch_expires_on, on)
     living = queries.living_members(session, group_id)
-    _check_size(rules, len(living))
+    check_size(rules, len(living))
     if group.leader_id is None or group.leader_until_on is None:
         raise NoLeader()
-    _check_members(session, group, living, overdue_ids)
+    check_members(session, group, living_ids(living), overdue_ids)
     for place, _ in queries.members_of(session, group_id):
         if place.status is GroupMemberStatus.INVITED:
-            place.status = GroupMemberStatus.DECLINED
+            move(place, GroupMemberStatus.DECLINED)
     rows = members.get_members_by_id(session, (place.member_id for place in living))
     group.agreement = agreement_document(
         group_id=group.public_id,
@@ -374,14 +372,16 @@ def fix_agreement(
         leader_id=rows[group.leader_id].public_id,
         leader_until_on=group.leader_until_on,
         fixed_on=on,
+        draft=group.version,
+        product_name=group.product_name,
         members=[Signatory(row.public_id, row.name) for row in rows.values()],
     )
     group.agreement_hash = agreement_hash(group.agreement)
     group.charter_version = charter.version
-    group.status = GroupStatus.SIGNING
+    take(group, Step.FIX_AGREEMENT)
     for place in living:
         place.exposure_minor = exposure_minor(group.pair_cap_minor, len(living))
-    _note(
+    note(
         session,
         group,
         "group.agreement_fixed",
@@ -389,31 +389,40 @@ def fix_agreement(
         actor_id,
         agreement_hash=group.agreement_hash,
         members=[row.public_id for row in rows.values()],
+        warnings=[dict(warning) for warning in warnings],
     )
     return group
 
 
 def agreement_of(group: Group) -> Agreement:
     """The agreement that a group has fixed. Raises GroupStepNotAllowed while there is none."""
+    paper = paper_of(group)
+    facts = dict(paper.document)
+    text: dict[str, str] = facts.pop("text")
+    return Agreement(paper.agreement_hash, facts, text)
+
+
+def paper_of(group: Group) -> Paper:
+    """What a group has fixed to sign. Raises GroupStepNotAllowed while there is nothing."""
     if group.agreement is None or group.agreement_hash is None:
         raise GroupStepNotAllowed(
             "The agreement is not written down yet.", status=group.status.value
         )
-    facts = dict(group.agreement)
-    text: dict[str, str] = facts.pop("text")
-    return Agreement(group.agreement_hash, facts, text)
+    return Paper(group.agreement, group.agreement_hash)
 
 
-def questionnaire(session: Session, *, group_id: int, member_id: int) -> Questionnaire:
+def questionnaire(
+    session: Session, *, group_id: int, member_id: int, elsewhere_minor: int = 0
+) -> Questionnaire:
     """The questions that a member is to answer on the agreement as it stands.
 
-    Raises NotInGroup, GroupStepNotAllowed while there is no agreement.
+    `elsewhere_minor` is what they stand for besides, which a higher room knows. Raises
+    NotInGroup, GroupStepNotAllowed while there is no agreement.
     """
     group = queries.get_group_by_id(session, group_id)
-    _require_status(group, GroupStatus.SIGNING, GroupStatus.COOLING_OFF, GroupStatus.ACTIVE)
     place = queries.get_place(session, group_id=group_id, member_id=member_id)
-    _require_living(place)
-    return _questionnaire(session, group, place)
+    require_living(place)
+    return ask(session, place, paper_of(group), elsewhere_minor=elsewhere_minor)
 
 
 def answer_questions(
@@ -425,49 +434,32 @@ def answer_questions(
     answers: Mapping[str, Answer],
     now: datetime,
     actor_id: int | None,
+    elsewhere_minor: int = 0,
 ) -> Answered:
     """A member answers the questions on their own exposure; every try is kept.
 
     All have to be right, to the cent. Who got one wrong is shown why and asked again. Locks the
     group. Raises GroupStepNotAllowed, NotInGroup, AgreementChanged, AlreadySigned.
     """
-    group = _locked(session, group_id, GroupStatus.SIGNING)
+    group = locked(session, group_id, Step.UNDERSTAND)
     place = queries.get_place(session, group_id=group_id, member_id=member_id)
-    _require_living(place)
+    require_living(place)
     if place.status is GroupMemberStatus.SIGNED:
         raise AlreadySigned()
     _require_same_agreement(group, agreement_hash)
-    asked = _questionnaire(session, group, place)
-    verdicts = judge(asked.questions, answers)
-    understood = passed(verdicts)
-    session.add(
-        UnderstandingAttempt(
-            group_member_id=place.id,
-            agreement_hash=asked.agreement_hash,
-            questions={
-                question.id: {"text": dict(question.text), "expected": _kept(question.expected)}
-                for question in asked.questions
-            },
-            answers={question_id: _kept(given) for question_id, given in answers.items()},
-            passed=understood,
-            answered_at=now,
-        )
-    )
-    if understood and place.understood_at is None:
-        place.understood_at = now
-    session.flush()  # the next questions depend on how many tries there were
-    _note(
+    answered = take_answers(
         session,
         group,
-        "group.questions_answered",
-        now,
-        actor_id,
-        member_id=member_id,
-        attempt=asked.attempt,
-        passed=understood,
+        place,
+        paper_of(group),
+        answers,
+        elsewhere_minor=elsewhere_minor,
+        now=now,
+        actor_id=actor_id,
     )
-    again = None if understood else _questionnaire(session, group, place)
-    return Answered(understood, verdicts, again)
+    if answered.passed and place.understood_at is None:
+        place.understood_at = now
+    return answered
 
 
 def sign(
@@ -479,44 +471,40 @@ def sign(
     on: date,
     now: datetime,
     actor_id: int | None,
+    elsewhere_minor: int = 0,
 ) -> Group:
     """A member who has shown to understand the agreement signs it, naming its hash.
 
-    The last signature begins the cooling-off period. Locks the group. Raises
+    The signature keeps what they were shown: the most under this agreement, and what they stand
+    for besides. The last one begins the cooling-off period. Locks the group. Raises
     GroupStepNotAllowed, NotInGroup, AgreementChanged, AlreadySigned, NotUnderstood, NotAMember.
     """
-    group = _locked(session, group_id, GroupStatus.SIGNING)
+    group = locked(session, group_id, Step.SIGN)
     place = queries.get_place(session, group_id=group_id, member_id=member_id)
-    _require_living(place)
+    require_living(place)
     if place.status is GroupMemberStatus.SIGNED:
         raise AlreadySigned()
     _require_same_agreement(group, agreement_hash)
-    tries = queries.tries_so_far(session, group_member_id=place.id, agreement_hash=agreement_hash)
-    if not any(tries):
-        raise NotUnderstood(tries=len(tries))
-    communities.require_active(
-        session, community_id=group.community_id, member_id=member_id, hold=True
-    )
-    place.status, place.signed_at = GroupMemberStatus.SIGNED, now
-    session.flush()  # whether all have signed is read from the rows
-    _note(
+    take_signature(
         session,
         group,
-        "group.signed",
-        now,
-        actor_id,
-        member_id=member_id,
-        agreement_hash=agreement_hash,
-        exposure_minor=place.exposure_minor,
+        place,
+        paper_of(group),
+        elsewhere_minor=elsewhere_minor,
+        now=now,
+        actor_id=actor_id,
     )
+    move(place, GroupMemberStatus.SIGNED)
+    place.signed_at = now
+    session.flush()  # whether all have signed is read from the rows
     living = queries.living_members(session, group_id)
     if all(other.status is GroupMemberStatus.SIGNED for other in living):
         assert group.agreement is not None
         # The days that the agreement says, not those of a charter adopted since.
         days = int(group.agreement["cooling_off_days"])
-        group.status = GroupStatus.COOLING_OFF
+        take(group, Step.ALL_SIGNED)
         group.cooling_off_until = now + timedelta(days=days)
-        _note(session, group, "group.cooling_off", now, actor_id, days=days)
+        note(session, group, "group.cooling_off", now, actor_id, days=days)
     return group
 
 
@@ -535,21 +523,20 @@ def step_back(
     again. After the cooling-off period nobody steps back any more. Locks the group. Raises
     NotInGroup, GroupStepNotAllowed, CoolingOffOver.
     """
-    group = _locked(
-        session, group_id, GroupStatus.FORMING, GroupStatus.SIGNING, GroupStatus.COOLING_OFF
-    )
+    group = locked(session, group_id, Step.STEP_BACK)
     place = queries.get_place(session, group_id=group_id, member_id=member_id)
-    _require_living(place)
+    require_living(place)
     if group.cooling_off_until is not None and now >= group.cooling_off_until:
         raise CoolingOffOver(cooling_off_until=group.cooling_off_until.isoformat())
-    place.status, place.vote_for_id = GroupMemberStatus.LEFT, None
-    _form_again(session, group)
+    move(place, GroupMemberStatus.LEFT)
+    place.vote_for_id = None
+    _form_again(session, group, Step.STEP_BACK)
     for other in queries.living_members(session, group_id):
         if other.vote_for_id == member_id:
             other.vote_for_id = None
     session.flush()  # the count reads the rows
-    _count_votes(session, group, on)
-    _note(session, group, "group.stepped_back", now, actor_id, member_id=member_id)
+    count_votes(session, group, on)
+    note(session, group, "group.stepped_back", now, actor_id, member_id=member_id)
     return group
 
 
@@ -560,11 +547,11 @@ def reopen(
 
     All signatures are void. Locks the group. Raises GroupStepNotAllowed.
     """
-    group = _locked(session, group_id, GroupStatus.SIGNING, GroupStatus.COOLING_OFF)
-    _form_again(session, group)
+    group = locked(session, group_id, Step.REOPEN)
+    _form_again(session, group, Step.REOPEN)
     session.flush()  # the count reads the rows
-    _count_votes(session, group, on)
-    _note(session, group, "group.reopened", now, actor_id)
+    count_votes(session, group, on)
+    note(session, group, "group.reopened", now, actor_id)
     return group
 
 
@@ -584,20 +571,24 @@ def mark_active(
     passes in who is overdue. Locks the group. Raises GroupStepNotAllowed, StillCoolingOff,
     GroupSizeNotMet, SameHousehold, SomebodyOverdue, SomebodyInactive, PromiseTooLong, CapTooHigh.
     """
-    group = _locked(session, group_id, GroupStatus.COOLING_OFF)
+    group = locked(session, group_id, Step.ACTIVATE)
     assert group.cooling_off_until is not None
     if now < group.cooling_off_until:
         raise StillCoolingOff(cooling_off_until=group.cooling_off_until.isoformat())
     community = communities.get_community_by_id(session, group.community_id)
     rules = communities.charter_on(session, group.community_id, on).rules
     cap = Money(group.pair_cap_minor, community.currency)
-    _check_terms(session, group.community_id, rules, cap, group.vouch_expires_on, on)
+    check_terms(session, group.community_id, rules, cap, group.vouch_expires_on, on)
     living = queries.living_members(session, group_id)
-    _check_size(rules, len(living))
-    _check_members(session, group, living, overdue_ids)
-    group.status, group.activated_at = GroupStatus.ACTIVE, now
-    _clear_votes(living)
-    _note(
+    check_size(rules, len(living))
+    check_members(session, group, living_ids(living), overdue_ids)
+    take(group, Step.ACTIVATE)
+    group.activated_at = now
+    assert group.agreement is not None
+    assert group.charter_version is not None
+    bind(session, group, group.agreement, AgreementBasis.SIGNED, group.charter_version, now)
+    clear_votes(living)
+    note(
         session,
         group,
         "group.activated",
@@ -611,16 +602,14 @@ def mark_active(
 
 def dissolve(session: Session, *, group_id: int, now: datetime, actor_id: int | None) -> Group:
     """Give up a group that does not bind yet. Locks the group. Raises GroupStepNotAllowed."""
-    group = _locked(
-        session, group_id, GroupStatus.FORMING, GroupStatus.SIGNING, GroupStatus.COOLING_OFF
-    )
+    group = locked(session, group_id, Step.GIVE_UP)
     for place, _ in queries.members_of(session, group_id):
         if place.status in queries.LIVING:
-            place.status = GroupMemberStatus.LEFT
+            move(place, GroupMemberStatus.LEFT)
         elif place.status is GroupMemberStatus.INVITED:
-            place.status = GroupMemberStatus.DECLINED
-    group.status = GroupStatus.DISSOLVED
-    _note(session, group, "group.dissolved", now, actor_id)
+            move(place, GroupMemberStatus.DECLINED)
+    take(group, Step.GIVE_UP)
+    note(session, group, "group.dissolved", now, actor_id)
     return group
 
 
@@ -630,181 +619,16 @@ def require_no_group(session: Session, *, member_id: int) -> None:
         raise StandsInGroup("Leave the group first, or move when it has ended.")
 
 
-def _locked(session: Session, group_id: int, *allowed: GroupStatus) -> Group:
-    group = lock_one(session, Group, group_id)
-    _require_status(group, *allowed)
-    return group
-
-
-def _require_status(group: Group, *allowed: GroupStatus) -> None:
-    if group.status not in allowed:
-        raise GroupStepNotAllowed(
-            f"The group is {group.status.value}.",
-            status=group.status.value,
-            allowed_in=[status.value for status in allowed],
-        )
-
-
-def _require_living(place: GroupMember | None) -> None:
-    if place is None or place.status not in queries.LIVING:
-        raise NotInGroup()
-
-
 def _require_same_agreement(group: Group, given: str) -> None:
     if given != group.agreement_hash:
         raise AgreementChanged(agreement_hash=group.agreement_hash)
 
 
-def _refuse_second_group(session: Session, community_id: int, member_id: int) -> None:
-    other = queries.find_living_group(session, community_id=community_id, member_id=member_id)
-    if other is not None:
-        raise InAnotherGroup(group=other.public_id)
-
-
-def _check_terms(
-    session: Session,
-    community_id: int,
-    rules: CharterRules,
-    pair_cap: Money,
-    vouch_expires_on: date,
-    on: date,
-) -> None:
-    currency = communities.get_community_by_id(session, community_id).currency
-    if pair_cap.currency != currency:
-        raise CurrencyMismatch(
-            f"This community counts in {currency}.",
-            expected=currency,
-            given=pair_cap.currency,
-            field="pair_cap",
-        )
-    if not pair_cap.is_positive:
-        raise AmountOutOfRange("A promise is above zero.", field="pair_cap")
-    if pair_cap.amount_minor > rules.vouch_minor_max:
-        raise CapTooHigh(
-            "The charter admits less for one promise.",
-            field="pair_cap",
-            maximum_minor=rules.vouch_minor_max,
-            currency=currency,
-        )
-    latest = on + timedelta(days=rules.vouch_days_max)
-    if not on < vouch_expires_on <= latest:
-        raise PromiseTooLong(
-            f"The charter admits promises that end after {on} and by {latest}.",
-            field="vouch_expires_on",
-            latest=latest.isoformat(),
-        )
-
-
-def _check_size(rules: CharterRules, size: int) -> None:
-    if not rules.group_size_min <= size <= rules.group_size_max:
-        raise GroupSizeNotMet(
-            f"The group has {size} members; the charter asks for {rules.group_size_min} to "
-            f"{rules.group_size_max}.",
-            size=size,
-            size_min=rules.group_size_min,
-            size_max=rules.group_size_max,
-        )
-
-
-def _check_members(
-    session: Session,
-    group: Group,
-    living: Sequence[GroupMember],
-    overdue_ids: Collection[int],
-) -> None:
-    ids = [place.member_id for place in living]
-    homes = members.households_of(session, ids)
-    shared = [home for home in homes.values() if home is not None]
-    if len(shared) != len(set(shared)):
-        raise SameHousehold()
-    away = communities.inactive(session, community_id=group.community_id, member_ids=ids)
-    if away:
-        names = members.names_of(session, away)
-        raise SomebodyInactive(members=[names[member_id].public_id for member_id in away])
-    # Who is late is not told to the others: they learn only that somebody is.
-    if set(ids) & set(overdue_ids):
-        raise SomebodyOverdue()
-
-
-def _count_votes(session: Session, group: Group, on: date) -> None:
-    living = queries.living_members(session, group.id)
-    winner = elected({place.member_id: place.vote_for_id for place in living})
-    if winner is None:
-        group.leader_id = group.leader_until_on = None
-    elif winner != group.leader_id:
-        _install_leader(session, group, winner, on)
-
-
-def _install_leader(session: Session, group: Group, leader_id: int, on: date) -> None:
-    days = communities.charter_on(session, group.community_id, on).rules.leader_term_days
-    group.leader_id = leader_id
-    group.leader_until_on = on + timedelta(days=days)
-
-
-def _clear_votes(places: Collection[GroupMember]) -> None:
-    for place in places:
-        place.vote_for_id = None
-
-
-def _form_again(session: Session, group: Group) -> None:
-    group.status = GroupStatus.FORMING
+def _form_again(session: Session, group: Group, step: Step) -> None:
+    take(group, step)
     group.agreement = group.agreement_hash = None
     group.charter_version = group.cooling_off_until = None
     for place in queries.living_members(session, group.id):
-        place.status = GroupMemberStatus.ACCEPTED
+        if place.status is GroupMemberStatus.SIGNED:
+            move(place, GroupMemberStatus.ACCEPTED)
         place.understood_at = place.signed_at = place.exposure_minor = None
-
-
-def _questionnaire(session: Session, group: Group, place: GroupMember) -> Questionnaire:
-    assert group.agreement is not None
-    assert group.agreement_hash is not None
-    tries = queries.tries_so_far(
-        session, group_member_id=place.id, agreement_hash=group.agreement_hash
-    )
-    public_id = members.get_member_by_id(session, place.member_id).public_id
-    return Questionnaire(
-        agreement_hash=group.agreement_hash,
-        attempt=len(tries),
-        passed=any(tries),
-        questions=questions_for(
-            group.agreement,
-            agreement_hash=group.agreement_hash,
-            member_id=public_id,
-            attempt=len(tries),
-        ),
-    )
-
-
-def _kept(answer: Answer) -> dict[str, Any]:
-    if isinstance(answer, Money):
-        return {"amount_minor": answer.amount_minor, "currency": answer.currency}
-    return {"choice": answer}
-
-
-def _note(
-    session: Session,
-    group: Group,
-    kind: str,
-    now: datetime,
-    actor_id: int | None,
-    *,
-    member_id: int | None = None,
-    leader_id: int | None = None,
-    **facts: Any,
-) -> None:
-    """Record a step of the group. Members stand in the record under their public ids."""
-    group.version += 1
-    named = {"member": member_id, "leader": leader_id}
-    people = members.names_of(session, named.values())
-    facts |= {
-        role: people[person].public_id for role, person in named.items() if person is not None
-    }
-    record_event(
-        session,
-        community_id=group.community_id,
-        kind=kind,
-        subject=group.public_id,
-        actor_id=actor_id,
-        now=now,
-        facts=facts,
-    )

@@ -55,9 +55,18 @@ class Verdict:
 
 
 def questions_for(
-    agreement: Mapping[str, Any], *, agreement_hash: str, member_id: str, attempt: int
+    agreement: Mapping[str, Any],
+    *,
+    agreement_hash: str,
+    member_id: str,
+    attempt: int,
+    elsewhere_minor: int = 0,
 ) -> tuple[Question, ...]:
-    """The questions for a member (public id) at their first (0), second, … try."""
+    """The questions for a member (public id) at their first (0), second, … try.
+
+    An amendment is asked about by what changes, and who stands for others elsewhere too
+    (`elsewhere_minor`) by what it comes to together.
+    """
     peers = [m["name"] for m in agreement["members"] if m["id"] != member_id]
     currency, cap = agreement["currency"], agreement["pair_cap_minor"]
     seed = f"{agreement_hash}|{member_id}|{attempt}"
@@ -72,6 +81,17 @@ def questions_for(
     if len(peers) > 2:
         some = draw.sample(peers, draw.randint(2, len(peers) - 1))
         questions.insert(2, _some_fail(some, cap, currency))
+    if elsewhere_minor:
+        questions.append(_with_elsewhere(cap * len(peers), elsewhere_minor, currency))
+    before = agreement.get("amends")
+    if before is not None:
+        was = 0
+        if member_id in before["members"]:
+            was = before["pair_cap_minor"] * (len(before["members"]) - 1)
+        questions.append(_change(was, cap * len(peers), currency))
+        days = [agreement["vouch_expires_on"], before["vouch_expires_on"]]
+        if days[0] != days[1]:
+            questions.append(_runs_until(draw.choice(days), days[0]))
     return tuple(questions)
 
 
@@ -170,6 +190,59 @@ def _own_loan_on_top() -> Question:
         {
             "zh-CN": "是。自己的贷款由自己偿还，为他人担保可能付的钱另行计算。",
             "en": "Yes. Your own loan is yours to repay; what you may pay for others is on top.",
+        },
+    )
+
+
+def _with_elsewhere(here: int, elsewhere: int, currency: str) -> Question:
+    parts = [_amounts(minor, currency) for minor in (here, elsewhere, here + elsewhere)]
+    return Question(
+        "exposure_together",
+        QuestionKind.MONEY,
+        {
+            "zh-CN": f"您在别处已作的担保承诺合计 {parts[1]['zh-CN']}。加上本协议，您最多一共可能"
+            "要付多少钱？",
+            "en": f"What you stand for elsewhere comes to {parts[1]['en']}. Together with this "
+            "agreement, what is the most that you may have to pay?",
+        },
+        Money(here + elsewhere, currency),
+        {
+            language: f"{parts[0][language]} + {parts[1][language]} = {parts[2][language]}"
+            for language in LANGUAGES
+        },
+    )
+
+
+def _change(was: int, becomes: int, currency: str) -> Question:
+    old, new, step = (_amounts(minor, currency) for minor in (was, becomes, abs(becomes - was)))
+    return Question(
+        "exposure_change",
+        QuestionKind.MONEY,
+        {
+            "zh-CN": f"按现行协议您最多可能要付 {old['zh-CN']}。新协议使这一金额改变多少？",
+            "en": f"Under the agreement in force you may have to pay {old['en']} at most. By how "
+            "much does the new one change that?",
+        },
+        Money(abs(becomes - was), currency),
+        {
+            "zh-CN": f"从 {old['zh-CN']} 到 {new['zh-CN']}，相差 {step['zh-CN']}。",
+            "en": f"From {old['en']} to {new['en']}: a difference of {step['en']}.",
+        },
+    )
+
+
+def _runs_until(asked: str, until: str) -> Question:
+    return Question(
+        "runs_until",
+        QuestionKind.CHOICE,
+        {
+            "zh-CN": f"按新协议，您的担保是否至 {asked} 止？",
+            "en": f"Under the new agreement, does your promise run until {asked}?",
+        },
+        YES if asked == until else NO,
+        {
+            "zh-CN": f"新协议下的担保至 {until} 止。",
+            "en": f"Under the new agreement it runs until {until}.",
         },
     )
 

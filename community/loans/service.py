@@ -19,6 +19,7 @@ from community.communities.queries import CharterInForce
 from community.errors import CurrencyMismatch, Invalid, WrongState
 from community.groups import queries as groups
 from community.groups.models import Group, GroupMemberStatus, GroupStatus
+from community.groups.steps import require_ready_to_borrow
 from community.ledger import rules
 from community.ledger.events import record_event
 from community.loans import history, positions, states
@@ -236,11 +237,12 @@ def apply_as_group(
 
     Every borrower is a signed member of the active group and may borrow alone on the same terms.
     Locks the group. Raises what `quote` raises, and GroupNotReady, NotTheLeader, NotASignedMember,
-    SharesDoNotAddUp, NotAMember, BorrowerTooYoung.
+    SharesDoNotAddUp, NotAMember, BorrowerTooYoung, GroupNotWhole, GroupForOtherProduct.
     """
     # Locked, so that it cannot dissolve or change its leader meanwhile.
     group = lock_one(session, Group, groups.get_group_by_id(session, group_id).id)
     _check_group(session, group, shares, on=on, actor_id=actor_id)
+    require_ready_to_borrow(group, product_id)
     community = communities.get_community_by_id(session, group.community_id)
     _check_currency(community.currency, total)
     given = sum(shares.values())

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 
-from sqlalchemy import func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, and_, func, select
+from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
+from community.groups.models import Group, GroupMember, GroupMemberStatus, GroupStatus
 from community.ledger.checks import Breach
 from community.ledger.models import Account, AccountKind, Book
 from community.trust.models import Assessment, AssessmentKind, Standing, Vouch, VouchStatus
@@ -15,6 +16,7 @@ def check_trust(session: Session) -> Iterator[Breach]:
     yield from _stakes_are_in_the_books(session)
     yield from _assessments_were_granted(session)
     yield from _live_vouches_were_accepted(session)
+    yield from _group_vouches_are_as_agreed(session)
 
 
 def _stakes_are_in_the_books(session: Session) -> Iterator[Breach]:
@@ -105,3 +107,29 @@ def _live_vouches_were_accepted(session: Session) -> Iterator[Breach]:
     )
     for row_id in rows:
         yield Breach(2, "vouches", str(row_id), "is live though only one side has spoken")
+
+
+def _group_vouches_are_as_agreed(session: Session) -> Iterator[Breach]:
+    """A live promise of a group is between two who stand in it, with the cap that they signed."""
+    giver, taker = aliased(GroupMember), aliased(GroupMember)
+    rows = session.execute(
+        select(Vouch.id, Vouch.limit_minor, Group.pair_cap_minor, Group.status, giver.id, taker.id)
+        .join(Group, Group.id == Vouch.group_id)
+        .outerjoin(giver, _stands(giver, Vouch.voucher_id))
+        .outerjoin(taker, _stands(taker, Vouch.borrower_id))
+        .where(Vouch.status == VouchStatus.LIVE)
+        .order_by(Vouch.id)
+    )
+    for row_id, limit, cap, status, gives, takes in rows:
+        if status is not GroupStatus.ACTIVE or None in (gives, takes):
+            yield Breach(4, "vouches", str(row_id), "is live between members whom no group binds")
+        elif limit != cap:
+            yield Breach(4, "vouches", str(row_id), f"promises {limit}, the group agreed on {cap}")
+
+
+def _stands(place: type[GroupMember], member_id: InstrumentedAttribute[int]) -> ColumnElement[bool]:
+    return and_(
+        place.group_id == Vouch.group_id,
+        place.member_id == member_id,
+        place.status == GroupMemberStatus.SIGNED,
+    )

@@ -137,6 +137,8 @@ class Vouch(Base):
             "voucher_id",
             "borrower_id",
             "kind",
+            # Two people may stand in two groups, each for a product of its own.
+            text("coalesce(group_id, 0)"),
             unique=True,
             postgresql_where=text("status = 'live'"),
             sqlite_where=text("status = 'live'"),

@@ -285,6 +285,50 @@ def exposure_of(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Promised:
+    """What a member could have to pay for others in one community, besides one group."""
+
+    community_id: int
+    currency: str
+    personal_minor: int
+    groups_minor: int
+
+    @property
+    def together_minor(self) -> int:
+        return self.personal_minor + self.groups_minor
+
+
+def promised_elsewhere(
+    session: Session, *, member_id: int, on: date, besides_group: int
+) -> tuple[Promised, ...]:
+    """What a member stands for on the whole platform outside of a group, by community.
+
+    A promise that has ended counts with what is still reserved on it.
+    """
+    vouches = session.scalars(
+        select(Vouch).where(
+            Vouch.voucher_id == member_id,
+            or_(Vouch.status == VouchStatus.LIVE, Vouch.reserved_minor > 0),
+            or_(Vouch.group_id.is_(None), Vouch.group_id != besides_group),
+        )
+    ).all()
+    sums: dict[int, dict[VouchKind, int]] = {}
+    for vouch in vouches:
+        place = sums.setdefault(vouch.community_id, dict.fromkeys(VouchKind, 0))
+        place[vouch.kind] += _most(vouch, on)
+    places = get_communities_by_id(session, sums)
+    return tuple(
+        Promised(
+            community_id,
+            places[community_id].currency,
+            sums[community_id][VouchKind.PERSONAL],
+            sums[community_id][VouchKind.GROUP],
+        )
+        for community_id in sorted(sums)
+    )
+
+
 def _most(vouch: Vouch, on: date) -> int:
     if vouch.status is VouchStatus.LIVE and vouch.expires_on >= on:
         return vouch.limit_minor - vouch.spent_minor

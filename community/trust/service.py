@@ -6,6 +6,7 @@ everything that changes the trust graph here.
 
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
+from itertools import permutations
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -33,6 +34,7 @@ from community.trust.errors import (
     VouchOnlyLowers,
     VouchTooLarge,
 )
+from community.trust.group_vouches import new_group_vouch
 from community.trust.models import Vouch, VouchKind, VouchSide, VouchStatus
 from community.trust.queries import overdue_members
 from community.trust.standings import (
@@ -243,25 +245,8 @@ def activate_group(
         actor_id=actor_id,
     )
     vouches = [
-        Vouch(
-            community_id=group.community_id,
-            kind=VouchKind.GROUP,
-            group_id=group.id,
-            voucher_id=voucher_id,
-            borrower_id=borrower_id,
-            offered_by=VouchSide.VOUCHER,
-            limit_minor=group.pair_cap_minor,
-            reserved_minor=0,
-            spent_minor=0,
-            status=VouchStatus.LIVE,
-            offered_at=now,
-            accepted_at=now,
-            expires_on=group.vouch_expires_on,
-            version=1,
-        )
-        for voucher_id in sorted(signed)
-        for borrower_id in sorted(signed)
-        if voucher_id != borrower_id
+        new_group_vouch(group, voucher_id, borrower_id, now)
+        for voucher_id, borrower_id in permutations(sorted(signed), 2)
     ]
     session.add_all(vouches)
     session.flush()  # the event names them

@@ -13,6 +13,7 @@ from tests.api.people import assert_problem
 from tests.api.world import World
 from tests.api.wrong import (
     amounts,
+    grouplife,
     groups,
     ledger,
     lines,
@@ -39,6 +40,7 @@ TABLE = [
     *trust.SAVINGS,
     *trust.VOUCHES,
     *groups.GROUPS,
+    *grouplife.GROUP_LIFE,
     *ledger.LEDGER,
     *lines.LINES,
     *loans.LOANS,

@@ -99,7 +99,6 @@ def test_a_group_from_the_first_invitation_until_it_binds(village: Village) -> N
     active = people[0].post(f"{group}/activation")
     assert (active.status_code, active.get_json()["status"]) == (200, "active"), active.text
     assert_problem(people[1].post(f"{group}/step-back"), 409, "group-step-not-allowed")
-    assert_problem(people[0].post(f"{group}/dissolution"), 409, "group-step-not-allowed")
     listed = people[2].get("/api/v1/me/groups").get_json()["items"]
     assert [item["status"] for item in listed] == ["active"]
 

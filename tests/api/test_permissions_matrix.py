@@ -23,6 +23,9 @@ IDS = {
     "member_id": "@wang",
     "household_id": "@home",
     "group_id": "@active",
+    "amendment_id": "@amendment",
+    "expulsion_id": "@expulsion",
+    "version": "1",
     "vouch_id": "@live",
     "assessment_id": "@assessment",
     "product_id": "@plain",
@@ -61,6 +64,7 @@ ALL = "200 200 200 200 200 200 200 200"
 # A thing of the whole village, of somebody and whom it concerns, of one member alone.
 VILLAGERS = "200 200 200 200 200 200 404 404"
 SHARED = "200 200 404 200 200 200 404 404"
+FELLOWS = "200 200 404 403 403 403 404 404"
 OWN = "200 404 404 200 200 200 404 404"
 # What is for those who look after the village; members may know that there is such a list.
 KEEPERS = "403 403 403 200 200 200 404 404"
@@ -101,6 +105,18 @@ READS = {
     "groups.get_agreement": Read(SHARED),
     # One's own questions: those who look after the group do not answer them.
     "groups.get_questions": Read("200 200 404 403 403 403 404 404", "gao", "guo", "ma"),
+    "grouplife.list_agreements": Read(SHARED),
+    "grouplife.get_agreement_version": Read(SHARED),
+    "grouplife.get_warnings": Read(SHARED),
+    "grouplife.list_amendments": Read(SHARED),
+    "grouplife.get_amendment": Read(SHARED),
+    "grouplife.list_expulsions": Read(SHARED),
+    "grouplife.get_expulsion": Read(SHARED),
+    # One's own figures and questions: those who look after the group have none.
+    "grouplife.get_statement": Read(FELLOWS),
+    "grouplife.get_bonds": Read(FELLOWS),
+    "grouplife.get_amendment_statement": Read(FELLOWS),
+    "grouplife.get_amendment_questions": Read(FELLOWS),
     "savings.get_balances": Read(OWN),
     "savings.list_balances": Read("200 403 404 200 200 200 404 404"),
     "savings.list_movements": Read(OWN),
@@ -227,6 +243,26 @@ WRITES = {
     "groups.step_back": Write(),
     "groups.activate": Write(),
     "groups.dissolve": Write(),
+    # Writes nothing; members ask about those whom they are connected with.
+    "grouplife.suggest": Write({"candidates": []}, NEIGHBOUR),
+    "grouplife.call_election": Write(),
+    "grouplife.recall_leader": Write({"recall": True}),
+    "grouplife.exit_group": Write(),
+    "grouplife.propose_amendment": Write({"pair_cap": CNY}),
+    "grouplife.answer_amendment_questions": Write(
+        {"agreement_hash": "x", "answers": [{"question": "x", "choice": "no"}]}
+    ),
+    "grouplife.sign_amendment": Write({"agreement_hash": "x"}),
+    "grouplife.refuse_amendment": Write(),
+    "grouplife.withdraw_amendment": Write(),
+    "grouplife.put_into_force": Write(),
+    "grouplife.propose_expulsion": Write(
+        {"member": "@zhao", "settlement": "repaid", "reason": "x"}
+    ),
+    "grouplife.consent_to_expulsion": Write({}),
+    "grouplife.refuse_expulsion": Write(),
+    "grouplife.withdraw_expulsion": Write(),
+    "grouplife.expel": Write(),
     "savings.deposit": Write(FIVE),
     "savings.withdraw": Write(FIVE),
     "holds.place_hold": Write({**FIVE, "expires_on": "2027-01-01", "reason": "x"}),

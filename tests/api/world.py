@@ -26,8 +26,9 @@ from app.extensions import db
 from community.communities import service as communities
 from community.communities import templates
 from community.communities.models import Community, CommunityKind
+from community.groups import amendments, expulsions
 from community.groups import service as groups
-from community.groups.models import Group
+from community.groups.models import Group, GroupAmendment, GroupExpulsion, Settlement
 from community.guarantees import service as guarantees
 from community.guarantees.models import Call
 from community.lines import service as lines
@@ -225,6 +226,7 @@ class Story:
         self._vouches()
         self._loans()
         self._group_loans()
+        self._group_proposals()
         self._portfolio()
         self._money_coming_in()
         self._papers()
@@ -431,6 +433,24 @@ class Story:
             select(Loan).where(Loan.group_loan_id == self.group_loan.id).order_by(Loan.id)
         ).first()
 
+    def _group_proposals(self) -> None:
+        act: dict[str, Any] = {
+            "group_id": self.active.id,
+            "proposer_id": self.id("wang"),
+            "reason": "a good year",
+            "actor_id": self.id("wang"),
+            **self.hamlet.when,
+        }
+        self.amendment: GroupAmendment = self.do(
+            amendments.propose, pair_cap=yuan(CAP_MINOR + 1_00), **act
+        )
+        self.expulsion: GroupExpulsion = self.do(
+            expulsions.propose,
+            member_id=self.id("sun"),
+            settlement=Settlement.REPAID,
+            **act,
+        )
+
     def _portfolio(self) -> None:
         for work in (classify_loans, provide):
             self.do(work, **self.place, **self.hamlet.when)
@@ -594,6 +614,8 @@ class Story:
             "special": self.special,
             "draw": self.draw,
             "active": self.active,
+            "amendment": self.amendment,
+            "expulsion": self.expulsion,
             "signing": self.signing,
             "cooling": self.cooling,
             "forming": self.forming,
@@ -640,6 +662,7 @@ class Story:
         self.ids = {name: row.public_id for name, row in rows.items()}
         self.ids |= {name: member.public_id for name, member in self.hamlet.people.items()}
         self.ids["agreement"] = self.signing.agreement_hash or ""
+        self.ids["proposed"] = self.amendment.agreement_hash
         self.session.rollback()
 
     def id(self, name: str) -> int:

@@ -15,13 +15,16 @@ from app import create_app
 from app.extensions import db
 from community.communities import templates
 from community.communities.charter import read_rules
+from community.communities.models import Charter
 from community.engine import make_engine, session_factory
+from community.groups.models import GroupAgreement, GroupSignature
 from community.ledger.guards import GUARDED
 from community.loans.models import LoanPosition
 from community.models import metadata
 from community.portfolio import guards as portfolio_guards
 from community.verification import verify
 from config.settings import Settings
+from tests.circle import FOUR, RULES, Circle
 from tests.hamlet import Hamlet
 from tests.servers import fresh_database
 
@@ -147,6 +150,32 @@ def test_charters_from_before_classes_of_risk_get_the_rules_that_they_lack(
     }
     assert {name for name, rule in after.items() if "0006" in rule["source"]} == NEW_RULES
     assert read_rules(after)
+
+
+def test_groups_that_bind_keep_what_they_signed(two_databases: tuple[str, str]) -> None:
+    """What was in force before agreements were kept becomes version 1, signatures and all."""
+    url = two_databases[0]
+    _upgrade(url)
+    engine = make_engine(url)
+    try:
+        with session_factory(engine)() as session:
+            circle = Circle(session, rules=RULES)
+            bound = circle.bind(*FOUR).agreement_hash
+        _migrate(url, lambda: downgrade(revision="0010"))
+        _upgrade(url)
+        with session_factory(engine)() as session:
+            kept = session.scalars(select(GroupAgreement)).one()
+            assert (kept.version, kept.basis.value, kept.agreement_hash) == (1, "signed", bound)
+            signed = session.scalars(select(GroupSignature)).all()
+            assert [row.exposure_minor for row in signed] == [300] * 4
+            assert {row.agreement_hash for row in signed} == {bound}
+            assert verify(session).breaches == ()
+            rules = session.scalars(select(Charter)).one().rules
+            assert rules["group_whole_days"]["value"] == 90
+            assert "0012" in rules["group_whole_days"]["source"]
+            assert read_rules(rules)
+    finally:
+        engine.dispose()
 
 
 def test_downgrading_leaves_nothing(two_databases: tuple[str, str]) -> None:

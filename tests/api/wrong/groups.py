@@ -279,7 +279,7 @@ GROUPS = [
         "wang",
         "POST /groups/@active/dissolution",
         None,
-        "409 group-step-not-allowed",
+        "409 group-still-binds",
     ),
     Wrong(
         "changing an active group",

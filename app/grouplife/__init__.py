@@ -1,0 +1,1 @@
+"""Groups that bind, over the web: amended, led, left, expelled from."""

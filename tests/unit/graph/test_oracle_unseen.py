@@ -8,6 +8,7 @@ from fractions import Fraction
 
 import pytest
 
+from graph.limits import Promise, cover_limit
 from tests.oracles.__main__ import main
 from tests.oracles.registry import scale_of
 
@@ -150,3 +151,9 @@ def test_a_household_without_ties_has_no_trust(tmp_path):
     given = {"file": "ties.csv.gz", "village": 7}
     pairs = {"pairs_[a,b,max_flow,two_hop_trust]": [[7001, 7002, 1, 1], [7001, 7009, 0, 0]]}
     assert passes(tmp_path, "trust_flow.real_village", given, pairs)
+
+
+def test_a_circle_wider_than_the_members_ends_where_they_do():
+    ring = [Promise(1, "b", "a", 3), Promise(2, "c", "b", 2), Promise(3, "b", "c", 5)]
+    limit = cover_limit("a", {"b": 1, "c": 9}, ring, circle=2**70)
+    assert limit.value == cover_limit("a", {"b": 1, "c": 9}, ring, circle=None).value == 3

@@ -132,7 +132,8 @@ def debt_rank(
     if (first > 1).any():
         raise BadParameter(f"a shock is from 0 to 1, got {first.max()}")
     value = _values(debts, own, weights)
-    most = 1_000_000 if rounds is None else count(rounds, "rounds", 0)
+    # The kernel counts in 64 bits.
+    most = 1_000_000 if rounds is None else min(count(rounds, "rounds", 0), 2**62)
     from graph.kernels import contagion
 
     loss = first.copy()

@@ -107,6 +107,8 @@ def bounded_flow(
     for number, (tail, head, _) in enumerate(arcs):
         if tail != target:
             into.setdefault(head, []).append(number)
+    # A simple path leaves every node once; longer walks are worth no more.
+    max_arcs = min(max_arcs, len({tail for tail, _, _ in arcs if tail != target}))
     columns: list[tuple[int, int]] = []
     nodes: list[tuple[Hashable, int]] = []
     heads: dict[Hashable, None] = {target: None}

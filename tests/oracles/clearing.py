@@ -43,9 +43,12 @@ def _clear(case: Case) -> None:
     solved = fictitious_default(debts, assets, **costs)
     few = len(fallen.defaulted) <= _FRACTIONS
     exact = fictitious_default(debts, assets, **costs, exact=True) if few else solved
+    # Floats cannot tell the order of defaults where cents stand beside millions of millions.
+    amounts = [x for row in (*debts, assets) for x in row if x]
+    resolved = max(amounts, default=Fraction(1)) <= 10**12 * min(amounts, default=Fraction(1))
     for form in (exact, fallen, solved):
         check_clearing(form)
-        if form.rounds != exact.rounds:
+        if resolved and form.rounds != exact.rounds:
             case.differences.append(f"rounds of {form!r}: {form.rounds}, not {exact.rounds}")
         if not np.allclose(form.pay, exact.pay, rtol=1e-9, atol=case.tolerance):
             case.differences.append(f"{form!r} pays {form.pay}, not {exact.pay}")

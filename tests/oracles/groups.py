@@ -12,7 +12,7 @@ from typing import Any
 from graph.arrays import from_edges
 from graph.assortative import assortative_matching, pair_payoffs
 from graph.groups import GroupRules, check_grouping, form_groups
-from tests.oracles.registry import Case, Malformed, in_whole_units, method, number
+from tests.oracles.registry import Case, Malformed, method, number, scale_of
 
 Pair = tuple[int, int]
 
@@ -60,10 +60,10 @@ def partition(case: Case) -> None:
         if trust[i][j] != trust[j][i]:
             raise Malformed(f"trust of {i} and {j} differs")
         amounts[i, j] = trust[i][j]
-    scale = in_whole_units(amounts.values())
+    scale = scale_of(amounts.values())
     network = from_edges(
         (
-            (*way, int(amount * scale))
+            (*way, round(amount * scale))
             for (i, j), amount in amounts.items()
             for way in ((i, j), (j, i))
         ),
@@ -84,7 +84,7 @@ def partition(case: Case) -> None:
     key = "optimum_internal_trust"
     if case.wants(key):
         want = case.expected[key]
-        got: Fraction | None = Fraction(found.trust, scale) if found.complete else None
+        got: Fraction | None = found.trust / scale if found.complete else None
         if want is None or got is None or found.exact:
             case.compare(key, got)
         elif not _OF_THE_OPTIMUM * number(want, key) <= got <= want + case.tolerance:
@@ -94,7 +94,7 @@ def partition(case: Case) -> None:
         parts = _parts(case.expected[key], list(range(n)), key, size)
         inside = sum(amounts[i, j] for part in parts for i, j in combinations(sorted(part), 2))
         if found.exact:
-            case.compare(key, inside, f"trust of {key}", float(Fraction(found.trust, scale)))
+            case.compare(key, inside, f"trust of {key}", float(found.trust / scale))
         for part in parts:
             if _risky(part, rules, correlations) > rules.risky_pairs:
                 case.differences.append(f"{key}: {part} has too many risky pairs")
@@ -111,7 +111,7 @@ def partition(case: Case) -> None:
     if case.wants("unconstrained_optimum"):
         free = form_groups(network, GroupRules(size, size), exact_up_to=_ENUMERATED)
         if free.exact:
-            case.compare("unconstrained_optimum", Fraction(free.trust, scale))
+            case.compare("unconstrained_optimum", free.trust / scale)
 
 
 def _risky(part: Any, rules: GroupRules, correlations: Mapping[Any, float] | None) -> int:

@@ -8,7 +8,7 @@ from fractions import Fraction
 
 from graph.arrays import from_edges
 from graph.netting import check_netting, net_debts, net_positions, rings_of
-from tests.oracles.registry import Case, Malformed, in_whole_units, method, node, number, rows
+from tests.oracles.registry import Case, Malformed, method, node, number, rows, scale_of
 from tests.oracles.tables import id_of, table
 
 Debt = tuple[Hashable, Hashable, Fraction]
@@ -39,12 +39,12 @@ def netting_real(case: Case) -> None:
 
 def _compare(case: Case, debts: Iterable[Debt]) -> None:
     listed = list(debts)
-    scale = in_whole_units(x for *_, x in listed)
-    unit = Fraction(1, scale)
+    scale = scale_of(x for *_, x in listed)
+    unit = 1 / scale
     # What somebody owes themself is no ring of others; it is owed all the same.
     own = sum((x for a, b, x in listed if a == b), Fraction(0))
     network = from_edges(
-        ((a, b, int(x * scale)) for a, b, x in listed if a != b),
+        ((a, b, round(x * scale)) for a, b, x in listed if a != b),
         nodes={m for a, b, _ in listed for m in (a, b)},
     )
     found = net_debts(network)

@@ -17,16 +17,13 @@ from tests.oracles.registry import (
     Case,
     Malformed,
     by_node,
-    in_whole_units,
     method,
     node,
     number,
     rows,
+    scale_of,
 )
 from tests.oracles.tables import id_of, table
-
-# Rooms stay well within 64 bits even where a trust has many digits.
-_FINEST = 10**9
 
 
 @method("eigentrust_personalised_pagerank")
@@ -35,17 +32,21 @@ def personalised_pagerank(case: Case) -> None:
     if not isinstance(given, list) or not all(isinstance(row, list) for row in given):
         raise Malformed("input has no matrix 'local_trust…'")
     members: list[Hashable] = list(range(len(given)))
-    trust = [
-        (i, j, max(number(c, f"trust of {i} in {j}"), Fraction(0)))
-        for i, row in enumerate(given)
-        for j, c in enumerate(row)
-        if i != j
-    ]
-    scale: Fraction = Fraction(in_whole_units(c for *_, c in trust))
-    largest = max((c for *_, c in trust), default=Fraction(0))
-    if largest * scale > _FINEST**1.5:
-        scale = _FINEST / largest
-    network = from_edges([(i, j, round(c * scale)) for i, j, c in trust if c], nodes=members)
+    n = len(given)
+    trust: list[tuple[Hashable, Hashable, int]] = []
+    twins: set[int] = set()
+    for i, row in enumerate(rows(given, n, "local_trust")):
+        shares = [max(number(c, f"trust of {i} in {j}"), Fraction(0)) for j, c in enumerate(row)]
+        # Only the proportions within a row count, so every row has its own unit.
+        scale = scale_of(shares)
+        whole = [round(c * scale) for c in shares]
+        trust += [(i, j, c) for j, c in enumerate(whole) if c and i != j]
+        if whole[i]:
+            # A network has no loops: trust in oneself goes to a twin with the same row and back.
+            twins.add(i)
+            trust += [(n + i, j, c) for j, c in enumerate(whole) if c]
+            trust.append((i, n + i, whole[i]))
+    network = from_edges(trust, nodes=members)
     home = by_node(case.need("pretrusted_p"), members, "pretrusted_p")
     found = eigentrust(
         network,
@@ -53,31 +54,40 @@ def personalised_pagerank(case: Case) -> None:
         restart=float(number(case.need("a_restart"), "a_restart")),
         tolerance=1e-13,
     )
-    _per_member(case, "t", found.by_member())
-    _ranking(case, "rank_best_first", found.by_member(), best_first=True)
+    got = {m: found.of(m) for m in members}
+    for i in twins:
+        got[i] += found.of(n + i)
+    _per_member(case, "t", got)
+    _ranking(case, "rank_best_first", got, best_first=True)
 
 
 @method("sybilrank")
 def walk(case: Case) -> None:
-    ties = [(node(a), node(b)) for a, b in rows(case.need("undirected_edges"), 2, "ties")]
+    ties = [(node(a), node(b)) for a, b in rows(case.need("undirected_edges"), 2, "ties") if a != b]
     seeds = _nodes(case.need("seeds"), "seeds")
     n = case.input.get("n")
     named: list[Hashable] = list(range(n)) if isinstance(n, int) else []
     total, steps = case.input.get("total_trust"), case.input.get("iterations")
-    network = from_edges([(a, b, 1) for a, b in ties], nodes=named)
-    found = sybilrank(
-        network,
-        seeds,
-        total=None if total is None else float(number(total, "total_trust")),
-        steps=None if steps is None else int(number(steps, "iterations")),
-    )
-    _per_member(case, "degree_normalised_trust", found.by_member())
-    _ranking(case, "least_trusted_first", found.by_member(), best_first=False)
+    network = from_edges([(a, b, 1) for a, b in ties], nodes=[*named, *seeds])
+    # A seed without a tie keeps its share from everybody, and is worth nothing per tie itself.
+    tied = {member for tie in ties for member in tie}
+    linked = [seed for seed in dict.fromkeys(seeds) if seed in tied]
+    got = dict.fromkeys(network.ids_of(range(network.n)), 0.0)
+    if linked or not seeds:
+        whole = float(network.n if total is None else number(total, "total_trust"))
+        got = sybilrank(
+            network,
+            linked,
+            total=whole * len(linked) / len(set(seeds)) if seeds else whole,
+            steps=None if steps is None else int(number(steps, "iterations")),
+        ).by_member()
+    _per_member(case, "degree_normalised_trust", got)
+    _ranking(case, "least_trusted_first", got, best_first=False)
 
 
 @method("advogato_max_flow")
 def max_flow(case: Case) -> None:
-    edges = [(node(a), node(b)) for a, b in rows(case.need("edges"), 2, "edges")]
+    edges = [(node(a), node(b)) for a, b in rows(case.need("edges"), 2, "edges") if a != b]
     seeds = _nodes(case.need("seeds"), "seeds")
     capacities = _capacities(case.need("capacities_by_distance_from_root"))
     named = [node(m) for m in case.input.get("nodes", [])]

@@ -75,6 +75,10 @@ class Case:
             raise Malformed(f"needs {name}: say where with --data DIR")
         found = self.data / name
         if not found.is_file():
+            # The same table, packed or unpacked.
+            other = name.removesuffix(".gz") if name.endswith(".gz") else f"{name}.gz"
+            if (self.data / other).is_file():
+                return self.data / other
             raise Malformed(f"data file {name} is not in {self.data}")
         return found
 
@@ -125,6 +129,26 @@ def by_node(value: object, known: Iterable[Hashable], what: str) -> dict[Hashabl
 def in_whole_units(amounts: Iterable[Fraction]) -> int:
     """By how much amounts have to be multiplied to be whole."""
     return lcm(1, *(amount.denominator for amount in amounts))
+
+
+# Whole units that the engine takes in one room, and in all together.
+_MOST, _MOST_TOGETHER = 2**52, 2**60
+
+
+def scale_of(amounts: Iterable[Fraction]) -> Fraction:
+    """Units to one: such that all amounts are whole, or else the finest round number that fits."""
+    listed = [abs(amount) for amount in amounts]
+    exact = in_whole_units(listed)
+    largest, total = max(listed, default=Fraction(0)), sum(listed, Fraction(0))
+    if largest * exact <= _MOST and total * exact <= _MOST_TOGETHER:
+        return Fraction(exact)
+    finest = min(_MOST / largest, _MOST_TOGETHER / total)
+    power = Fraction(1)
+    while power * 10 <= finest:
+        power *= 10
+    while power > finest:
+        power /= 10
+    return power * (finest // power)
 
 
 def _differences(place: str, want: Any, have: Any, tolerance: float) -> list[tuple[str, Any, Any]]:

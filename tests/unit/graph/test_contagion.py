@@ -204,3 +204,8 @@ def test_a_radius_that_is_not_proved_is_seen():
         check_radius(debts, [1, 1], replace(radius, lower=4.1, upper=4.2))
     with pytest.raises(BadCertificate, match="not positive"):
         check_radius(debts, [1, 1], replace(radius, vector=(0.0, 1.0)))
+
+
+def test_more_rounds_than_can_be_counted_end_at_rest():
+    web = ([[0, 1], [1, 0]], [4, 4], [0.5, 0])
+    assert debt_rank(*web, rounds=2**70).loss.tolist() == pytest.approx(debt_rank(*web).loss)

@@ -181,7 +181,7 @@ def test_methods_not_known_and_files_of_another_kind_are_unsupported(run):
         ({"input": {**POOL["input"], "edges": [[1, 2]]}}, "not 3 wide"),
         ({"input": {**POOL["input"], "edges": [[1, 2, "3"]]}}, "not a number"),
         ({"input": {**POOL["input"], "edges": [[1, 2, -3]]}}, "BadCapacity"),
-        ({"input": {**POOL["input"], "edges": [[1, 1, 3]]}}, "SelfLoop"),
+        ({"input": {**POOL["input"], "edges": [[None, 1, 3]]}}, "not a node id"),
         ({"input": {**POOL["input"], "lender_pool": 3}}, "not a list"),
     ],
 )

@@ -153,7 +153,9 @@ def test_with_three_promises_on_a_path_cover_is_what_two_can_carry_and_says_so()
 def test_every_constraint_has_a_remedy_and_a_source() -> None:
     everything = {
         **found(
-            facts=BorrowerFacts(overdue_since_on=date(2026, 1, 1), late_peers=1, recourse_minor=5),
+            facts=BorrowerFacts(
+                overdue_since_on=date(2026, 1, 1), late_peers=1, short_groups=1, recourse_minor=5
+            ),
             product=terms(liability_mode="pledge_only"),
             repayment_capacity_required=True,
         )

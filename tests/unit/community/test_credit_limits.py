@@ -16,13 +16,17 @@ from community.credit.limits import (
     Source,
     binding,
     constraints,
+    line_constraints,
 )
+from community.credit.stagger import Stagger
+from community.lines.headroom import Headroom
 from community.money import share_bps
 from community.products.terms import ProductTerms, read_terms
 from tests.lending import MONTHLY
 
 CHARTER = Source("charter", "com_0000000000000000", 3)
 PRODUCT = Source("product", "prd_0000000000000000", 2)
+LINE = Source("credit_line", "lin_0000000000000000", 4)
 
 
 def charter(**changes: Any) -> CharterRules:
@@ -154,11 +158,23 @@ def test_every_constraint_has_a_remedy_and_a_source() -> None:
     everything = {
         **found(
             facts=BorrowerFacts(
-                overdue_since_on=date(2026, 1, 1), late_peers=1, short_groups=1, recourse_minor=5
+                overdue_since_on=date(2026, 1, 1),
+                late_peers=1,
+                short_groups=1,
+                recourse_minor=5,
+                stagger=Stagger(size=5, leads=True, has_begun=False, shown=()),
             ),
             product=terms(liability_mode="pledge_only"),
             repayment_capacity_required=True,
+            stagger_instalments_min=1,
         )
     }
+    for item in line_constraints(Headroom("lin_0000000000000000", "Seed", 4, 900, 300, 500, 100)):
+        assert (item.source, item.rule) == (
+            LINE,
+            {"shared_line": "limit"}.get(item.name, item.name),
+        )
+        everything[item.name] = item
     assert everything.keys() == REMEDIES.keys()
-    assert all(item.source in (CHARTER, PRODUCT) and item.rule for item in everything.values())
+    sources = (CHARTER, PRODUCT, LINE)
+    assert all(item.source in sources and item.rule for item in everything.values())

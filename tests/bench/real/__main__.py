@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import os
 import pkgutil
 import re
 import sys
@@ -29,6 +30,8 @@ def main(arguments: list[str]) -> int:
     if not given.data.is_dir():
         print(f"no folder {given.data}", file=sys.stderr)
         return 2
+    # One thread to a fit, several fits side by side (see learners.py); read when OpenMP starts.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     print(_line("figure", "ours", "spread", "baseline", "goal") + "  reached")
     missing = False
     for name in [name.upper() for name in given.names] or found:

@@ -1,0 +1,153 @@
+"""The learners of the benchmarks, from scikit-learn: seeded, averaged over seeds, never picked.
+
+Each fit runs on one thread and several fits side by side: with two threads inside a fit, a busy
+machine spends most of its time waiting at barriers.
+"""
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtri
+from scipy.stats import rankdata
+from sklearn.ensemble import (
+    ExtraTreesClassifier,
+    HistGradientBoostingClassifier,
+    RandomForestClassifier,
+)
+from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_limits
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+Job = TypeVar("Job")
+Done = TypeVar("Done")
+# Fits on training features and labels, gives the chance of True for the test features.
+Learner = Callable[[Any, Bools, Any], Floats]
+
+
+class WeightedLearner(Protocol):
+    """A learner that also takes a weight per training row."""
+
+    def __call__(
+        self, train: Any, labels: Bools, test: Any, weights: Floats | None = None
+    ) -> Floats: ...
+
+
+def side_by_side(work: Callable[[Job], Done], jobs: Iterable[Job]) -> list[Done]:
+    """The results of all jobs in their order, as many at once as there are cores."""
+
+    def alone(job: Job) -> Done:
+        with threadpool_limits(1):
+            return work(job)
+
+    with ThreadPoolExecutor(min(os.cpu_count() or 1, 4)) as pool:
+        return list(pool.map(alone, jobs))
+
+
+def boosting(seed: int = 0, **settings: Any) -> WeightedLearner:
+    """Gradient boosting of small trees on binned features."""
+    chosen: dict[str, Any] = {
+        "learning_rate": 0.05,
+        "max_iter": 150,
+        "max_leaf_nodes": 8,
+        "min_samples_leaf": 30,
+        "l2_regularization": 10.0,
+        "max_features": 0.3,
+        "early_stopping": False,
+        **settings,
+    }
+
+    def learn(train: Any, labels: Bools, test: Any, weights: Floats | None = None) -> Floats:
+        use = varying(train)
+        model = HistGradientBoostingClassifier(random_state=seed, **chosen)
+        model.fit(train[:, use], labels, sample_weight=weights)
+        return np.asarray(model.predict_proba(test[:, use])[:, 1])
+
+    return learn
+
+
+def forest(kind: str = "random", trees: int = 500, leaf: int = 3, seed: int = 0) -> Learner:
+    """A random forest or extra trees; gaps filled below all values."""
+    make = {"random": RandomForestClassifier, "extra": ExtraTreesClassifier}[kind]
+
+    def learn(train: Any, labels: Bools, test: Any) -> Floats:
+        model = make(trees, min_samples_leaf=leaf, max_features="sqrt", random_state=seed)
+        low = float(np.nanmin(train, initial=0.0)) - 1
+        model.fit(np.nan_to_num(train, nan=low), labels)
+        return np.asarray(model.predict_proba(np.nan_to_num(test, nan=low))[:, 1])
+
+    return learn
+
+
+def logistic(strength: float) -> Learner:
+    """Logistic regression on normal scores of the features; gaps at the middle."""
+
+    def learn(train: Any, labels: Bools, test: Any) -> Floats:
+        use = varying(train)
+        scale = [np.sort(column[~np.isnan(column)]) for column in train[:, use].T]
+        model = LogisticRegression(C=strength, max_iter=1000)
+        model.fit(_placed(train[:, use], scale), labels)
+        return np.asarray(model.predict_proba(_placed(test[:, use], scale))[:, 1])
+
+    return learn
+
+
+def mean_of(learners: Sequence[Learner]) -> Learner:
+    """The mean of the learners' log odds, as a chance."""
+
+    def learn(train: Any, labels: Bools, test: Any) -> Floats:
+        odds = [log_odds(learner(train, labels, test)) for learner in learners]
+        return 1 / (1 + np.exp(-np.mean(odds, axis=0)))
+
+    return learn
+
+
+def log_odds(chances: Floats) -> Floats:
+    """log(p / (1 - p)), kept finite."""
+    p = np.clip(chances, 1e-4, 1 - 1e-4)
+    return np.asarray(np.log(p / (1 - p)))
+
+
+def normal_scores(features: Any) -> Any:
+    """Each column's ranks as normal deviates (0 where nothing is known): comparable over groups."""
+    scores = np.zeros(features.shape, dtype=np.float32)
+    for k, column in enumerate(features.T):
+        known = ~np.isnan(column)
+        if known.any():
+            ranks = rankdata(column[known])
+            scores[known, k] = ndtri((ranks - 0.5) / ranks.size)
+    return scores
+
+
+def varying(features: Any) -> Any:
+    """The columns with at least two different values: binning fails on others."""
+    low, high = np.fmin.reduce(features, axis=0), np.fmax.reduce(features, axis=0)
+    return np.flatnonzero(high > low)
+
+
+def out_of_fold(learner: Learner, features: Any, labels: Bools, folds: NDArray[np.int64]) -> Floats:
+    """Every row's chance from a model fitted on the other folds."""
+
+    def one(fold: int) -> tuple[NDArray[np.bool_], Floats]:
+        test = folds == fold
+        return test, learner(features[~test], labels[~test], features[test])
+
+    chances = np.zeros(len(labels))
+    for test, scores in side_by_side(one, np.unique(folds).tolist()):
+        chances[test] = scores
+    return chances
+
+
+def _placed(features: Any, scale: list[Any]) -> Any:
+    """Where values lie among the training values, as normal deviates."""
+    placed = np.zeros(features.shape)
+    for k, known in enumerate(scale):
+        column = features[:, k]
+        middle = np.searchsorted(known, column) + np.searchsorted(known, column, side="right")
+        place = np.clip(middle / (2 * known.size), 0.5 / known.size, 1 - 0.5 / known.size)
+        placed[:, k] = np.where(np.isnan(column), 0.0, ndtri(place))
+    return placed

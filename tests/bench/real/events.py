@@ -82,7 +82,7 @@ class History:
     def add(self, event: Event) -> None:
         """What has happened."""
         rater, ratee, rating, day = event
-        if ratee not in self.got:
+        if not self.got[ratee]:
             self.welcomed[rater] += 1
             self.rejected[rater] += rating < 0
         for user in (rater, ratee):

@@ -813,7 +813,8 @@ class Plan:
 
     def _aims_after(self, regular: list[Slot], slot: Slot, out: int) -> dict[Slot, Slot]:
         later = regular[regular.index(slot) + 1 :]
-        if not later or not out:
+        # Less than nothing: money that goes out on the due date was paid back in its row already.
+        if not later or out <= 0:
             return {}
         drafts = [
             Slot(

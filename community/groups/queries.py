@@ -69,6 +69,14 @@ def living_members(session: Session, group_id: int) -> Sequence[GroupMember]:
     ).all()
 
 
+def concerned_ids(session: Session, group: Group) -> list[int]:
+    """Member ids of those in the group, and of those whom an active group is to admit."""
+    counted = LISTED if group.status is GroupStatus.ACTIVE else LIVING
+    return [
+        place.member_id for place, _ in members_of(session, group.id) if place.status in counted
+    ]
+
+
 def find_place(session: Session, *, group_id: int, member_id: int) -> GroupMember | None:
     """A member's place in a group, whatever its state."""
     return session.scalar(

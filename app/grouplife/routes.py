@@ -119,8 +119,8 @@ def get_warnings(group_id: str) -> Any:
     group = queries.get_group(session, group_id)
     facts = group_facts(session, group)
     permit("group:read", facts)
-    ids = [place.member_id for place in queries.living_members(session, group.id)]
-    found = found_warnings(session, group, ids)
+    # With those who are to join: an amendment names them, and everybody signs again.
+    found = found_warnings(session, group, queries.concerned_ids(session, group))
     return warning_views(session, found, sees_all=viewer(facts).sees_all)
 
 

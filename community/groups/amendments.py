@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from community.communities import queries as communities
+from community.communities.charter import CharterRules
 from community.groups import queries
 from community.groups.agreement import Signatory, agreement_document, agreement_hash
 from community.groups.errors import (
@@ -119,11 +120,7 @@ def propose(
     living = living_ids(queries.living_members(session, group_id))
     if new:
         _check_joining(session, group, living, new, on=on)
-        if len(living) + len(new) > charter.rules.group_size_max:
-            raise GroupFull(
-                f"The charter admits {charter.rules.group_size_max} members.",
-                size_max=charter.rules.group_size_max,
-            )
+        _refuse_full(charter.rules, len(living) + len(new))
     everybody = sorted([*living, *new])
     check_members(
         session,
@@ -380,7 +377,7 @@ def mark_in_force(
 
     The promises are changed by a higher room in the same unit of work; before that it has let
     those who join leave the group where they stood. Locks the group. Raises ProposalClosed,
-    ProposalLapsed, ProposalOutdated, NotYetSigned, StillCoolingOff, GroupTimeOver, InAnotherGroup,
+    ProposalLapsed, ProposalOutdated, NotYetSigned, StillCoolingOff, GroupTimeOver, GroupFull,
     SameHousehold, SomebodyOverdue, SomebodyInactive, CapTooHigh, PromiseTooLong.
     """
     group, amendment = require_ripe(session, amendment_id, on=on, now=now)
@@ -394,6 +391,7 @@ def mark_in_force(
     check_members(session, group, everybody, overdue_ids if more else ())
     if new:
         _refuse_after_time(group, on)
+        _refuse_full(charter.rules, len(everybody))
     places = {place.member_id: place for place, _ in queries.members_of(session, group.id)}
     homes = members.households_of(session, everybody)
     signed = {
@@ -556,6 +554,13 @@ def _check_joining(
 def _refuse_after_time(group: Group, on: date) -> None:
     if group.whole_by_on is not None and on > group.whole_by_on:
         raise GroupTimeOver(whole_by_on=group.whole_by_on.isoformat(), rule="group_whole_days")
+
+
+def _refuse_full(rules: CharterRules, size: int) -> None:
+    if size > rules.group_size_max:
+        raise GroupFull(
+            f"The charter admits {rules.group_size_max} members.", size_max=rules.group_size_max
+        )
 
 
 def _promises_more(group: Group, cap_minor: int, end: date, joining: Collection[int]) -> bool:

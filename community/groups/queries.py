@@ -86,6 +86,14 @@ def active_group_ids(
     ).all()
 
 
+def concerned_ids(session: Session, group: Group) -> list[int]:
+    """Member ids of those in the group, and of those whom an active group is to admit."""
+    counted = LISTED if group.status is GroupStatus.ACTIVE else LIVING
+    return [
+        place.member_id for place, _ in members_of(session, group.id) if place.status in counted
+    ]
+
+
 def find_place(session: Session, *, group_id: int, member_id: int) -> GroupMember | None:
     """A member's place in a group, whatever its state."""
     return session.scalar(

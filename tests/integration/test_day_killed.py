@@ -8,8 +8,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,11 +24,12 @@ from community.verification import verify
 from config.settings import ROOT
 from tests.databases import database_copy, database_like
 from tests.hamlet import Hamlet
+from tests.killing import commands
 
 FIRST = date(2026, 3, 2)
 LAST = FIRST + timedelta(days=24)
 NOW = datetime.combine(LAST, time(20), UTC)
-ARGUMENTS = ["--date", LAST.isoformat(), "--portion", "2"]
+COMMAND = ["day", "close", "--date", LAST.isoformat(), "--portion", "2"]
 # On each database, so over fifty in all; a child gets at most so far, counting as it does.
 KILLS = 26
 STEPS_MAX = 240
@@ -49,8 +49,6 @@ MADE = {
 UNSTEADY = {"id", "public_id", "hash", "prev_hash", "head_hash"}
 PUBLIC_ID = re.compile(r"\b([a-z]{3})_[0-9a-z]{16}\b")
 
-Run = Callable[[int | None], int]
-
 
 @pytest.fixture
 def village_url(template_url: str, tmp_path: Path) -> Iterator[str]:
@@ -67,13 +65,13 @@ def test_killed_at_any_moment_and_resumed_gives_the_same_books(
 ) -> None:
     dice = random.Random(25)
     with database_copy(village_url, tmp_path) as undisturbed:
-        with _closing(undisturbed, tmp_path) as run:
-            assert run(None) == 0
+        with commands(undisturbed, NOW, tmp_path) as run:
+            assert run(COMMAND, None) == 0
         for _ in range(2):
             _kill_the_command(village_url, tmp_path, after_lines=dice.randint(1, 20))
         kills = 2
-        with _closing(village_url, tmp_path) as run:
-            while run(dice.randint(1, STEPS_MAX)) == -signal.SIGKILL:
+        with commands(village_url, NOW, tmp_path) as run:
+            while run(COMMAND, dice.randint(1, STEPS_MAX)) == -signal.SIGKILL:
                 kills += 1
         assert kills >= KILLS
         _assert_same_books(village_url, undisturbed)
@@ -82,7 +80,7 @@ def test_killed_at_any_moment_and_resumed_gives_the_same_books(
 def _kill_the_command(url: str, folder: Path, after_lines: int) -> None:
     """The command as an operator runs it, killed after it has told of so many portions."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "flask", "--app", "wsgi", "day", "close", *ARGUMENTS, "--lines"],
+        [sys.executable, "-m", "flask", "--app", "wsgi", *COMMAND, "--lines"],
         cwd=ROOT,
         env={
             "PATH": os.environ.get("PATH", ""),
@@ -146,29 +144,6 @@ def _found(engine: Engine) -> None:
             )
         )
         hamlet.check()
-
-
-@contextmanager
-def _closing(url: str, folder: Path) -> Iterator[Run]:
-    """A function that closes the days in a process, killed at a step; returns how it ended."""
-    command = [sys.executable, "-m", "tests.day_killing", url, NOW.isoformat(), str(folder)]
-    process = subprocess.Popen(
-        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
-
-    def run(kill_at: int | None) -> int:
-        process.stdin.write(json.dumps({"args": ARGUMENTS, "kill_at": kill_at}) + "\n")
-        process.stdin.flush()
-        return int(json.loads(process.stdout.readline())["status"])
-
-    try:
-        yield run
-    finally:
-        process.stdin.close()
-        process.wait()
-        process.stdout.close()
 
 
 def _assert_same_books(url: str, other_url: str) -> None:

@@ -1,13 +1,10 @@
 """Declared events under fire: killed processes, two at once, payments in between."""
 
-import os
+import random
 import signal
-import subprocess
-import sys
 import threading
-import time
 from collections.abc import Callable
-from datetime import date
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +28,13 @@ from community.seasons.models import (
     EventStatus,
 )
 from community.verification import verify
-from config.settings import ROOT
+from tests.killing import Run, commands
 from tests.lending import NOW, SEASONAL, TODAY, Village, cny, make_village, offer
 
 LOANS = 24
-KILLS = 2
+# At least so often each way; a run gets at most so far, in the steps that killing.py counts.
+KILLS = 4
+STEPS_MAX = 400
 FLOOD = date(2027, 4, 1)
 SPLIT = {
     "kind": "split",
@@ -96,15 +95,15 @@ def test_killed_again_and_again_it_ends_as_if_never_killed(
     with session_factory(engine)() as session:
         records = session.scalars(select(DeclaredEventLoan)).all()
         expected = {record.loan_id: amounts(read_rows(record.after)) for record in records}
-    command = ["seasons", "apply", public_id, "--portion", "1"]
-    killed_at = killed(engine, tmp_path, command, event_id, EventLoanStatus.APPLIED)
-    finished(engine, tmp_path, command)
-    assert len(killed_at) == KILLS
-    assert state(engine, event_id) == (EventStatus.APPLIED, {EventLoanStatus.APPLIED: LOANS})
-    assert plans(engine) == expected
-    command = ["seasons", "undo", public_id, "--reason", "it dried up", "--portion", "1"]
-    killed(engine, tmp_path, command, event_id, EventLoanStatus.UNDONE)
-    finished(engine, tmp_path, command)
+    url = engine.url.render_as_string(hide_password=False)
+    now = datetime.combine(FLOOD, time(1), UTC)
+    with commands(url, now, tmp_path) as run:
+        kills = killed_until_done(run, ["seasons", "apply", public_id, "--portion", "1"])
+        assert kills >= KILLS
+        assert state(engine, event_id) == (EventStatus.APPLIED, {EventLoanStatus.APPLIED: LOANS})
+        assert plans(engine) == expected
+        undo = ["seasons", "undo", public_id, "--reason", "it dried up", "--portion", "1"]
+        assert killed_until_done(run, undo) >= KILLS
     assert state(engine, event_id) == (EventStatus.UNDONE, {EventLoanStatus.UNDONE: LOANS})
     # To the same bytes, ids and all.
     assert raw_rows(engine) == before
@@ -184,48 +183,14 @@ def test_two_at_once_with_payments_in_between_have_one_effect(
         assert verify(session).breaches == ()
 
 
-def killed(
-    engine: Engine, folder: Path, command: list[str], event_id: int, status: EventLoanStatus
-) -> list[int]:
-    """Start the command and kill it for good, a few times, each time a little further on."""
-    counts = []
-    for number in range(1, KILLS + 1):
-        process = start(engine, folder, command)
-        wanted = number * LOANS // (KILLS + 2)
-        deadline = time.monotonic() + 60
-        while (count := done(engine, event_id, status)) < wanted:
-            assert process.poll() is None, (folder / "log").read_text()
-            assert time.monotonic() < deadline
-        os.kill(process.pid, signal.SIGKILL)
-        assert process.wait(30) == -signal.SIGKILL
-        counts.append(count)
-        assert done(engine, event_id, status) < LOANS
-    return counts
-
-
-def finished(engine: Engine, folder: Path, command: list[str]) -> None:
-    process = start(engine, folder, command)
-    assert process.wait(120) == 0, (folder / "log").read_text()
-
-
-def start(engine: Engine, folder: Path, command: list[str]) -> subprocess.Popen[bytes]:
-    settings = {
-        "PATH": os.environ.get("PATH", ""),
-        "HOME": str(folder),
-        "DATABASE_URL": engine.url.render_as_string(hide_password=False),
-        "VAR_DIR": str(folder),
-        "LOG_LEVEL": "WARNING",
-        "FIXED_NOW": f"{FLOOD}T09:00:00+08:00",
-        "SECRET_KEY": "of no use outside of this test suite",
-    }
-    with (folder / "log").open("ab") as out:
-        return subprocess.Popen(
-            [sys.executable, "-m", "flask", "--app", "wsgi", *command],
-            cwd=ROOT,
-            env=settings,
-            stdout=out,
-            stderr=out,
-        )
+def killed_until_done(run: Run, command: list[str]) -> int:
+    """Run the command again and again, each time killed a little further on; how often it was."""
+    dice = random.Random(24)
+    kills = 0
+    while status := run(command, dice.randint(1, STEPS_MAX)):
+        assert status == -signal.SIGKILL
+        kills += 1
+    return kills
 
 
 def done(engine: Engine, event_id: int, status: EventLoanStatus) -> int:

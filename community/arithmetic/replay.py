@@ -336,7 +336,7 @@ class _History:
     def _early_principal(self, purse: Purse, on: date) -> None:
         """Money that nothing due is left for: it pays principal of the running row.
 
-        What is left when all principal is paid goes to interest so far, and to charges to come.
+        What is left when all principal is paid goes to interest up to then, and to charges to come.
         """
         plan = self.plan
         slot = next((s for s in plan.regular if s.due_on >= on), None)
@@ -352,7 +352,8 @@ class _History:
             return
         self.derived = None
         plan.paid_in_plan = True
-        self._derive(on, on)
+        # Interest of the period in which it counts as paid, too, in whatever row it is due.
+        self._derive(on, plan.counts_from(on))
         for row in plan.slots:
             for component in self.terms.allocation.order:
                 if component is not Component.PRINCIPAL:

@@ -31,6 +31,7 @@ from community.arithmetic.terms import (
     Component,
     Contract,
     DayCount,
+    EarlyMoney,
     EarlyOrder,
     FutureRule,
     PenaltyBase,
@@ -334,3 +335,36 @@ def test_the_effective_rate_counts_tranches_and_fees() -> None:
         effective_yearly_rate([Flow(START, -1), Flow(START + year, 5), Flow(START + year, -9)])
     with pytest.raises(ScheduleImpossible):
         effective_yearly_rate([Flow(START, 1), Flow(START + timedelta(days=1), -(10**9))])
+
+
+def test_deferred_interest_of_the_period_is_paid_from_what_is_left_over() -> None:
+    terms = Terms(
+        amortisation=Amortisation.SEASONAL,
+        yearly_rate_ppm=120_000,
+        grace_interest=2,
+        recalculation=Recalculation.PERIOD,
+        early_order=EarlyOrder.PRINCIPAL,
+    )
+    season = (SeasonDue(MARCH, 1), SeasonDue(date(2027, 7, 15), 1))
+    loan = Contract(terms, 1, START, season)
+    # The money counts from 15 March on: two months of 1,000.00 at 1 %, asked for in July.
+    state = replay(loan, [LENT, Receipt(START, 1_050_00, "r")], date(2027, 4, 1))
+    assert state.outstanding.total_minor == 0
+    assert state.receipts["r"].amounts.interest_minor == 20_00
+    assert state.overpaid_minor == 30_00
+
+
+def test_a_tranche_paid_back_before_it_goes_out_is_planned_on_no_later_row() -> None:
+    terms = Terms(
+        amortisation=Amortisation.SEASONAL,
+        recalculation=Recalculation.DAILY,
+        early_money=EarlyMoney.REDUCE_INSTALMENT,
+        early_order=EarlyOrder.PRINCIPAL,
+    )
+    season = (SeasonDue(MARCH, 1), SeasonDue(date(2027, 7, 15), 1))
+    loan = Contract(terms, 1, START, season)
+    tranche = Disbursement(MARCH, 500_00, "more")
+    state = replay(loan, [LENT, Receipt(START, 2_000_00, "r"), tranche], MARCH)
+    assert state.outstanding.total_minor == 0
+    assert state.overpaid_minor == 500_00
+    assert sum(row.due.principal_minor for row in state.rows) == 1_500_00

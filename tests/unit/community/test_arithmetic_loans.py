@@ -357,6 +357,7 @@ def test_deferred_interest_of_the_period_is_paid_from_what_is_left_over() -> Non
 def test_a_tranche_paid_back_before_it_goes_out_is_planned_on_no_later_row() -> None:
     terms = Terms(
         amortisation=Amortisation.SEASONAL,
+        yearly_rate_ppm=120_000,
         recalculation=Recalculation.DAILY,
         early_money=EarlyMoney.REDUCE_INSTALMENT,
         early_order=EarlyOrder.PRINCIPAL,

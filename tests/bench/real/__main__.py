@@ -13,7 +13,7 @@ import tests.bench.real
 from tests.bench.real.result import Result
 from tests.bench.real.tables import BadTable
 
-_WIDTHS = (46, 9, 8, 9, 8)
+_WIDTHS = (58, 9, 8, 9, 8)
 
 
 def main(arguments: list[str]) -> int:

@@ -19,6 +19,7 @@ import community.receiving.models
 import community.savings.models
 import community.seasons.models
 import community.trust.models
+import community.trust.watches
 from community.database import Base, MinorUnits
 
 metadata = Base.metadata

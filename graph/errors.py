@@ -63,3 +63,11 @@ class NoConvergence(GraphError):
 
 class BadCertificate(GraphError):
     """An answer does not prove itself: a flow is outside its limits or a cut does not match."""
+
+
+class BadSnapshot(GraphError):
+    """A file is not a whole network of the format that is read here."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        self.name = name
+        super().__init__(f"{name} cannot be attached: {reason}")

@@ -6,7 +6,16 @@ from enum import StrEnum
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from community.database import Base, Instant, Key, Minor, UtcTime, choice, new_public_id
+from community.database import (
+    Base,
+    BigId,
+    Instant,
+    Key,
+    Minor,
+    UtcTime,
+    choice,
+    new_public_id,
+)
 
 
 class AssessmentKind(StrEnum):
@@ -161,3 +170,33 @@ class Vouch(Base):
     ended_at: Mapped[datetime | None] = mapped_column(UtcTime)
     expires_on: Mapped[date]
     version: Mapped[int] = mapped_column(default=1)
+
+
+class NetworkBuild(Base):
+    """The network file that is in force for a community; its changes since are `TrustChange`s."""
+
+    __tablename__ = "network_builds"
+
+    community_id: Mapped[int] = mapped_column(
+        ForeignKey("communities.id"), primary_key=True, autoincrement=False
+    )
+    # None until the first file is written: from then on changes are noted.
+    version: Mapped[str | None] = mapped_column(String(60))
+    # Rooms and standings in the file are those of this day.
+    day_on: Mapped[date | None]
+    built_at: Mapped[datetime | None] = mapped_column(UtcTime)
+
+
+class TrustChange(Base):
+    """A member whose standing, or a promise of whose, was written since the network file.
+
+    Written by triggers, and taken away by the build that has read the rows after it.
+    """
+
+    __tablename__ = "trust_changes"
+    __table_args__ = (Index("ix_trust_changes_community_id", "community_id"),)
+
+    id: Mapped[Key]
+    # Plain numbers: a key into other tables would be checked for every row that is noted.
+    community_id: Mapped[int] = mapped_column(BigId)
+    member_id: Mapped[int] = mapped_column(BigId)

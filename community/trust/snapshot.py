@@ -4,7 +4,7 @@ from collections.abc import Collection, Hashable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from community.locks import lock as lock_table
@@ -148,7 +148,7 @@ def lock_rows(
     The one way to lock the trust graph: standings sort before vouches.
     """
     ids: list[int] = []
-    for part in _parts(member_ids):
+    for part in parts(member_ids):
         ids.extend(
             session.scalars(
                 select(Standing.id).where(
@@ -190,7 +190,7 @@ def read_standings(
     if member_ids is None:
         rows = list(session.execute(statement))
     else:
-        for part in _parts(member_ids):
+        for part in parts(member_ids):
             rows += session.execute(statement.where(Standing.member_id.in_(part)))
     return {row.member_id: StandingFacts(*row) for row in rows}
 
@@ -219,10 +219,9 @@ def _vouches_towards(
     return [found[vouch_id] for vouch_id in sorted(found)]
 
 
-def _read_vouches(
-    session: Session, community_id: int, on: date, borrower_ids: Collection[int] | None
-) -> list[VouchFacts]:
-    statement = select(
+def live_vouches(community_id: int, on: date) -> Select[int, str, int, int, int, int, int]:
+    """The facts of the vouches that back something on a day, for `VouchFacts`."""
+    return select(
         Vouch.id,
         Vouch.public_id,
         Vouch.voucher_id,
@@ -235,11 +234,17 @@ def _read_vouches(
         Vouch.status == VouchStatus.LIVE,
         Vouch.expires_on >= on,
     )
+
+
+def _read_vouches(
+    session: Session, community_id: int, on: date, borrower_ids: Collection[int] | None
+) -> list[VouchFacts]:
+    statement = live_vouches(community_id, on)
     if borrower_ids is None:
         return [VouchFacts(*row) for row in session.execute(statement.order_by(Vouch.id))]
     return [
         VouchFacts(*row)
-        for part in _parts(borrower_ids)
+        for part in parts(borrower_ids)
         for row in session.execute(statement.where(Vouch.borrower_id.in_(part)))
     ]
 
@@ -280,7 +285,8 @@ def _build(
     )
 
 
-def _parts(ids: Iterable[int]) -> Iterable[list[int]]:
+def parts(ids: Iterable[int]) -> Iterable[list[int]]:
+    """Ids in lists that a statement can take as parameters."""
     ordered = sorted(set(ids))
     for start in range(0, len(ordered), _PART):
         yield ordered[start : start + _PART]

@@ -15,6 +15,9 @@ from typing import Any
 
 # Imported for their registrations; a new module of methods is added here.
 import tests.oracles.calls
+import tests.oracles.netting
+import tests.oracles.propagation
+import tests.oracles.scores
 import tests.oracles.trust  # noqa: F401
 from tests.oracles.lending import check_loan
 from tests.oracles.registry import METHODS, Case, Malformed

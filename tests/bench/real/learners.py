@@ -13,11 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 from scipy.stats import rankdata
-from sklearn.ensemble import (
-    ExtraTreesClassifier,
-    HistGradientBoostingClassifier,
-    RandomForestClassifier,
-)
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
@@ -70,14 +66,13 @@ def boosting(seed: int = 0, **settings: Any) -> WeightedLearner:
     return learn
 
 
-def forest(kind: str = "random", trees: int = 500, leaf: int = 3, seed: int = 0) -> Learner:
-    """A random forest or extra trees; gaps filled below all values."""
-    make = {"random": RandomForestClassifier, "extra": ExtraTreesClassifier}[kind]
+def forest(trees: int = 300, leaf: int = 3, seed: int = 0) -> WeightedLearner:
+    """A random forest; gaps filled below all values."""
 
-    def learn(train: Any, labels: Bools, test: Any) -> Floats:
-        model = make(trees, min_samples_leaf=leaf, max_features="sqrt", random_state=seed)
+    def learn(train: Any, labels: Bools, test: Any, weights: Floats | None = None) -> Floats:
+        model = RandomForestClassifier(trees, min_samples_leaf=leaf, random_state=seed)
         low = float(np.nanmin(train, initial=0.0)) - 1
-        model.fit(np.nan_to_num(train, nan=low), labels)
+        model.fit(np.nan_to_num(train, nan=low), labels, sample_weight=weights)
         return np.asarray(model.predict_proba(np.nan_to_num(test, nan=low))[:, 1])
 
     return learn

@@ -128,7 +128,7 @@ def scores(features: Any, classes: Any, bad: Bools, train: Rows, test: Rows) -> 
 
 
 def calibrated(features: Any, classes: Any, bad: Bools, train: Rows, odds: Floats) -> Floats:
-    """Chances from log odds, by a line fitted to the last training loans as judged by the others."""
+    """Chances from log odds, by a line fitted to the last training loans, judged by the others."""
     cut = int(train.size * (1 - CALIBRATES))
     inner = scores(features, classes, bad, train[:cut], train[cut:])
     line = LogisticRegression(C=1e6).fit(inner[:, None], bad[train[cut:]])

@@ -13,11 +13,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
 
 from graph.scores import brier
 from tests.bench.real.folds import by_label
-from tests.bench.real.learners import boosting, log_odds, logistic, side_by_side
+from tests.bench.real.learners import boosting, line, log_odds, logistic, side_by_side
 from tests.bench.real.metrics import auc, calibration_error
 from tests.bench.real.result import Result
 from tests.bench.real.tables import BadTable, Table, codes, numbers, read_table, texts
@@ -131,8 +130,7 @@ def calibrated(features: Any, classes: Any, bad: Bools, train: Rows, odds: Float
     """Chances from log odds, by a line fitted to the last training loans, judged by the others."""
     cut = int(train.size * (1 - CALIBRATES))
     inner = scores(features, classes, bad, train[:cut], train[cut:])
-    line = LogisticRegression(C=1e6).fit(inner[:, None], bad[train[cut:]])
-    return np.asarray(line.predict_proba(odds[:, None])[:, 1])
+    return line(inner, bad[train[cut:]], odds)
 
 
 def loan_features(
@@ -176,7 +174,8 @@ def loan_features(
     if payment:
         paid = numbers(table, "MonthlyLoanPayment")
         columns += [paid, paid / implied]
-    return np.column_stack(columns)
+    features = np.column_stack(columns)
+    return np.where(np.isfinite(features), features, np.nan)
 
 
 def against_recent(groups: Sequence[str], values: Floats, last: int) -> tuple[Floats, Floats]:

@@ -4,6 +4,7 @@ The model sees the first 70 % of the events; each of the last 30 % is scored fro
 events before it. Settings were chosen on the last third of the first 70 %.
 """
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -48,12 +49,14 @@ def run(data: Path) -> list[Result]:
         Result(
             "B2",
             figure,
-            auc(labels[rows_], chances[rows_]),
+            auc(labels[chosen], chances[chosen]),
             baseline,
             goal,
-            float(np.std([auc(labels[rows_], one[rows_]) for one in by_seed])),
+            float(np.std([auc(labels[chosen], one[chosen]) for one in by_seed])),
         )
-        for figure, rows_, baseline, goal in rows
+        for figure, chosen, baseline, goal in rows
+        # Without both outcomes there is nothing to tell apart.
+        if not math.isnan(auc(labels[chosen], chances[chosen]))
     ]
 
 

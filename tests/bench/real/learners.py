@@ -1,25 +1,20 @@
 """The learners of the benchmarks, from scikit-learn: seeded, averaged over seeds, never picked.
 
 Each fit runs on one thread and several fits side by side: with two threads inside a fit, a busy
-machine spends most of its time waiting at barriers.
+machine spends most of its time waiting at barriers. scikit-learn is loaded by the fits alone, so
+that all else can be tested without it.
 """
 
 import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 from scipy.stats import rankdata
-from sklearn.ensemble import (
-    ExtraTreesClassifier,
-    HistGradientBoostingClassifier,
-    RandomForestClassifier,
-)
-from sklearn.linear_model import LogisticRegression
-from threadpoolctl import threadpool_limits
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -39,13 +34,8 @@ class WeightedLearner(Protocol):
 
 def side_by_side(work: Callable[[Job], Done], jobs: Iterable[Job]) -> list[Done]:
     """The results of all jobs in their order, as many at once as there are cores."""
-
-    def alone(job: Job) -> Done:
-        with threadpool_limits(1):
-            return work(job)
-
     with ThreadPoolExecutor(min(os.cpu_count() or 1, 4)) as pool:
-        return list(pool.map(alone, jobs))
+        return list(pool.map(work, jobs))
 
 
 def boosting(seed: int = 0, **settings: Any) -> WeightedLearner:
@@ -62,22 +52,28 @@ def boosting(seed: int = 0, **settings: Any) -> WeightedLearner:
     }
 
     def learn(train: Any, labels: Bools, test: Any, weights: Floats | None = None) -> Floats:
+        from sklearn.ensemble import HistGradientBoostingClassifier
+
         use = varying(train)
+        if not use.size:
+            return np.full(len(test), labels.mean())
         model = HistGradientBoostingClassifier(random_state=seed, **chosen)
-        model.fit(train[:, use], labels, sample_weight=weights)
-        return np.asarray(model.predict_proba(test[:, use])[:, 1])
+        with _one_thread():
+            model.fit(train[:, use], labels, sample_weight=weights)
+            return np.asarray(model.predict_proba(test[:, use])[:, 1])
 
     return learn
 
 
-def forest(kind: str = "random", trees: int = 500, leaf: int = 3, seed: int = 0) -> Learner:
-    """A random forest or extra trees; gaps filled below all values."""
-    make = {"random": RandomForestClassifier, "extra": ExtraTreesClassifier}[kind]
+def forest(trees: int = 300, leaf: int = 3, seed: int = 0) -> WeightedLearner:
+    """A random forest; gaps filled below all values."""
 
-    def learn(train: Any, labels: Bools, test: Any) -> Floats:
-        model = make(trees, min_samples_leaf=leaf, max_features="sqrt", random_state=seed)
+    def learn(train: Any, labels: Bools, test: Any, weights: Floats | None = None) -> Floats:
+        from sklearn.ensemble import RandomForestClassifier
+
+        model = RandomForestClassifier(trees, min_samples_leaf=leaf, random_state=seed)
         low = float(np.nanmin(train, initial=0.0)) - 1
-        model.fit(np.nan_to_num(train, nan=low), labels)
+        model.fit(np.nan_to_num(train, nan=low), labels, sample_weight=weights)
         return np.asarray(model.predict_proba(np.nan_to_num(test, nan=low))[:, 1])
 
     return learn
@@ -87,10 +83,15 @@ def logistic(strength: float) -> Learner:
     """Logistic regression on normal scores of the features; gaps at the middle."""
 
     def learn(train: Any, labels: Bools, test: Any) -> Floats:
+        from sklearn.linear_model import LogisticRegression
+
         use = varying(train)
+        if not use.size:
+            return np.full(len(test), labels.mean())
         scale = [np.sort(column[~np.isnan(column)]) for column in train[:, use].T]
         model = LogisticRegression(C=strength, max_iter=1000)
-        model.fit(_placed(train[:, use], scale), labels)
+        with _one_thread():
+            model.fit(_placed(train[:, use], scale), labels)
         return np.asarray(model.predict_proba(_placed(test[:, use], scale))[:, 1])
 
     return learn
@@ -140,6 +141,20 @@ def out_of_fold(learner: Learner, features: Any, labels: Bools, folds: NDArray[n
     for test, scores in side_by_side(one, np.unique(folds).tolist()):
         chances[test] = scores
     return chances
+
+
+def line(odds: Floats, labels: Bools, judged: Floats) -> Floats:
+    """Chances from log odds: a logistic line fitted to some, read at others (Platt 1999)."""
+    from sklearn.linear_model import LogisticRegression
+
+    fitted = LogisticRegression(C=1e6).fit(odds[:, None], labels)
+    return np.asarray(fitted.predict_proba(judged[:, None])[:, 1])
+
+
+def _one_thread() -> AbstractContextManager[Any]:
+    from threadpoolctl import threadpool_limits
+
+    return threadpool_limits(1)
 
 
 def _placed(features: Any, scale: list[Any]) -> Any:

@@ -1,20 +1,20 @@
-"""What a score is worth: areas under curves, Brier score, calibration. NumPy only."""
+"""What a score is worth within groups and as a chance, beside `graph.scores`. NumPy only."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from graph import scores as graph_scores
 
 Floats = NDArray[np.float64]
 NAN = float("nan")
 
 
 def auc(labels: ArrayLike, scores: ArrayLike) -> float:
-    """Share of (positive, negative) pairs in the right order, ties one half; NaN without pairs."""
+    """`graph.scores.auc`, but NaN where one of the labels does not occur."""
     y, s = np.asarray(labels, dtype=bool), np.asarray(scores, dtype=float)
-    positives = int(y.sum())
-    pairs = positives * (y.size - positives)
-    if pairs == 0:
+    if y.all() or not y.any():
         return NAN
-    return float((_ranks(s)[y].sum() - positives * (positives + 1) / 2) / pairs)
+    return graph_scores.auc(y, s)
 
 
 def auc_within(labels: ArrayLike, scores: ArrayLike, groups: ArrayLike) -> tuple[float, int]:
@@ -49,22 +49,9 @@ def recall_at(labels: ArrayLike, scores: ArrayLike, false_alarms: float) -> floa
     return best
 
 
-def brier(labels: ArrayLike, chances: ArrayLike) -> float:
-    """Mean squared distance between chance and outcome."""
-    y, p = np.asarray(labels, dtype=float), np.asarray(chances, dtype=float)
-    return float(np.mean((p - y) ** 2))
-
-
 def calibration_error(labels: ArrayLike, chances: ArrayLike, bins: int = 10) -> float:
     """Mean over bins of equal size of |mean chance - share of positives|."""
     y, p = np.asarray(labels, dtype=float), np.asarray(chances, dtype=float)
     parts = np.array_split(np.argsort(p, kind="stable"), bins)
     gaps = [abs(p[part].mean() - y[part].mean()) * part.size for part in parts if part.size]
     return float(sum(gaps) / max(p.size, 1))
-
-
-def _ranks(scores: Floats) -> Floats:
-    """Ranks from 1, equal scores sharing their mean rank."""
-    _, inverse, counts = np.unique(scores, return_inverse=True, return_counts=True)
-    ends = np.cumsum(counts)
-    return ((ends - counts + 1 + ends) / 2)[inverse]

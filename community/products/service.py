@@ -8,12 +8,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from community.communities import queries as communities
+from community.communities.charter import LiabilityMode
 from community.errors import CurrencyMismatch
 from community.ledger.events import record_event
 from community.products import queries
 from community.products.caps import check_liability_mode, check_rate
 from community.products.costs import dearest_rate
-from community.products.errors import ProductExists, SeasonExists, VersionOutOfOrder
+from community.products.errors import ProductExists, SeasonExists, TermsInvalid, VersionOutOfOrder
 from community.products.models import Product, ProductVersion, Season
 from community.products.terms import SeasonCalendar, read_season, read_terms
 
@@ -76,6 +77,10 @@ def publish_version(
             given=terms.currency,
             field="currency",
         )
+    if terms.liability_mode is LiabilityMode.NONE and terms.cover_ratio_bps:
+        # Not a matter of reading terms: versions of long ago stay readable.
+        told = "Under individual liability nobody stands behind a loan, so its cover ratio is 0."
+        raise TermsInvalid(told, errors={"cover_ratio_bps": told})
     charter = communities.charter_on(session, product.community_id, valid_from)
     check_liability_mode(terms, charter.rules)
     check_rate(dearest_rate(terms, valid_from), charter.rules, charter_version=charter.version)

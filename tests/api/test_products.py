@@ -100,7 +100,8 @@ TERMS_REFUSED: list[tuple[dict[str, Any], int, str]] = [
     ({"allocation_order": ["interest", "interest"]}, 422, "terms-invalid"),
     ({"principal_min": {"amount": "100.00", "currency": "USD"}}, 422, "validation"),
     ({"principal_min": 100}, 422, "validation"),
-    ({"liability_mode": "none"}, 422, "liability-mode-not-allowed"),
+    ({"liability_mode": "none", "cover_ratio_bps": 0}, 422, "liability-mode-not-allowed"),
+    ({"liability_mode": "none"}, 422, "terms-invalid"),
     ({"colour": "red"}, 422, "validation"),
 ]
 

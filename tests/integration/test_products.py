@@ -97,6 +97,9 @@ def test_terms_the_charter_or_the_community_cannot_have_are_refused(db_session: 
         publish(village, village.monthly, tomorrow, currency="USD")
     with pytest.raises(TermsInvalid):
         publish(village, village.monthly, tomorrow, yearly_rate_ppm=-1)
+    with pytest.raises(TermsInvalid) as refusal:
+        publish(village, village.monthly, tomorrow, liability_mode="none")
+    assert set(refusal.value.members["errors"]) == {"cover_ratio_bps"}
 
 
 def test_codes_are_taken_once_per_community(village: Village) -> None:

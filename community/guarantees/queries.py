@@ -9,9 +9,11 @@ from community.guarantees.errors import CallNotFound
 from community.guarantees.models import (
     Call,
     Claim,
+    ClaimGround,
+    ClaimSettlement,
     CoverLine,
     Guarantee,
-    GuaranteePayment,
+    SettlementStatus,
 )
 from community.loans.models import Loan, Repayment
 from community.trust.models import Standing, Vouch
@@ -125,11 +127,18 @@ def paid_for_others(session: Session, *, member_id: int, community_id: int) -> t
     """What a member paid for others in a community, and how much of it came back."""
     row = session.execute(
         select(
-            func.coalesce(func.sum(GuaranteePayment.amount_minor), 0),
-            func.coalesce(func.sum(GuaranteePayment.recovered_minor), 0),
+            func.coalesce(func.sum(Claim.amount_minor), 0),
+            func.coalesce(func.sum(Claim.settled_minor + Claim.relieved_minor), 0),
         )
-        .join(Loan, Loan.id == GuaranteePayment.loan_id)
-        .where(GuaranteePayment.payer_id == member_id, Loan.community_id == community_id)
+        .join(Loan, Loan.id == Claim.loan_id)
+        .outerjoin(ClaimSettlement, ClaimSettlement.id == Claim.settlement_id)
+        .where(
+            Claim.claimant_id == member_id,
+            Loan.community_id == community_id,
+            Claim.ground == ClaimGround.BORROWER,
+            func.coalesce(ClaimSettlement.status, SettlementStatus.CONFIRMED)
+            == SettlementStatus.CONFIRMED,
+        )
     ).one()
     return int(row[0]), int(row[1])
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import Select, func, or_, select, union
+from sqlalchemy import Select, func, select, union
 from sqlalchemy.orm import Session
 
 from community.guarantees.errors import CallNotFound
@@ -65,11 +65,6 @@ def calls_on(guarantor_id: int) -> Select[Call]:
 def repayments_of(loan_id: int) -> Select[Repayment]:
     """The receipts of a loan."""
     return select(Repayment).where(Repayment.loan_id == loan_id)
-
-
-def claims_of(member_id: int) -> Select[Claim]:
-    """Claims that a member has, and those that others have against them."""
-    return select(Claim).where(or_(Claim.claimant_id == member_id, Claim.debtor_id == member_id))
 
 
 def held_minor(session: Session, *, loan_id: int) -> int:

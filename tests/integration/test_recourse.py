@@ -241,44 +241,49 @@ def test_a_chain_of_those_who_left_it_to_the_next(db_session: Session) -> None:
     for name in ("uma", "xia", "yan"):
         hamlet.person(name, assessed=90_00)
         hamlet.vouch(name, "ben", 90_00)
-    loan = hamlet.lend("ben", 180_00)
-    hamlet.repay(loan, 90_00)
+    loan = hamlet.lend("ben", 270_00)
+    hamlet.repay(loan, 180_00)
     hamlet.wait(CALLED, loan)
-    shares = {name: call.amount_minor for name, call in hamlet.calls(loan).items()}
-    assert sum(shares.values()) == 90_00
-    late, middle, last = sorted(shares, key=lambda name: shares[name])
-    for name in (middle, last):
-        hamlet.pay(hamlet.calls(loan)[name], shares[name])
+    for name in ("xia", "yan"):
+        hamlet.pay(hamlet.calls(loan)[name], 30_00)
     hamlet.wait(6, loan)
-    across = hamlet.calls(loan)
-    assert across[middle].ground is across[last].ground is CallGround.CO_GUARANTOR
-    hamlet.pay(across[last], across[last].open_minor)
+    # Uma's 30 are asked from Xia and Yan; Xia leaves hers.
+    hamlet.pay(hamlet.calls(loan)["yan"], 15_00)
     hamlet.wait(6, loan)
-    more = hamlet.calls(loan)[last]
-    part = more.amount_minor
-    assert more.for_guarantor_id == hamlet.people[middle].id
-    hamlet.pay(more, part)
+    more = hamlet.calls(loan)["yan"]
+    assert (more.ground, more.amount_minor) == (CallGround.CO_GUARANTOR, 15_00)
+    hamlet.pay(more, 15_00)
+    assert loan.status is LoanStatus.CLOSED
     book = Book(hamlet)
-    chain = [claim for rows in book.rows().values() for claim in rows if claim.rank]
+    behind = [claim for rows in book.rows().values() for claim in rows if claim.rank]
     assert [
         (book.names[c.claimant_id or 0], book.names[c.debtor_id], c.rank, c.paid_as)
-        for c in sorted(chain, key=lambda claim: claim.id)
+        for c in sorted(behind, key=lambda claim: claim.id)
     ] == [
-        (last, late, 1, PaidAs.BEYOND_SHARE),
-        (last, late, 1, PaidAs.BEYOND_SHARE),
-        (last, middle, 2, PaidAs.BEYOND_SHARE),
+        ("yan", "uma", 1, PaidAs.BEYOND_SHARE),
+        ("yan", "uma", 1, PaidAs.BEYOND_SHARE),
+        ("yan", "xia", 2, PaidAs.BEYOND_SHARE),
     ]
-    before = book.noted()
-    # Who is last in the row steps into both claims before theirs.
-    book.settle(last, middle, part)
-    assert book.left()[middle, late] == part
-    assert (last, middle) not in book.left()
-    assert book.noted() == before
+    assert book.noted() == 90_00
+    # Who is last in the row steps into the claims on both before them.
+    book.settle("yan", "xia", 10_00)
+    assert book.left() == {
+        ("xia", "ben"): 40_00,
+        ("xia", "uma"): 10_00,
+        ("yan", "ben"): 50_00,
+        ("yan", "uma"): 20_00,
+        ("yan", "xia"): 5_00,
+    }
     # Then the first of them pays, and has the borrower alone to claim it from.
-    book.settle(middle, late, part)
-    assert (middle, late) not in book.left()
-    assert book.left()[late, "ben"] == part
-    assert book.noted() == before
+    book.settle("xia", "uma", 10_00)
+    assert book.left() == {
+        ("xia", "ben"): 30_00,
+        ("uma", "ben"): 10_00,
+        ("yan", "ben"): 50_00,
+        ("yan", "uma"): 20_00,
+        ("yan", "xia"): 5_00,
+    }
+    assert book.noted() == 90_00
 
 
 def test_only_the_claimant_says_that_the_money_came(db_session: Session) -> None:

@@ -11,13 +11,13 @@ from app.claims import views
 from app.claims.schemas import (
     ClaimArgs,
     ClaimDetailSchema,
+    ClaimReasonSchema,
     ClaimSchema,
+    ClaimSettlementInSchema,
+    ClaimSettlementSchema,
+    ClaimStatementSchema,
+    ClaimWaiverSchema,
     RecourseArgs,
-    RecourseStatementSchema,
-    SettlementInSchema,
-    SettlementSchema,
-    WaiverSchema,
-    WhySchema,
 )
 from app.clock import now, today
 from app.communities.facts import membership_facts
@@ -70,7 +70,7 @@ def list_claims(args: dict[str, Any], community_id: str, member_id: str) -> Page
 @blp.route("/communities/<pid(com):community_id>/members/<pid(mem):member_id>/claims-statement")
 @requires("claim:read")
 @blp.arguments(RecourseArgs, location="query")
-@blp.response(200, RecourseStatementSchema)
+@blp.response(200, ClaimStatementSchema)
 @blp.doc(**CSV_DOC)
 def get_claims_statement(args: dict[str, Any], community_id: str, member_id: str) -> Any:
     """What moved on a member's claims, or on claims on them: opening, movements, closing."""
@@ -108,8 +108,8 @@ def get_claim(claim_id: str) -> Any:
 
 @blp.route("/claims/<pid(clm):claim_id>/settlements", methods=["POST"])
 @requires("claim:state")
-@blp.arguments(SettlementInSchema)
-@money_moving(SettlementSchema)
+@blp.arguments(ClaimSettlementInSchema)
+@money_moving(ClaimSettlementSchema)
 def state_settlement(data: dict[str, Any], claim_id: str) -> Any:
     """Say that money was given outside the loan. The debtor's word waits for the claimant's; the
     claimant's counts at once."""
@@ -130,7 +130,7 @@ def state_settlement(data: dict[str, Any], claim_id: str) -> Any:
 
 @blp.route("/claim-settlements/<pid(cst):settlement_id>/confirmation", methods=["POST"])
 @requires("claim:confirm")
-@money_moving(SettlementSchema)
+@money_moving(ClaimSettlementSchema)
 def confirm_settlement(settlement_id: str) -> Any:
     """Confirm that the money came: the claim falls, and with it the linked ones."""
     session = db.session()
@@ -148,8 +148,8 @@ def confirm_settlement(settlement_id: str) -> Any:
 
 @blp.route("/claim-settlements/<pid(cst):settlement_id>/refusal", methods=["POST"])
 @requires("claim:confirm")
-@blp.arguments(WhySchema)
-@blp.response(200, SettlementSchema)
+@blp.arguments(ClaimReasonSchema)
+@blp.response(200, ClaimSettlementSchema)
 @transactional
 def decline_settlement(data: dict[str, Any], settlement_id: str) -> Any:
     """Say that this money did not come; nothing moves."""
@@ -169,8 +169,8 @@ def decline_settlement(data: dict[str, Any], settlement_id: str) -> Any:
 
 @blp.route("/claim-settlements/<pid(cst):settlement_id>/reversal", methods=["POST"])
 @requires("claim:correct")
-@blp.arguments(WhySchema)
-@money_moving(SettlementSchema)
+@blp.arguments(ClaimReasonSchema)
+@money_moving(ClaimSettlementSchema)
 def reverse_settlement(data: dict[str, Any], settlement_id: str) -> Any:
     """Correct a settlement that was confirmed in error: everything is as if it had not been."""
     session = db.session()
@@ -189,7 +189,7 @@ def reverse_settlement(data: dict[str, Any], settlement_id: str) -> Any:
 
 @blp.route("/claims/<pid(clm):claim_id>/waiver", methods=["POST"])
 @requires("claim:waive")
-@blp.arguments(WaiverSchema)
+@blp.arguments(ClaimWaiverSchema)
 @money_moving(ClaimSchema)
 def waive_claim(data: dict[str, Any], claim_id: str) -> Any:
     """Let a claim go, in part or all that is left of it."""

@@ -49,7 +49,7 @@ class ClaimSchema(Schema):
     created_on = Day(required=True)
 
 
-class MovementSchema(Schema):
+class ClaimMovementSchema(Schema):
     """One change of what is open on a claim, up positive."""
 
     kind = ma.fields.Enum(MovementKind, by_value=ma.fields.String, required=True)
@@ -60,7 +60,7 @@ class MovementSchema(Schema):
     reason = ma.fields.String(required=True)
 
 
-class SettlementSchema(Schema):
+class ClaimSettlementSchema(Schema):
     """Money that a debtor gave a claimant outside the loan, as both say."""
 
     id = ma.fields.String(required=True)
@@ -82,31 +82,31 @@ class ClaimDetailSchema(ClaimSchema):
     """A claim with its history, and what is owed on it today."""
 
     due_today = Money(minor="due_today_minor", required=True)
-    history = ma.fields.List(ma.fields.Nested(MovementSchema), required=True)
-    settlements = ma.fields.List(ma.fields.Nested(SettlementSchema), required=True)
+    history = ma.fields.List(ma.fields.Nested(ClaimMovementSchema), required=True)
+    settlements = ma.fields.List(ma.fields.Nested(ClaimSettlementSchema), required=True)
 
 
-class SettlementInSchema(Schema):
+class ClaimSettlementInSchema(Schema):
     """What was given, and on which day: today if it is left out."""
 
     amount = Money(required=True)
     paid_on = Day(load_default=None, allow_none=True)
 
 
-class WaiverSchema(Schema):
+class ClaimWaiverSchema(Schema):
     """How much is let go, all that is left if no amount is given; and why."""
 
     amount = Money(load_default=None, allow_none=True)
     reason = Text(500, required=True)
 
 
-class WhySchema(Schema):
+class ClaimReasonSchema(Schema):
     """A reason in words."""
 
     reason = Text(500, required=True)
 
 
-class StatementLineSchema(Schema):
+class ClaimStatementLineSchema(Schema):
     """One movement of a statement, with the balance after it."""
 
     moved_on = Day(required=True)
@@ -118,7 +118,7 @@ class StatementLineSchema(Schema):
     balance = Money(minor="balance_minor", positive=False, required=True)
 
 
-class RecourseStatementSchema(Schema):
+class ClaimStatementSchema(Schema):
     """What a member had to get (or to pay) at the beginning of a period, what moved, what is left.
 
     `running_interest` has grown up to today and is not booked yet; null if the period is over.
@@ -129,6 +129,6 @@ class RecourseStatementSchema(Schema):
     from_on = Day(data_key="from", required=True)
     to_on = Day(data_key="to", required=True)
     opening = Money(minor="opening_minor", positive=False, required=True)
-    lines = ma.fields.List(ma.fields.Nested(StatementLineSchema), required=True)
+    lines = ma.fields.List(ma.fields.Nested(ClaimStatementLineSchema), required=True)
     closing = Money(minor="closing_minor", positive=False, required=True)
     running_interest = Money(required=True, allow_none=True)

@@ -319,6 +319,19 @@ class Claim(Base):
         return self.principal_open_minor + self.interest_open_minor
 
 
+# The same for queries.
+PRINCIPAL_OPEN_MINOR = (
+    Claim.amount_minor - Claim.settled_minor - Claim.relieved_minor - Claim.waived_minor
+)
+INTEREST_OPEN_MINOR = (
+    Claim.interest_minor
+    - Claim.interest_settled_minor
+    - Claim.interest_relieved_minor
+    - Claim.interest_waived_minor
+)
+OPEN_MINOR = PRINCIPAL_OPEN_MINOR + INTEREST_OPEN_MINOR
+
+
 class SettlementStatus(StrEnum):
     STATED = "stated"  # the debtor says so; it counts for nothing yet
     CONFIRMED = "confirmed"  # the claimant has the money

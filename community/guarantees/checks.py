@@ -7,6 +7,9 @@ from sqlalchemy import Integer, case, func, literal_column, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from community.guarantees.models import (
+    INTEREST_OPEN_MINOR,
+    OPEN_MINOR,
+    PRINCIPAL_OPEN_MINOR,
     Call,
     CallLine,
     Claim,
@@ -175,15 +178,6 @@ def _calls_add_up(session: Session) -> Iterator[Breach]:
         yield Breach(4, "calls", str(row_id), "does not add up from its lines")
 
 
-_PRINCIPAL = Claim.amount_minor - Claim.settled_minor - Claim.relieved_minor - Claim.waived_minor
-_INTEREST = (
-    Claim.interest_minor
-    - Claim.interest_settled_minor
-    - Claim.interest_relieved_minor
-    - Claim.interest_waived_minor
-)
-
-
 def _claims_are_their_movements(session: Session) -> Iterator[Breach]:
     sums = (
         select(
@@ -196,9 +190,9 @@ def _claims_are_their_movements(session: Session) -> Iterator[Breach]:
     )
     principal, interest = func.coalesce(sums.c.principal, 0), func.coalesce(sums.c.interest, 0)
     rows = session.execute(
-        select(Claim.id, _PRINCIPAL, _INTEREST, principal, interest)
+        select(Claim.id, PRINCIPAL_OPEN_MINOR, INTEREST_OPEN_MINOR, principal, interest)
         .outerjoin(sums, sums.c.claim_id == Claim.id)
-        .where(or_(principal != _PRINCIPAL, interest != _INTEREST))
+        .where(or_(principal != PRINCIPAL_OPEN_MINOR, interest != INTEREST_OPEN_MINOR))
         .order_by(Claim.id)
     )
     for row_id, *found in rows:
@@ -237,8 +231,8 @@ def _linked_claims_agree(session: Session) -> Iterator[Breach]:
                 before.amount_minor != Claim.amount_minor,
                 before.loan_id != Claim.loan_id,
                 func.coalesce(before.claimant_id, 0) != func.coalesce(Claim.claimant_id, 0),
-                left < _PRINCIPAL,
-                grown < _INTEREST,
+                left < PRINCIPAL_OPEN_MINOR,
+                grown < INTEREST_OPEN_MINOR,
             ),
         )
         .order_by(Claim.id)
@@ -306,7 +300,7 @@ def _recourse_matches_the_books(session: Session) -> Iterator[Breach]:
     """Open claims on borrowers, which are each debt once, against the memorandum accounts."""
     chief = Claim.ground == ClaimGround.BORROWER
     still = (
-        select(Claim.payment_id, func.sum(_PRINCIPAL).label("total"))
+        select(Claim.payment_id, func.sum(PRINCIPAL_OPEN_MINOR).label("total"))
         .where(chief)
         .group_by(Claim.payment_id)
         .subquery()
@@ -340,7 +334,7 @@ def _recourse_matches_the_books(session: Session) -> Iterator[Breach]:
         select(
             Claim.loan_id,
             owner.label("owner"),
-            func.sum(_PRINCIPAL + _INTEREST).label("total"),
+            func.sum(OPEN_MINOR).label("total"),
             func.min(Claim.id).label("first"),
         )
         .where(chief)
@@ -374,7 +368,7 @@ def _accounts_are_open_claims(session: Session) -> Iterator[Breach]:
         select(
             Loan.community_id.label("community_id"),
             currency.label("currency"),
-            (_PRINCIPAL + _INTEREST).label("left"),
+            (OPEN_MINOR).label("left"),
         )
         .join(Claim, Claim.loan_id == Loan.id)
         .where(Claim.ground == ClaimGround.BORROWER)

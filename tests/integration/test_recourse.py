@@ -5,12 +5,14 @@ from datetime import date
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Engine, func, select
 from sqlalchemy.exc import DatabaseError, IntegrityError
 from sqlalchemy.orm import Session
 
+from community.engine import session_factory
 from community.errors import CurrencyMismatch, Invalid
 from community.guarantees import claims
+from community.guarantees import service as guarantees
 from community.guarantees.errors import (
     MoreThanClaimed,
     NotAParty,
@@ -34,6 +36,7 @@ from community.loans.models import Loan, LoanStatus
 from community.money import Money
 from community.verification import verify
 from tests.hamlet import CURRENCY, Hamlet, yuan
+from tests.integration.test_credit_races import at_once
 
 # Day 1 of the claims; the borrower's due day and ten more are over.
 CALLED = 42
@@ -534,3 +537,39 @@ def test_the_database_keeps_the_past_and_the_bounds(db_session: Session) -> None
             db_session.commit()
         db_session.rollback()
     hamlet.check()
+
+
+def test_two_settlements_at_once_never_pass_what_is_left(engine: Engine) -> None:
+    """Eight confirmations of 60.00 each on a claim of 200.00, and the borrower's repayments too."""
+    make = session_factory(engine)
+    with make() as session:
+        hamlet, loan = circle(session, reserve_fund_stands_in=False)
+        second_hop(hamlet, loan)
+        book = Book(hamlet)
+        debtors = ["uma", "ben"] * 3
+        said = [book.state("wei", debtor, 60_00) for debtor in debtors]
+        wei, loan_id = hamlet.people["wei"].id, loan.id
+        money, when = yuan(loan.outstanding_minor + 10_00), hamlet.when
+
+    def confirm(settlement_id: int) -> Callable[[Session], object]:
+        return lambda session: claims.confirm_settlement(
+            session, settlement_id=settlement_id, member_id=wei, **when
+        )
+
+    def repay(session: Session) -> object:
+        return guarantees.record_repayment(session, loan_id=loan_id, amount=money, **when)
+
+    answers = at_once(engine, [*map(confirm, said), *map(confirm, said), repay])
+    refused = [answer for answer in answers if isinstance(answer, Exception)]
+    assert {type(answer) for answer in refused} <= {MoreThanClaimed, SettlementAnswered}
+    with make() as session:
+        hamlet.session = session
+        taken = session.scalars(
+            select(func.sum(ClaimSettlement.amount_minor)).where(
+                ClaimSettlement.status == SettlementStatus.CONFIRMED
+            )
+        ).one()
+        assert taken == 180_00
+        left = Book(hamlet).left()
+        assert left["wei", "ben"] == left["wei", "uma"] <= 20_00
+        hamlet.check()

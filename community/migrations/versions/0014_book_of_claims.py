@@ -72,18 +72,25 @@ def upgrade() -> None:
 def downgrade() -> None:
     _change_charters(_without_rules)
     op.drop_table("claim_movements")
-    # What was taken over is the first claimant's again: older versions know no other.
-    op.execute("DELETE FROM claims WHERE settlement_id IS NOT NULL")
     op.drop_index("uq_claims_debtor", table_name="claims")
     op.drop_index("uq_claims_rank", table_name="claims")
     with op.batch_alter_table("claims") as batch:
+        batch.drop_constraint(op.f("fk_claims_settlement_id"), type_="foreignkey")
         for name in CHECKS:
             batch.drop_constraint(op.f(f"ck_claims_{name}"), type_="check")
         batch.drop_constraint(op.f("ck_claims_paid_as"), type_="check")
         if not _is_postgresql():
             for name in AMOUNTS:
                 batch.drop_constraint(op.f(f"ck_claims_{name}_is_whole"), type_="check")
-        batch.drop_constraint(op.f("fk_claims_settlement_id"), type_="foreignkey")
+    op.drop_table("claim_settlements")
+    # Older versions know of the borrower's payments only: what was taken over is the first
+    # claimant's again.
+    op.execute("DELETE FROM claims WHERE settlement_id IS NOT NULL")
+    op.execute(
+        "UPDATE claims SET settled_minor = CASE WHEN ground <> 'borrower' THEN 0 ELSE"
+        " (SELECT p.recovered_minor FROM guarantee_payments p WHERE p.id = claims.payment_id) END"
+    )
+    with op.batch_alter_table("claims") as batch:
         for name in (
             "settlement_id",
             "paid_as",
@@ -103,7 +110,6 @@ def downgrade() -> None:
         batch.create_unique_constraint(
             op.f("uq_claims_payment_id_debtor_id_ground"), ["payment_id", "debtor_id", "ground"]
         )
-    op.drop_table("claim_settlements")
     with op.batch_alter_table("calls") as batch:
         batch.drop_constraint(op.f("fk_calls_after_call_id"), type_="foreignkey")
         batch.drop_column("after_call_id")

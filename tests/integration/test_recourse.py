@@ -1,7 +1,10 @@
 """The book of claims, to the cent: who owes whom what after each step, and what the books note."""
 
+import random
+import re
 from collections.abc import Callable
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -33,7 +36,7 @@ from community.guarantees.models import (
 from community.ledger.models import AccountKind
 from community.ledger.service import balance
 from community.loans.models import Loan, LoanStatus
-from community.money import Money
+from community.money import Money, format_minor
 from community.verification import verify
 from tests.hamlet import CURRENCY, Hamlet, yuan
 from tests.integration.test_credit_races import at_once
@@ -573,3 +576,99 @@ def test_two_settlements_at_once_never_pass_what_is_left(engine: Engine) -> None
         left = Book(hamlet).left()
         assert left["wei", "ben"] == left["wei", "uma"] <= 20_00
         hamlet.check()
+
+
+PAGE = Path(__file__).parents[2] / "docs" / "recourse.md"
+COLUMNS = [("xia", "ben"), ("wei", "ben"), ("wei", "uma"), ("reserve", "ben"), ("uma", "ben")]
+
+
+def test_the_example_of_the_documentation(db_session: Session) -> None:
+    hamlet, loan = circle(db_session, recourse_yearly_rate_ppm=73_000)
+    book = Book(hamlet)
+    rows = []
+
+    def note() -> None:
+        left = book.left()
+        figures = [*(left.get(column, 0) for column in COLUMNS), book.noted()]
+        cells = [f"{hamlet.day.day} {hamlet.day:%B}", *(format_minor(f, CURRENCY) for f in figures)]
+        rows.append(f"| {' | '.join(cells)} |")
+
+    hamlet.wait(CALLED, loan)
+    hamlet.pay(hamlet.calls(loan)["xia"], 250_00)
+    note()
+    hamlet.wait(6, loan)
+    hamlet.pay(hamlet.calls(loan)["wei"], 200_00)
+    note()
+    hamlet.wait(1, loan)
+    note()
+    hamlet.wait(9)
+    book.settle("wei", "uma", 80_40)
+    note()
+    hamlet.wait(40, loan)
+    assert (loan.status, loan.written_off_minor) == (LoanStatus.WRITTEN_OFF, 450_00)
+    receipt = hamlet.repay(loan, 700_00)
+    assert (receipt.recovered_minor, receipt.recourse_minor) == (450_00, 250_00)
+    note()
+    hamlet.wait(30)
+    receipt = hamlet.repay(loan, 307_61)
+    assert (receipt.recourse_minor, receipt.overpaid_minor) == (307_60, 1)
+    note()
+    page = PAGE.read_text(encoding="utf-8")
+    assert [row for row in page.splitlines() if re.match(r"\| \d", row)] == rows
+    got = {name: book.savings(name) for name in ("xia", "wei", "uma")}
+    assert got == {"xia": 253_63, "wei": 201_76 - 80_40, "uma": 81_30}
+    assert (
+        balance(
+            db_session,
+            community_id=hamlet.community.id,
+            kind=AccountKind.RESERVE_FUND,
+            currency=CURRENCY,
+        )
+        == 101_31
+    )
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_whatever_members_do_with_claims_the_books_agree(db_session: Session, seed: int) -> None:
+    """Payments, settlements, waivers and corrections in a random order, each proved after."""
+    dice = random.Random(seed)
+    hamlet, loan = circle(
+        db_session,
+        recourse_yearly_rate_ppm=dice.choice([0, 73_000, 145_999]),
+        recourse_interest_first=dice.random() < 0.5,
+    )
+    second_hop(hamlet, loan)
+    hamlet.pay(hamlet.calls(loan)["xia"], 123_45)
+    hamlet.wait(1, loan)
+    hamlet.repay(loan, loan.outstanding_minor)
+    book = Book(hamlet)
+    paid = {"wei": 200_00, "xia": 123_45, "reserve": 100_00}
+    done: list[int] = []
+    acts = ["repay", "settle", "settle", "waive", "reverse"]
+    for _ in range(14):
+        hamlet.wait(dice.randrange(40))
+        left = book.left()
+        if not left:
+            break
+        claimant, debtor = dice.choice(sorted(left))
+        amount = dice.randrange(1, 1 + left[claimant, debtor])
+        act = dice.choice(acts)
+        try:
+            if act == "repay":
+                hamlet.repay(loan, amount)
+            elif act == "settle":
+                done.append(book.settle(claimant, debtor, amount))
+            elif act == "waive" and claimant != "reserve":
+                book.waive(claimant, debtor, dice.choice([1, amount // 4 + 1]))
+            elif act == "reverse" and done:
+                book.reverse(dice.choice(done))
+        except (MoreThanClaimed, SettlementAnswered, SettlementNotReversible, PaidThroughTheLoan):
+            pass
+        assert book.noted() == sum(
+            amount for (_, debtor), amount in book.left().items() if debtor == "ben"
+        )
+    for payer, amount in paid.items():
+        [chief] = book.rows()[payer, "ben"][:1]
+        assert chief.amount_minor == amount
+        back = chief.settled_minor + chief.relieved_minor + chief.waived_minor
+        assert back + chief.principal_open_minor == amount

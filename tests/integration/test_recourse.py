@@ -3,7 +3,7 @@
 import random
 import re
 from collections.abc import Callable
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from community.database import Base
 from community.engine import session_factory
 from community.errors import CurrencyMismatch, Invalid
-from community.guarantees import claims
+from community.guarantees import claims, statements
 from community.guarantees import service as guarantees
 from community.guarantees.checks import check_guarantees
 from community.guarantees.errors import (
@@ -32,12 +32,15 @@ from community.guarantees.models import (
     ClaimMovement,
     ClaimSettlement,
     GuaranteePayment,
+    MovementKind,
     PaidAs,
     SettlementStatus,
 )
+from community.guarantees.statements import Side
 from community.ledger.checks import check_ledger
 from community.ledger.models import AccountKind
 from community.ledger.service import balance
+from community.ledger.statements import Period
 from community.loans.models import Loan, LoanStatus
 from community.money import Money, format_minor
 from community.verification import verify
@@ -517,6 +520,21 @@ def test_a_forged_row_is_named(db_session: Session) -> None:
         _set(row, before)
         db_session.commit()
     hamlet.check()
+    # With a movement made up beside it, it is the linked claim that tells.
+    behind = Book(hamlet).rows()["wei", "uma"][0]
+    behind.settled_minor -= 10_00
+    db_session.add(
+        ClaimMovement(
+            claim_id=behind.id,
+            kind=MovementKind.REVERSED,
+            principal_minor=10_00,
+            interest_minor=0,
+            moved_on=hamlet.day,
+            recorded_at=hamlet.now,
+        )
+    )
+    db_session.commit()
+    assert ("claims", str(behind.id)) in {(b.table, b.row) for b in verify(db_session).breaches}
 
 
 def _set(row: Any, changes: dict[str, Any]) -> None:
@@ -581,6 +599,63 @@ def test_two_settlements_at_once_never_pass_what_is_left(engine: Engine) -> None
         left = Book(hamlet).left()
         assert left["wei", "ben"] == left["wei", "uma"] <= 20_00
         hamlet.check()
+
+
+def test_statements_have_each_debt_once_and_name_the_other_side(db_session: Session) -> None:
+    hamlet, loan = circle(db_session, reserve_fund_stands_in=False, recourse_yearly_rate_ppm=73_000)
+    second_hop(hamlet, loan)
+    paid_on = hamlet.day
+    book = Book(hamlet)
+    hamlet.wait(10)
+    book.settle("wei", "uma", 50_40)
+    hamlet.wait(10)
+
+    def lines(name: str, side: Side, period: Period) -> tuple[int, list[Any], int, int | None]:
+        found = statements.statement(
+            db_session,
+            member_id=hamlet.people[name].id,
+            community_id=hamlet.community.id,
+            currency=CURRENCY,
+            side=side,
+            period=period,
+            today=hamlet.day,
+        )
+        told = [
+            (book.names[line.other_id or 0], line.kind.value, line.amount_minor, line.balance_minor)
+            for line in found.lines
+        ]
+        return found.opening_minor, told, found.closing_minor, found.running_minor
+
+    whole = Period(paid_on, hamlet.day)
+    # 150.00 for ten days at 3 cents, of which nothing is booked yet.
+    assert lines("wei", Side.CLAIMED, whole) == (
+        0,
+        [
+            ("ben", "arisen", 200_00, 200_00),
+            ("ben", "interest", 40, 200_40),
+            ("ben", "relieved", -50_40, 150_00),
+        ],
+        150_00,
+        30,
+    )
+    assert lines("uma", Side.OWED, whole) == (
+        0,
+        [
+            ("wei", "arisen", 200_00, 200_00),
+            ("wei", "interest", 40, 200_40),
+            ("wei", "settled", -50_40, 150_00),
+        ],
+        150_00,
+        30,
+    )
+    assert lines("uma", Side.CLAIMED, whole) == (0, [("ben", "arisen", 50_40, 50_40)], 50_40, 10)
+    # Ben owes the same to two people, and each once.
+    assert lines("ben", Side.OWED, whole)[2:] == (200_40, 40)
+    assert lines("wei", Side.OWED, whole) == (0, [], 0, 0)
+    later = Period(paid_on + timedelta(days=1), hamlet.day)
+    assert lines("wei", Side.CLAIMED, later)[0] == 200_00
+    over = Period(paid_on, paid_on)
+    assert lines("wei", Side.CLAIMED, over)[2:] == (200_00, None)
 
 
 PAGE = Path(__file__).parents[2] / "docs" / "recourse.md"

@@ -34,6 +34,7 @@ FEATURES = [
     "products",
     "loans",
     "guarantees",
+    "claims",
     "servicing",
     "portfolio",
     "receiving",

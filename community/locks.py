@@ -40,6 +40,7 @@ LOCK_RANK: dict[str, int] = {
             "calls",
             "guarantee_payments",
             "claims",
+            "claim_settlements",
             "assessments",
             "standings",
             "vouches",

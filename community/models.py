@@ -6,6 +6,7 @@ import community.businessday.models
 import community.communities.models
 import community.groups.guards
 import community.groups.models
+import community.guarantees.guards
 import community.guarantees.models
 import community.idempotency
 import community.ledger.guards

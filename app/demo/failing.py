@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from app.businessday.running import PORTION
 from app.demo.cast import CURRENCY, Neighbour, Place, Play
 from app.demo.stories import Ending, Story
+from community.guarantees import claims as claims_book
 from community.guarantees import failure
 from community.guarantees import service as guarantees
 from community.guarantees.models import Call, CallGround, CallStatus, Claim, ClaimGround
@@ -70,7 +71,7 @@ def _repay(
         claims = session.scalars(
             select(Claim).where(Claim.loan_id == loan_id, Claim.ground == ClaimGround.BORROWER)
         )
-        amount = owed + sum(claim.amount_minor - claim.settled_minor for claim in claims)
+        amount = owed + claims_book.open_minor(claims, play.on)
     else:
         amount = min(wanted_minor, owed)
     if amount:

@@ -1,4 +1,4 @@
-"""Who may do what with repayments, calls and claims."""
+"""Who may do what with repayments and calls."""
 
 from app.permissions import (
     declare,
@@ -19,6 +19,5 @@ declare(
         "call:pay": (holds_office,),
         "call:answer": (is_owner,),
         "call:resolve": (holds_office,),
-        "claim:read": (is_owner, holds_office, is_auditor),
     }
 )

@@ -1,4 +1,4 @@
-"""Repayments that free cover; calls on guarantors and what they answer; claims."""
+"""Repayments that free cover; calls on guarantors and what they answer."""
 
 from typing import Any
 
@@ -13,7 +13,6 @@ from app.guarantees.schemas import (
     CallPaymentSchema,
     CallSchema,
     CancellationSchema,
-    ClaimSchema,
     CoverSchema,
     PromiseSchema,
     ReasonSchema,
@@ -29,12 +28,12 @@ from app.paging import Page, PageArgs, page_of, paginate
 from app.permissions import Facts, permit, requires
 from app.transaction import transactional
 from community.guarantees import queries, service
-from community.guarantees.models import Call, Claim
+from community.guarantees.models import Call
 from community.loans import queries as loans
 from community.loans.models import LoanStatus, Repayment
 from community.members import queries as members
 
-blp = Blueprint("guarantees", __name__, description="Repayments, cover, calls and claims")
+blp = Blueprint("guarantees", __name__, description="Repayments, cover and calls")
 
 
 @blp.route("/loans/<pid(lon):loan_id>/repayments", methods=["POST"])
@@ -236,19 +235,6 @@ def resolve_dispute(data: dict[str, Any], call_id: str) -> Any:
         actor_id=caller().member_id,
     )
     return views.calls(session, [call])[0]
-
-
-@blp.route("/me/claims")
-@requires("claim:read")
-@blp.arguments(PageArgs, location="query")
-@blp.response(200, page_of(ClaimSchema))
-def list_my_claims(args: dict[str, Any]) -> Page:
-    """What the caller may claim back from others, and others from the caller."""
-    session = db.session()
-    me = caller().member_id
-    permit("claim:read", Facts(owner_ids=frozenset({me})))
-    page = paginate(session, queries.claims_of(me), key=Claim.id, args=args)
-    return Page(views.claims(session, page.items), page.next_cursor)
 
 
 def _cancel(loan_ids: list[int], data: dict[str, Any]) -> None:

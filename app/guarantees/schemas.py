@@ -1,9 +1,9 @@
-"""Repayments, cover, calls and claims as they cross the wire."""
+"""Repayments, cover and calls as they cross the wire."""
 
 import marshmallow as ma
 
 from app.fields import Day, Money, PublicId, Schema, Text, YesNo
-from community.guarantees.models import CallGround, CallStatus, ClaimGround
+from community.guarantees.models import CallGround, CallStatus
 from community.loans.models import RepaymentSource
 
 
@@ -123,16 +123,3 @@ class ReasonSchema(Schema):
     """A reason in words."""
 
     reason = Text(500, required=True)
-
-
-class ClaimSchema(Schema):
-    """What somebody who paid may claim back, and from whom (追偿权)."""
-
-    id = ma.fields.String(required=True)
-    loan = ma.fields.String(required=True)
-    claimant = ma.fields.String(required=True, allow_none=True)
-    debtor = ma.fields.String(required=True)
-    ground = ma.fields.Enum(ClaimGround, by_value=ma.fields.String, required=True)
-    amount = Money(minor="amount_minor", required=True)
-    settled = Money(minor="settled_minor", required=True)
-    created_on = Day(required=True)

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from sqlalchemy.orm import Session
 
 from community.guarantees import queries
-from community.guarantees.models import Call, Claim, GuaranteePayment
+from community.guarantees.models import Call, GuaranteePayment
 from community.loans import queries as loans
 from community.loans import service as loan_service
 from community.loans.models import Loan, Repayment
@@ -101,25 +101,6 @@ def call_payment(session: Session, payment: GuaranteePayment, call: Call) -> Sim
         currency=shown.currency,
         call=shown,
     )
-
-
-def claims(session: Session, rows: Iterable[Claim]) -> list[SimpleNamespace]:
-    """Claims with the names on them."""
-    listed = list(rows)
-    people = {claim.claimant_id for claim in listed} | {claim.debtor_id for claim in listed}
-    found = [loans.get_loan_by_id(session, loan_id) for loan_id in {c.loan_id for c in listed}]
-    names = _names(session, people, found)
-    return [
-        SimpleNamespace(
-            **_columns(claim),
-            id=claim.public_id,
-            loan=names.loans[claim.loan_id].public_id,
-            claimant=names.member(claim.claimant_id),
-            debtor=names.member(claim.debtor_id),
-            currency=loan_service.currency_of(names.loans[claim.loan_id]),
-        )
-        for claim in listed
-    ]
 
 
 def _names(session: Session, people: Iterable[int | None], rows: Iterable[Loan]) -> Names:

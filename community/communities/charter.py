@@ -95,6 +95,11 @@ class CharterRules:
     set_off_stake: bool
     reserve_fund_stands_in: bool
     write_off_day: int  # days overdue after which what is left is written off
+    # What is owed to those who paid for others: simple interest, by the year; days of that year;
+    # and whether money pays their interest before what they paid.
+    recourse_yearly_rate_ppm: int
+    recourse_year_days: int
+    recourse_interest_first: bool
     # Classes of risk and what is set aside
     # Days overdue from which a loan is special mention, substandard, doubtful, loss.
     class_days: tuple[int, ...]
@@ -142,6 +147,8 @@ _CHECKS: dict[str, tuple[int, int]] = {
     "call_day": (1, 3660),
     "call_deadline_days": (0, 366),
     "write_off_day": (1, 3660),
+    "recourse_yearly_rate_ppm": (0, 1_000_000),
+    "recourse_year_days": (360, 366),
     "class_watch_days": (0, 3660),
     "class_crop_seasons": (0, 20),
     "restructures_max": (0, 100),
@@ -232,6 +239,8 @@ def _inconsistent(values: Mapping[str, Any]) -> dict[str, str]:
         errors["group_size_max"] = "It is below group_size_min."
     if values["write_off_day"] <= values["call_day"]:
         errors["write_off_day"] = "Guarantors are called before anything is written off."
+    if values["recourse_yearly_rate_ppm"] > values["yearly_rate_ppm_max"]:
+        errors["recourse_yearly_rate_ppm"] = "It is above yearly_rate_ppm_max."
     if list(values["loan_cycle_steps_minor"]) != sorted(values["loan_cycle_steps_minor"]):
         errors["loan_cycle_steps_minor"] = "Steps do not fall."
     if len(values["class_days"]) != len(RiskClass) - 1 or not _rises(values["class_days"]):

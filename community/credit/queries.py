@@ -13,7 +13,7 @@ from community.credit.limits import BorrowerFacts, Capacity
 from community.credit.stagger import Stagger
 from community.groups.models import Group, GroupMember, GroupMemberStatus, GroupStatus
 from community.groups.queries import is_led_by
-from community.guarantees.models import Claim, ClaimGround, GuaranteePayment
+from community.guarantees.models import OPEN_MINOR, Claim, ClaimGround
 from community.loans.models import Instalment, Loan, LoanStatus, Repayment, RepaymentSource
 from community.loans.states import DISBURSED
 from community.trust.models import Standing
@@ -134,17 +134,14 @@ def _gather(session: Session, community_id: int, ids: list[int] | None, found: _
     )
     for member_id, back in session.execute(_of(recovered, Loan.borrower_id, ids)):
         found.owed[member_id] -= int(back)
+    # To whomever: whoever paid, or whoever has taken the claim over since.
     claims = (
-        select(
-            Claim.debtor_id,
-            func.sum(GuaranteePayment.amount_minor - GuaranteePayment.recovered_minor),
-        )
-        .join(GuaranteePayment, GuaranteePayment.id == Claim.payment_id)
+        select(Claim.debtor_id, func.sum(OPEN_MINOR))
         .join(Loan, Loan.id == Claim.loan_id)
         .where(
             Loan.community_id == community_id,
             Claim.ground == ClaimGround.BORROWER,
-            GuaranteePayment.amount_minor > GuaranteePayment.recovered_minor,
+            OPEN_MINOR > 0,
         )
         .group_by(Claim.debtor_id)
     )

@@ -3,17 +3,24 @@
 from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import func, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy import Integer, case, func, literal_column, or_, select
+from sqlalchemy.orm import Session, aliased
 
 from community.guarantees.models import (
+    INTEREST_OPEN_MINOR,
+    OPEN_MINOR,
+    PRINCIPAL_OPEN_MINOR,
     Call,
     CallLine,
     Claim,
     ClaimGround,
+    ClaimMovement,
+    ClaimSettlement,
     CoverLine,
     Guarantee,
     GuaranteePayment,
+    MovementKind,
+    SettlementStatus,
 )
 from community.ledger.checks import Breach
 from community.ledger.models import Account, AccountKind, Book, Posting
@@ -32,6 +39,9 @@ def check_guarantees(session: Session) -> Iterator[Breach]:
     yield from _cover_matches_debt(session)
     yield from _caps_hold(session)
     yield from _calls_add_up(session)
+    yield from _claims_are_their_movements(session)
+    yield from _linked_claims_agree(session)
+    yield from _settlements_moved_what_they_say(session)
     yield from _recourse_matches_the_books(session)
 
 
@@ -168,45 +178,225 @@ def _calls_add_up(session: Session) -> Iterator[Breach]:
         yield Breach(4, "calls", str(row_id), "does not add up from its lines")
 
 
+def _claims_are_their_movements(session: Session) -> Iterator[Breach]:
+    sums = (
+        select(
+            ClaimMovement.claim_id,
+            func.sum(ClaimMovement.principal_minor).label("principal"),
+            func.sum(ClaimMovement.interest_minor).label("interest"),
+        )
+        .group_by(ClaimMovement.claim_id)
+        .subquery()
+    )
+    principal, interest = func.coalesce(sums.c.principal, 0), func.coalesce(sums.c.interest, 0)
+    rows = session.execute(
+        select(Claim.id, PRINCIPAL_OPEN_MINOR, INTEREST_OPEN_MINOR, principal, interest)
+        .outerjoin(sums, sums.c.claim_id == Claim.id)
+        .where(or_(principal != PRINCIPAL_OPEN_MINOR, interest != INTEREST_OPEN_MINOR))
+        .order_by(Claim.id)
+    )
+    for row_id, *found in rows:
+        left, grown, moved, moved_interest = map(int, found)
+        yield Breach(
+            4,
+            "claims",
+            str(row_id),
+            f"leaves {left} and {grown} of interest, its movements sum to {moved} and"
+            f" {moved_interest}",
+        )
+
+
+def _linked_claims_agree(session: Session) -> Iterator[Breach]:
+    """One debt, several debtors: nobody behind owes more of it than those before them."""
+    before = aliased(Claim)
+    left = before.amount_minor - before.settled_minor - before.relieved_minor - before.waived_minor
+    grown = (
+        before.interest_minor
+        - before.interest_settled_minor
+        - before.interest_relieved_minor
+        - before.interest_waived_minor
+    )
+    rows = session.execute(
+        select(Claim.id)
+        .outerjoin(
+            before,
+            (before.payment_id == Claim.payment_id)
+            & (func.coalesce(before.settlement_id, 0) == func.coalesce(Claim.settlement_id, 0))
+            & (before.rank == Claim.rank - 1),
+        )
+        .where(
+            Claim.rank > 0,
+            or_(
+                before.id.is_(None),
+                before.amount_minor != Claim.amount_minor,
+                before.loan_id != Claim.loan_id,
+                func.coalesce(before.claimant_id, 0) != func.coalesce(Claim.claimant_id, 0),
+                left < PRINCIPAL_OPEN_MINOR,
+                grown < INTEREST_OPEN_MINOR,
+            ),
+        )
+        .order_by(Claim.id)
+    )
+    for (row_id,) in rows:
+        yield Breach(4, "claims", str(row_id), "differs from the claim that it is linked to")
+    source = (
+        select(Claim.id)
+        .join(GuaranteePayment, GuaranteePayment.id == Claim.payment_id)
+        .outerjoin(ClaimSettlement, ClaimSettlement.id == Claim.settlement_id)
+        .where(
+            or_(
+                Claim.loan_id != GuaranteePayment.loan_id,
+                Claim.settlement_id.is_(None)
+                & (
+                    (Claim.amount_minor != GuaranteePayment.amount_minor)
+                    | (
+                        func.coalesce(Claim.claimant_id, 0)
+                        != func.coalesce(GuaranteePayment.payer_id, 0)
+                    )
+                ),
+                Claim.settlement_id.is_not(None)
+                & (Claim.amount_minor != ClaimSettlement.principal_minor),
+            )
+        )
+        .order_by(Claim.id)
+    )
+    for row_id in session.scalars(source):
+        yield Breach(4, "claims", str(row_id), "differs from the payment that it arose from")
+
+
+def _settlements_moved_what_they_say(session: Session) -> Iterator[Breach]:
+    moved = (
+        select(
+            ClaimMovement.settlement_id,
+            ClaimMovement.claim_id,
+            func.sum(ClaimMovement.principal_minor).label("principal"),
+            func.sum(ClaimMovement.interest_minor).label("interest"),
+        )
+        .where(ClaimMovement.kind.in_([MovementKind.SETTLED, MovementKind.REVERSED]))
+        .group_by(ClaimMovement.settlement_id, ClaimMovement.claim_id)
+        .subquery()
+    )
+    counts = case((ClaimSettlement.status == SettlementStatus.CONFIRMED, -1), else_=0)
+    rows = session.execute(
+        select(ClaimSettlement.id)
+        .outerjoin(
+            moved,
+            (moved.c.settlement_id == ClaimSettlement.id)
+            & (moved.c.claim_id == ClaimSettlement.claim_id),
+        )
+        .where(
+            or_(
+                func.coalesce(moved.c.principal, 0) != counts * ClaimSettlement.principal_minor,
+                func.coalesce(moved.c.interest, 0) != counts * ClaimSettlement.interest_minor,
+            )
+        )
+        .order_by(ClaimSettlement.id)
+    )
+    for (row_id,) in rows:
+        yield Breach(4, "claim_settlements", str(row_id), "differs from what it moved")
+
+
 def _recourse_matches_the_books(session: Session) -> Iterator[Breach]:
-    settled = (
-        select(Claim.payment_id, func.sum(Claim.settled_minor).label("total"))
-        .where(Claim.ground == ClaimGround.BORROWER)
+    """Open claims on borrowers, which are each debt once, against the memorandum accounts."""
+    chief = Claim.ground == ClaimGround.BORROWER
+    still = (
+        select(Claim.payment_id, func.sum(PRINCIPAL_OPEN_MINOR).label("total"))
+        .where(chief)
         .group_by(Claim.payment_id)
         .subquery()
     )
     rows = session.execute(
         select(GuaranteePayment.id)
-        .outerjoin(settled, settled.c.payment_id == GuaranteePayment.id)
-        .where(GuaranteePayment.recovered_minor != func.coalesce(settled.c.total, 0))
+        .outerjoin(still, still.c.payment_id == GuaranteePayment.id)
+        .where(
+            GuaranteePayment.amount_minor - GuaranteePayment.recovered_minor
+            != func.coalesce(still.c.total, 0)
+        )
         .order_by(GuaranteePayment.id)
     )
     for (row_id,) in rows:
         yield Breach(4, "guarantee_payments", str(row_id), "recovered differs from its claims")
-    claims = select(
-        GuaranteePayment.loan_id,
-        func.sum(GuaranteePayment.amount_minor - GuaranteePayment.recovered_minor).label("due"),
-    ).group_by(GuaranteePayment.loan_id)
-    due = claims.subquery()
-    books = (
-        select(Posting.loan_id, func.sum(Posting.amount_minor).label("noted"))
+    nobody = literal_column("0", Integer)  # a parameter would differ in the GROUP BY
+    payer = func.coalesce(Posting.member_id, nobody)
+    noted = (
+        select(
+            Posting.loan_id,
+            payer.label("owner"),
+            func.sum(Posting.amount_minor).label("total"),
+        )
         .join(Account, Account.id == Posting.account_id)
-        .join(Book, Book.id == Account.book_id)
         .where(Account.kind == AccountKind.RECOURSE_RECEIVABLE)
-        .group_by(Posting.loan_id)
+        .group_by(Posting.loan_id, payer)
         .subquery()
     )
-    unequal = session.execute(
-        select(Loan.id, func.coalesce(due.c.due, 0), func.coalesce(books.c.noted, 0))
-        .outerjoin(due, due.c.loan_id == Loan.id)
-        .outerjoin(books, books.c.loan_id == Loan.id)
-        .where(func.coalesce(due.c.due, 0) != func.coalesce(books.c.noted, 0))
-        .order_by(Loan.id)
-    )
-    for loan_id, owed, noted in unequal:
-        yield Breach(
-            1, "loans", str(loan_id), f"guarantors have {owed} to recover, the books note {noted}"
+    owner = func.coalesce(Claim.claimant_id, nobody)
+    owned = (
+        select(
+            Claim.loan_id,
+            owner.label("owner"),
+            func.sum(OPEN_MINOR).label("total"),
+            func.min(Claim.id).label("first"),
         )
+        .where(chief)
+        .group_by(Claim.loan_id, owner)
+        .subquery()
+    )
+    same = (noted.c.loan_id == owned.c.loan_id) & (noted.c.owner == owned.c.owner)
+    unequal = session.execute(
+        select(owned.c.first, owned.c.total, func.coalesce(noted.c.total, 0))
+        .outerjoin(noted, same)
+        .where(owned.c.total != func.coalesce(noted.c.total, 0))
+        .order_by(owned.c.first)
+    )
+    for claim_id, owed, books in unequal:
+        what = f"its claimant has {owed} to get on the loan, the books note {books}"
+        yield Breach(1, "claims", str(claim_id), what)
+    strangers = session.execute(
+        select(noted.c.loan_id, noted.c.total)
+        .outerjoin(owned, same)
+        .where(noted.c.total != 0, owned.c.first.is_(None))
+        .order_by(noted.c.loan_id)
+    )
+    for loan_id, total in strangers:
+        yield Breach(1, "loans", str(loan_id), f"the books note {total} for somebody without claim")
+    yield from _accounts_are_open_claims(session)
+
+
+def _accounts_are_open_claims(session: Session) -> Iterator[Breach]:
+    currency = Loan.terms["product"]["currency"].as_string()
+    each = (
+        select(
+            Loan.community_id.label("community_id"),
+            currency.label("currency"),
+            (OPEN_MINOR).label("left"),
+        )
+        .join(Claim, Claim.loan_id == Loan.id)
+        .where(Claim.ground == ClaimGround.BORROWER)
+        .subquery()
+    )
+    open_claims = (
+        select(each.c.community_id, each.c.currency, func.sum(each.c.left).label("total"))
+        .group_by(each.c.community_id, each.c.currency)
+        .subquery()
+    )
+    total = func.coalesce(open_claims.c.total, 0)
+    sign = case((Account.kind == AccountKind.RECOURSE_RECEIVABLE, 1), else_=-1)
+    rows = session.execute(
+        select(Account.id, Account.balance_minor, total)
+        .join(Book, Book.id == Account.book_id)
+        .outerjoin(
+            open_claims,
+            (open_claims.c.community_id == Book.community_id)
+            & (open_claims.c.currency == Account.currency),
+        )
+        .where(
+            Account.kind.in_([AccountKind.RECOURSE_RECEIVABLE, AccountKind.RECOURSE_CONTRA]),
+            Account.balance_minor != sign * total,
+        )
+        .order_by(Account.id)
+    )
+    for row_id, balance, owed in rows:
+        yield Breach(1, "accounts", str(row_id), f"says {balance}, open claims sum to {owed}")
 
 
 def _sums(key: Any) -> Any:

@@ -320,7 +320,14 @@ def _lapse_one(
         for demand in outward_demands(lines, call.guarantor_id, unpaid):
             left -= demand.amount_minor
             moved = _open_call(
-                session, cover, demand, CallGround.SECOND_HOP, on=on, deadline=deadline, now=now
+                session,
+                cover,
+                demand,
+                CallGround.SECOND_HOP,
+                on=on,
+                deadline=deadline,
+                now=now,
+                after=call,
             )
             if stake_first:
                 _set_off(session, cover, moved, on=on, now=now)
@@ -382,7 +389,14 @@ def _call_across(
         other = None if lapsed.ground is CallGround.OWN else lapsed.guarantor_id
         demand = Demand(member, other, {line.id: share})
         call = _open_call(
-            session, cover, demand, CallGround.CO_GUARANTOR, on=on, deadline=deadline, now=now
+            session,
+            cover,
+            demand,
+            CallGround.CO_GUARANTOR,
+            on=on,
+            deadline=deadline,
+            now=now,
+            after=lapsed,
         )
         if stake_first:
             _set_off(session, cover, call, on=on, now=now)
@@ -438,12 +452,14 @@ def _open_call(
     on: date,
     deadline: date,
     now: datetime,
+    after: Call | None = None,
 ) -> Call:
     call = Call(
         loan_id=cover.loan.id,
         community_id=cover.loan.community_id,
         guarantor_id=demand.guarantor_id,
         for_guarantor_id=demand.for_guarantor_id,
+        after_call_id=None if after is None else after.id,
         ground=ground,
         amount_minor=demand.amount_minor,
         paid_minor=0,

@@ -3,7 +3,15 @@
 from datetime import date
 from enum import StrEnum
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    String,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from community.database import Base, Instant, Key, Minor, choice, new_public_id
@@ -114,6 +122,8 @@ class Call(Base):
     ground: Mapped[CallGround] = mapped_column(choice(CallGround))
     # Whose share this is when it is not the guarantor's own: the direct guarantor who did not pay.
     for_guarantor_id: Mapped[int | None] = mapped_column(ForeignKey("members.id"))
+    # The lapsed call whose unpaid part this one asks for.
+    after_call_id: Mapped[int | None] = mapped_column(ForeignKey("calls.id"))
     amount_minor: Mapped[Minor]
     paid_minor: Mapped[Minor] = mapped_column(default=0)
     cancelled_minor: Mapped[Minor] = mapped_column(default=0)
@@ -184,29 +194,70 @@ class GuaranteePayment(Base):
     payer_id: Mapped[int | None] = mapped_column(ForeignKey("members.id"))
     repayment_id: Mapped[int] = mapped_column(ForeignKey("repayments.id"), unique=True)
     amount_minor: Mapped[Minor]
+    # What the borrower does not owe of it any more, to whomever: paid, or let go.
     recovered_minor: Mapped[Minor] = mapped_column(default=0)
     paid_on: Mapped[date]
 
 
 class ClaimGround(StrEnum):
+    """Why this debtor answers for the payment."""
+
     BORROWER = "borrower"
     COVERED_MEMBER = "covered_member"  # the direct guarantor for whom a second hop paid
     CO_GUARANTOR = "co_guarantor"  # whoever left a share that another paid
 
 
+class PaidAs(StrEnum):
+    """What the claimant paid as, or how the claim came to them."""
+
+    DIRECT = "direct"  # a direct guarantor, by hand
+    SECOND_HOP = "second_hop"  # for a direct guarantor who did not pay, by hand
+    BEYOND_SHARE = "beyond_share"  # beyond their own share, for a co-guarantor, by hand
+    STAKE = "stake"  # their stake was set off
+    RESERVE = "reserve"  # the community's reserve fund stood in
+    SETTLEMENT = "settlement"  # paid a claimant, and stepped into the claim on those before them
+
+
 class Claim(Base):
     """What the payer of a guarantee may claim, and from whom (追偿权).
 
-    Several claims can rest on one payment (the borrower, the covered middle member); money on
-    any of them lowers what the payment still has to recover, so nobody is paid twice.
+    Claims of one claimant from one payment are linked (a bundle): the same money, owed by several
+    debtors in a row, the borrower first. Who settles a claim from behind in the row takes it over
+    against those before: a bundle of their own, which names the settlement. See `recourse`.
     """
 
     __tablename__ = "claims"
     __table_args__ = (
-        UniqueConstraint("payment_id", "debtor_id", "ground"),
-        CheckConstraint("amount_minor > 0", name="amount_is_positive"),
+        Index(
+            "uq_claims_debtor",
+            "payment_id",
+            text("coalesce(settlement_id, 0)"),
+            "debtor_id",
+            unique=True,
+        ),
+        Index(
+            "uq_claims_rank", "payment_id", text("coalesce(settlement_id, 0)"), "rank", unique=True
+        ),
+        # A claim that was taken over may be of interest alone.
         CheckConstraint(
-            "settled_minor >= 0 AND settled_minor <= amount_minor", name="settled_within_amount"
+            "amount_minor >= 0 AND amount_minor + interest_minor > 0", name="amount_is_positive"
+        ),
+        CheckConstraint(
+            "settled_minor >= 0 AND relieved_minor >= 0 AND waived_minor >= 0"
+            " AND settled_minor + relieved_minor + waived_minor <= amount_minor",
+            name="settled_within_amount",
+        ),
+        CheckConstraint(
+            "interest_settled_minor >= 0 AND interest_relieved_minor >= 0"
+            " AND interest_waived_minor >= 0 AND interest_settled_minor"
+            " + interest_relieved_minor + interest_waived_minor <= interest_minor",
+            name="interest_settled_within",
+        ),
+        CheckConstraint("(rank = 0) = (ground = 'borrower')", name="borrower_comes_first"),
+        CheckConstraint("claimant_id IS NULL OR claimant_id <> debtor_id", name="of_somebody_else"),
+        CheckConstraint(
+            "rank >= 0 AND rate_ppm >= 0 AND year_days > 0 AND interest_carry >= 0",
+            name="interest_rule",
         ),
         Index("ix_claims_debtor_id", "debtor_id"),
         Index("ix_claims_claimant_id", "claimant_id"),
@@ -219,10 +270,145 @@ class Claim(Base):
     )
     loan_id: Mapped[int] = mapped_column(ForeignKey("loans.id"))
     payment_id: Mapped[int] = mapped_column(ForeignKey("guarantee_payments.id"))
+    # The settlement by which the claimant stepped into it; null for who paid on the loan.
+    settlement_id: Mapped[int | None] = mapped_column(
+        ForeignKey("claim_settlements.id", use_alter=True)
+    )
+    # Null: the community's reserve fund.
     claimant_id: Mapped[int | None] = mapped_column(ForeignKey("members.id"))
     debtor_id: Mapped[int] = mapped_column(ForeignKey("members.id"))
     ground: Mapped[ClaimGround] = mapped_column(choice(ClaimGround))
+    paid_as: Mapped[PaidAs] = mapped_column(choice(PaidAs))
+    # The debtor's place in the row: 0 is the borrower.
+    rank: Mapped[int]
     amount_minor: Mapped[Minor]
+    # Paid by this debtor; fallen away as another debtor paid; let go by the claimant.
     settled_minor: Mapped[Minor] = mapped_column(default=0)
+    relieved_minor: Mapped[Minor] = mapped_column(default=0)
+    waived_minor: Mapped[Minor] = mapped_column(default=0)
+    # Simple interest, booked up to a day; the rule is that of the loan's charter.
+    interest_minor: Mapped[Minor] = mapped_column(default=0)
+    interest_settled_minor: Mapped[Minor] = mapped_column(default=0)
+    interest_relieved_minor: Mapped[Minor] = mapped_column(default=0)
+    interest_waived_minor: Mapped[Minor] = mapped_column(default=0)
+    interest_through_on: Mapped[date]
+    interest_carry: Mapped[int] = mapped_column(BigInteger, default=0)
+    rate_ppm: Mapped[int]
+    year_days: Mapped[int]
+    interest_first: Mapped[bool]
+    version: Mapped[int] = mapped_column(default=1)
     created_on: Mapped[date]
     created_at: Mapped[Instant]
+
+    @property
+    def principal_open_minor(self) -> int:
+        return self.amount_minor - self.settled_minor - self.relieved_minor - self.waived_minor
+
+    @property
+    def interest_open_minor(self) -> int:
+        return (
+            self.interest_minor
+            - self.interest_settled_minor
+            - self.interest_relieved_minor
+            - self.interest_waived_minor
+        )
+
+    @property
+    def open_minor(self) -> int:
+        """What is left of it, with the interest that is booked."""
+        return self.principal_open_minor + self.interest_open_minor
+
+
+# The same for queries.
+PRINCIPAL_OPEN_MINOR = (
+    Claim.amount_minor - Claim.settled_minor - Claim.relieved_minor - Claim.waived_minor
+)
+INTEREST_OPEN_MINOR = (
+    Claim.interest_minor
+    - Claim.interest_settled_minor
+    - Claim.interest_relieved_minor
+    - Claim.interest_waived_minor
+)
+OPEN_MINOR = PRINCIPAL_OPEN_MINOR + INTEREST_OPEN_MINOR
+
+
+class SettlementStatus(StrEnum):
+    STATED = "stated"  # the debtor says so; it counts for nothing yet
+    CONFIRMED = "confirmed"  # the claimant has the money
+    DECLINED = "declined"
+    REVERSED = "reversed"  # a correction: it was confirmed in error
+
+
+class ClaimSettlement(Base):
+    """Money that a debtor gave a claimant outside the loan, as both of them say."""
+
+    __tablename__ = "claim_settlements"
+    __table_args__ = (
+        CheckConstraint("amount_minor > 0", name="amount_is_positive"),
+        CheckConstraint(
+            "principal_minor >= 0 AND interest_minor >= 0 AND (status IN ('stated', 'declined')"
+            " AND principal_minor + interest_minor = 0 OR status IN ('confirmed', 'reversed')"
+            " AND principal_minor + interest_minor = amount_minor)",
+            name="counts_when_confirmed",
+        ),
+        CheckConstraint(
+            "(status = 'stated') = (answered_on IS NULL)"
+            " AND (status = 'reversed') = (reversed_on IS NOT NULL)",
+            name="dated_by_status",
+        ),
+        CheckConstraint("paid_on <= stated_on", name="paid_before_it_was_said"),
+        Index("ix_claim_settlements_claim_id", "claim_id"),
+    )
+
+    id: Mapped[Key]
+    public_id: Mapped[str] = mapped_column(
+        String(40), unique=True, default=lambda: new_public_id("cst")
+    )
+    claim_id: Mapped[int] = mapped_column(ForeignKey("claims.id"))
+    amount_minor: Mapped[Minor]
+    principal_minor: Mapped[Minor] = mapped_column(default=0)
+    interest_minor: Mapped[Minor] = mapped_column(default=0)
+    status: Mapped[SettlementStatus] = mapped_column(choice(SettlementStatus))
+    # When the money changed hands, as they say; it counts from the day of the confirmation.
+    paid_on: Mapped[date]
+    stated_by_id: Mapped[int] = mapped_column(ForeignKey("members.id"))
+    stated_on: Mapped[date]
+    answered_on: Mapped[date | None]
+    reversed_on: Mapped[date | None]
+    reason: Mapped[str] = mapped_column(String(500), default="")
+    created_at: Mapped[Instant]
+
+
+class MovementKind(StrEnum):
+    ARISEN = "arisen"
+    INTEREST = "interest"
+    SETTLED = "settled"
+    RELIEVED = "relieved"
+    WAIVED = "waived"
+    REVERSED = "reversed"
+
+
+class ClaimMovement(Base):
+    """One change of what is open on one claim. Never changed: a correction is a new row."""
+
+    __tablename__ = "claim_movements"
+    __table_args__ = (
+        CheckConstraint("principal_minor <> 0 OR interest_minor <> 0", name="moves_something"),
+        Index("ix_claim_movements_claim_id", "claim_id"),
+        Index("ix_claim_movements_settlement_id", "settlement_id"),
+    )
+
+    id: Mapped[Key]
+    claim_id: Mapped[int] = mapped_column(ForeignKey("claims.id"))
+    kind: Mapped[MovementKind] = mapped_column(choice(MovementKind))
+    # Up is positive.
+    principal_minor: Mapped[Minor]
+    interest_minor: Mapped[Minor]
+    moved_on: Mapped[date]
+    settlement_id: Mapped[int | None] = mapped_column(ForeignKey("claim_settlements.id"))
+    repayment_id: Mapped[int | None] = mapped_column(ForeignKey("repayments.id"))
+    # The entry beside the books; of a claim behind the borrower's there is none.
+    entry_id: Mapped[int | None] = mapped_column(ForeignKey("journal_entries.id"))
+    reason: Mapped[str] = mapped_column(String(500), default="")
+    actor_id: Mapped[int | None] = mapped_column(ForeignKey("members.id"))
+    recorded_at: Mapped[Instant]

@@ -2,16 +2,18 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import Select, func, or_, select, union
+from sqlalchemy import Select, func, select, union
 from sqlalchemy.orm import Session
 
 from community.guarantees.errors import CallNotFound
 from community.guarantees.models import (
     Call,
     Claim,
+    ClaimGround,
+    ClaimSettlement,
     CoverLine,
     Guarantee,
-    GuaranteePayment,
+    SettlementStatus,
 )
 from community.loans.models import Loan, Repayment
 from community.trust.models import Standing, Vouch
@@ -63,11 +65,6 @@ def calls_on(guarantor_id: int) -> Select[Call]:
 def repayments_of(loan_id: int) -> Select[Repayment]:
     """The receipts of a loan."""
     return select(Repayment).where(Repayment.loan_id == loan_id)
-
-
-def claims_of(member_id: int) -> Select[Claim]:
-    """Claims that a member has, and those that others have against them."""
-    return select(Claim).where(or_(Claim.claimant_id == member_id, Claim.debtor_id == member_id))
 
 
 def held_minor(session: Session, *, loan_id: int) -> int:
@@ -125,11 +122,18 @@ def paid_for_others(session: Session, *, member_id: int, community_id: int) -> t
     """What a member paid for others in a community, and how much of it came back."""
     row = session.execute(
         select(
-            func.coalesce(func.sum(GuaranteePayment.amount_minor), 0),
-            func.coalesce(func.sum(GuaranteePayment.recovered_minor), 0),
+            func.coalesce(func.sum(Claim.amount_minor), 0),
+            func.coalesce(func.sum(Claim.settled_minor + Claim.relieved_minor), 0),
         )
-        .join(Loan, Loan.id == GuaranteePayment.loan_id)
-        .where(GuaranteePayment.payer_id == member_id, Loan.community_id == community_id)
+        .join(Loan, Loan.id == Claim.loan_id)
+        .outerjoin(ClaimSettlement, ClaimSettlement.id == Claim.settlement_id)
+        .where(
+            Claim.claimant_id == member_id,
+            Loan.community_id == community_id,
+            Claim.ground == ClaimGround.BORROWER,
+            func.coalesce(ClaimSettlement.status, SettlementStatus.CONFIRMED)
+            == SettlementStatus.CONFIRMED,
+        )
     ).one()
     return int(row[0]), int(row[1])
 

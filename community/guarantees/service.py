@@ -7,6 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from community.errors import CurrencyMismatch, Invalid, WrongState
+from community.guarantees import claims
 from community.guarantees.cover import (
     PENDING,
     LoanCover,
@@ -28,14 +29,10 @@ from community.guarantees.models import (
     Call,
     CallGround,
     CallStatus,
-    Claim,
-    ClaimGround,
     GuaranteePayment,
 )
 from community.guarantees.plan import near_first
-from community.ledger import rules
 from community.ledger.events import record_event
-from community.ledger.service import post
 from community.lines.draws import follow
 from community.loans import repayments, states
 from community.loans import service as loans
@@ -114,7 +111,7 @@ def repay_locked(
         repayments.check_day(session, loan=loan, received_on=day, on=on)
     number = repayments.new_number()
     to_lender = _for_lender(session, loan, amount.amount_minor, day=day, on=on, number=number)
-    claimed = sum(_open_claims(cover).values())
+    claimed = claims.open_minor(cover.claims, on)
     if not to_lender and not claimed:
         raise NothingOwed("Neither the lender nor a guarantor has anything to get on this loan.")
     to_claims = min(amount.amount_minor - to_lender, claimed)
@@ -135,16 +132,16 @@ def repay_locked(
         number=number,
     )
     if to_claims:
-        parts = _settle_claims(cover, to_claims)
-        entry_id = post(
+        entry_id = claims.settle_by_borrower(
             session,
-            community_id=loan.community_id,
-            currency=amount.currency,
-            kind="recourse.settled",
-            legs=rules.recourse_settled(loan.id, payer, parts),
+            loan=loan,
+            claims=cover.claims,
+            payments=cover.payments,
+            repayment=repayment,
+            payer_id=payer,
+            amount_minor=to_claims,
             on=on,
             now=now,
-            reference=repayment.public_id,
             actor_id=actor_id,
         )
         repayment.entry_id = repayment.entry_id or entry_id
@@ -397,38 +394,15 @@ def note_payment(
     )
     session.add(payment)
     session.flush()  # claims name the payment
-    debtors = {ClaimGround.BORROWER: loan.borrower_id}
-    if call is not None and call.for_guarantor_id is not None:
-        ground = (
-            ClaimGround.COVERED_MEMBER
-            if call.ground is CallGround.SECOND_HOP
-            else ClaimGround.CO_GUARANTOR
-        )
-        debtors[ground] = call.for_guarantor_id
-    for ground, debtor_id in debtors.items():
-        claim = Claim(
-            loan_id=loan.id,
-            payment_id=payment.id,
-            claimant_id=payer_id,
-            debtor_id=debtor_id,
-            ground=ground,
-            amount_minor=payment.amount_minor,
-            settled_minor=0,
-            created_on=on,
-            created_at=now,
-        )
-        session.add(claim)
-        cover.claims.append(claim)
     cover.payments[payment.id] = payment
-    post(
+    cover.claims += claims.arise(
         session,
-        community_id=loan.community_id,
-        currency=loans.currency_of(loan),
-        kind="recourse.arisen",
-        legs=rules.recourse_arisen(loan.id, payer_id, payment.amount_minor),
+        loan=loan,
+        payment=payment,
+        source=repayment.source,
+        call=call,
         on=on,
         now=now,
-        reference=payment.public_id,
     )
     record_event(
         session,
@@ -513,37 +487,6 @@ def resolve_dispute(
     call.version += 1
     _note(session, cover, call, "call.dispute_resolved", actor_id, now, {"reason": reason})
     return call
-
-
-def _open_claims(cover: LoanCover) -> dict[int, int]:
-    """What each payment has still to recover from the borrower, by payment id."""
-    return {
-        claim.payment_id: min(
-            claim.amount_minor - claim.settled_minor,
-            cover.payments[claim.payment_id].amount_minor
-            - cover.payments[claim.payment_id].recovered_minor,
-        )
-        for claim in cover.claims
-        if claim.ground is ClaimGround.BORROWER
-    }
-
-
-def _settle_claims(cover: LoanCover, amount_minor: int) -> list[tuple[int | None, int]]:
-    """Spread the borrower's money over open claims pro rata; parts by claimant."""
-    still = _open_claims(cover)
-    ids = sorted(still)
-    parts = allocate(amount_minor, [still[payment_id] for payment_id in ids])
-    by_claimant: dict[int | None, int] = {}
-    for payment_id, part in zip(ids, parts, strict=True):
-        if not part:
-            continue
-        payment = cover.payments[payment_id]
-        payment.recovered_minor += part
-        for claim in cover.claims:
-            if claim.payment_id == payment_id and claim.ground is ClaimGround.BORROWER:
-                claim.settled_minor += part
-        by_claimant[payment.payer_id] = by_claimant.get(payment.payer_id, 0) + part
-    return sorted(by_claimant.items(), key=lambda item: (item[0] is None, item[0] or 0))
 
 
 def _lower_calls(

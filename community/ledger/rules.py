@@ -240,6 +240,33 @@ def recourse_settled(
     return _moving(legs)
 
 
+def recourse_interest(parts: Iterable[tuple[int, int | None, int]]) -> list[Leg]:
+    """Interest on claims, beside the books, by loan and claimant (None: the reserve fund)."""
+    return _moving(
+        leg
+        for loan_id, claimant_id, amount in parts
+        for leg in recourse_arisen(loan_id, claimant_id, amount)
+    )
+
+
+def recourse_settled_outside(loan_id: int, claimant_id: int, amount: int) -> list[Leg]:
+    """The borrower paid a claimant from hand to hand; no money of the books moves."""
+    return recourse_arisen(loan_id, claimant_id, -amount)
+
+
+def recourse_taken_over(loan_id: int, from_id: int, to_id: int, amount: int) -> list[Leg]:
+    """Somebody who answers behind the borrower paid a claimant, and steps into the claim."""
+    return [
+        *recourse_arisen(loan_id, from_id, -amount),
+        *recourse_arisen(loan_id, to_id, amount),
+    ]
+
+
+def recourse_waived(loan_id: int, claimant_id: int | None, amount: int) -> list[Leg]:
+    """A claim on the borrower is let go, in whole or in part."""
+    return recourse_arisen(loan_id, claimant_id, -amount)
+
+
 def interest_accrued(
     amount: int, *, member_id: int | None = None, loan_id: int | None = None
 ) -> list[Leg]:
@@ -334,6 +361,12 @@ RULES: dict[str, Rule] = {
     "loan.penalty_waived": Rule(penalty_waived, "Penalty waived", "减免罚息"),
     "recourse.arisen": Rule(recourse_arisen, "Claim of a guarantor", "产生追偿权"),
     "recourse.settled": Rule(recourse_settled, "Claim settled", "清偿追偿权"),
+    "recourse.interest": Rule(recourse_interest, "Interest on claims", "追偿权计息"),
+    "recourse.settled_outside": Rule(
+        recourse_settled_outside, "Claim settled from hand to hand", "私下清偿追偿权"
+    ),
+    "recourse.taken_over": Rule(recourse_taken_over, "Claim taken over", "追偿权转移"),
+    "recourse.waived": Rule(recourse_waived, "Claim waived", "放弃追偿权"),
     "interest.accrued": Rule(interest_accrued, "Interest accrued", "计提利息"),
     "interest.taken_back": Rule(interest_taken_back, "Accrued interest taken back", "冲回利息"),
     "provision.raised": Rule(provision_raised, "Provision raised", "计提准备"),

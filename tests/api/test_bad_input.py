@@ -13,6 +13,7 @@ from tests.api.people import assert_problem
 from tests.api.world import World
 from tests.api.wrong import (
     amounts,
+    claims,
     grouplife,
     groups,
     ledger,
@@ -44,6 +45,7 @@ TABLE = [
     *ledger.LEDGER,
     *lines.LINES,
     *loans.LOANS,
+    *claims.CLAIMS,
     *loans.CALLS,
     *servicing.SERVICING,
     *loans.REPORTS,

@@ -29,8 +29,9 @@ from community.communities.models import Community, CommunityKind
 from community.groups import amendments, expulsions
 from community.groups import service as groups
 from community.groups.models import Group, GroupAmendment, GroupExpulsion, Settlement
+from community.guarantees import claims
 from community.guarantees import service as guarantees
-from community.guarantees.models import Call
+from community.guarantees.models import Call, Claim, ClaimSettlement
 from community.lines import service as lines
 from community.lines.models import CreditLine
 from community.loans import service as loans
@@ -349,6 +350,28 @@ class Story:
             **self.hamlet.when,
         )
         self.hamlet.pay(self.paid, self.paid.amount_minor)
+        self._claims()
+
+    def _claims(self) -> None:
+        # Li paid 50.00 for Dai and has 4.00 of it back; what Dai says of more waits for Li's word.
+        self.claim: Claim = self.session.scalars(
+            select(Claim).where(Claim.claimant_id == self.id("li"))
+        ).one()
+        self.words: dict[str, ClaimSettlement] = {
+            label: self.do(
+                claims.state_settlement,
+                claim_id=self.claim.id,
+                member_id=self.id(who),
+                amount=yuan(amount),
+                paid_on=self.hamlet.day,
+                **self.hamlet.when,
+            )
+            for label, who, amount in (
+                ("said", "dai", 5_00),
+                ("doubted", "dai", 6_00),
+                ("agreed", "li", 4_00),
+            )
+        }
 
     def _groups(self) -> None:
         self.signing = self.gathered("gao", "guo", "lin")
@@ -651,6 +674,8 @@ class Story:
             "call": self.call,
             "disputed": self.disputed,
             "paid_call": self.paid,
+            "claim": self.claim,
+            **self.words,
             "assessment": self.assessment,
             "ended": self.ended,
             "office": self.grants["officer"],

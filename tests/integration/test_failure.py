@@ -147,8 +147,8 @@ def test_the_whole_way_of_a_loan_that_fails_several(db_session: Session) -> None
     }
     assert back == {
         hamlet.people["uma"].id: 16,
-        hamlet.people["xia"].id: 14,
-        hamlet.people["wei"].id: 10,
+        hamlet.people["xia"].id: 13,
+        hamlet.people["wei"].id: 11,
         None: 5,
     }
     assert account(hamlet, AccountKind.MEMBER_SAVINGS, "uma") == 16

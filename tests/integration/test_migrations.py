@@ -18,6 +18,7 @@ from community.communities.charter import read_rules
 from community.communities.models import Charter
 from community.engine import make_engine, session_factory
 from community.groups.models import GroupAgreement, GroupSignature
+from community.guarantees.models import Claim, PaidAs
 from community.ledger.guards import GUARDED
 from community.loans.models import LoanPosition
 from community.models import metadata
@@ -173,6 +174,45 @@ def test_groups_that_bind_keep_what_they_signed(two_databases: tuple[str, str]) 
             rules = session.scalars(select(Charter)).one().rules
             assert rules["group_whole_days"]["value"] == 90
             assert "0012" in rules["group_whole_days"]["source"]
+            assert read_rules(rules)
+    finally:
+        engine.dispose()
+
+
+def test_claims_from_before_the_book_get_their_movements(two_databases: tuple[str, str]) -> None:
+    """What the borrower had paid is taken off the claim on the middle member too."""
+    url = two_databases[0]
+    _upgrade(url)
+    engine = make_engine(url)
+    try:
+        with session_factory(engine)() as session:
+            hamlet = Hamlet(session, rules={"reserve_fund_stands_in": False})
+            hamlet.fund(1_000)
+            for name, assessed in (("ben", 0), ("uma", 40), ("wei", 60)):
+                hamlet.person(name, assessed=assessed)
+            hamlet.vouch("uma", "ben", 100)
+            hamlet.vouch("wei", "uma", 60)
+            loan = hamlet.lend("ben", 100)
+            hamlet.wait(42, loan)
+            hamlet.wait(6, loan)
+            hamlet.pay(hamlet.calls(loan)["wei"], 60)
+            hamlet.repay(loan, 40 + 25)
+        _migrate(url, lambda: downgrade(revision="0013"))
+        with _connected(url) as connection:
+            before = connection.execute(
+                text("SELECT ground, amount_minor, settled_minor FROM claims ORDER BY id")
+            ).all()
+        assert before == [("borrower", 60, 25), ("covered_member", 60, 0)]
+        _upgrade(url)
+        with session_factory(engine)() as session:
+            claims = session.scalars(select(Claim).order_by(Claim.id)).all()
+            assert [(c.rank, c.paid_as, c.open_minor) for c in claims] == [
+                (0, PaidAs.SECOND_HOP, 35),
+                (1, PaidAs.SECOND_HOP, 35),
+            ]
+            assert verify(session).breaches == ()
+            rules = session.scalars(select(Charter)).one().rules
+            assert rules["recourse_yearly_rate_ppm"]["value"] == 0
             assert read_rules(rules)
     finally:
         engine.dispose()

@@ -51,6 +51,13 @@ RULES: dict[str, st.SearchStrategy[list[Leg]]] = {
         MEMBER,
         st.lists(st.tuples(st.none() | MEMBER, AMOUNT), min_size=1, max_size=6),
     ),
+    "recourse_interest": st.builds(
+        rules.recourse_interest,
+        st.lists(st.tuples(MEMBER, st.none() | MEMBER, AMOUNT), min_size=1, max_size=6),
+    ),
+    "recourse_settled_outside": st.builds(rules.recourse_settled_outside, MEMBER, MEMBER, AMOUNT),
+    "recourse_taken_over": st.builds(rules.recourse_taken_over, MEMBER, MEMBER, MEMBER, AMOUNT),
+    "recourse_waived": st.builds(rules.recourse_waived, MEMBER, st.none() | MEMBER, AMOUNT),
     "interest_accrued": st.builds(rules.interest_accrued, AMOUNT),
     "interest_taken_back": st.builds(rules.interest_taken_back, AMOUNT),
     "fee_charged": st.builds(rules.fee_charged, MEMBER, MEMBER, AMOUNT),
@@ -95,6 +102,7 @@ def test_every_kind_of_entry_that_is_posted_stands_in_the_table() -> None:
         "loans/history.py",
         "loans/repayments.py",
         "guarantees/service.py",
+        "guarantees/claims.py",
         "credit/service.py",
     )
     found = {

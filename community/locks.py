@@ -40,6 +40,8 @@ LOCK_RANK: dict[str, int] = {
             "calls",
             "guarantee_payments",
             "claims",
+            "record_consents",
+            "record_keys",
             "assessments",
             "standings",
             "vouches",

@@ -267,10 +267,11 @@ def issue_record(
 def signed_revocations(session: Session, *, signer: Signer | None, on: date, now: datetime) -> str:
     """The list of revoked records as of today, signed: their ids, and nothing else of them.
 
-    Raises SigningKeyMissing.
+    Its key is a published one from then on. Raises SigningKeyMissing, SigningKeyRetired.
     """
     if signer is None:
         raise SigningKeyMissing()
+    register_key(session, signer=signer, on=on, now=now, actor_id=None)
     payload = list_payload(
         issued_on=on,
         issued_at=int(now.timestamp()),

@@ -73,12 +73,12 @@ def verify_record(
     keys: Mapping[str, PublicKey],
     on: date,
     audience: str | None = None,
-    revocations: str | None = None,
+    revocations: str | Revocations | None = None,
 ) -> Verdict:
     """Whether a signed record holds on a day, by these keys; for a recipient, if one is named.
 
-    `revocations` is a saved list, signed by one of the same keys; without it nothing is said of
-    revocation.
+    `revocations` is a saved list, signed by one of the same keys, or one that was read already;
+    without it nothing is said of revocation.
     """
     signed, failures = _opened(text.strip(), statement.KIND, keys)
     if signed is None or failures:
@@ -98,14 +98,13 @@ def verify_record(
         failures.append(
             Failure(Fault.AUDIENCE, f"The record is for {payload['aud']!r}, not for you.", "aud")
         )
-    as_of = None
-    if revocations is not None:
-        found, list_failures = read_revocations(revocations, keys=keys, on=on)
+    if isinstance(revocations, str):
+        revocations, list_failures = read_revocations(revocations, keys=keys, on=on)
         failures += list_failures
-        if found is not None:
-            as_of = found.issued_on
-            failures += _revoked(payload, found)
-    return Verdict(tuple(failures), payload, signed.kid, as_of)
+    if revocations is None:
+        return Verdict(tuple(failures), payload, signed.kid)
+    failures += _revoked(payload, revocations)
+    return Verdict(tuple(failures), payload, signed.kid, revocations.issued_on)
 
 
 def read_revocations(

@@ -43,6 +43,8 @@ IDS = {
     "grant_id": "@office",
     "hold_id": "@hold",
     "line_id": "@line",
+    "consent_id": "@consent",
+    "record_id": "@record",
     "kind": "savings_cash",
     "name": "savers-circle",
 }
@@ -172,6 +174,12 @@ READS = {
     "lines.get_line": Read(SHARED),
     "lines.list_draws": Read(SHARED),
     "lines.list_changes": Read(SHARED),
+    "records.list_consents": Read(OWN),
+    "records.get_consent": Read(OWN),
+    "records.list_records": Read(OWN),
+    # What a record says: whoever needs it gets it from the member.
+    "records.get_record": Read(PRIVATE),
+    "records.list_imports": Read(OWN),
     "ledger.list_entries": Read(BOOKS),
     "ledger.get_balances": Read(BOOKS),
     "ledger.get_chart": Read(BOOKS),
@@ -382,6 +390,12 @@ WRITES = {
     "lines.suspend": Write(WHY),
     "lines.resume": Write(WHY),
     "lines.close": Write(WHY),
+    "records.give_consent": Write(
+        {"recipient": "x", "purposes": ["standing"], "fields": ["debts"], "until_on": "2026-05-01"}
+    ),
+    "records.withdraw_consent": Write({}),
+    "records.issue_record": Write(),
+    "records.take_record": Write({"record": "x"}),
     "receiving.collect": Write({"lines": [{"loan": "@current", **FIVE}]}),
     "receiving.collect_csv": Write(SHEET),
     "receiving.enter_draft": Write({"lines": [{"loan": "@current", **FIVE}]}),

@@ -170,6 +170,7 @@ class GuaranteePayment(Base):
             "recovered_minor >= 0 AND recovered_minor <= amount_minor",
             name="recovered_within_amount",
         ),
+        CheckConstraint("line_id IS NULL OR payer_id IS NULL", name="a_reserve_or_a_member"),
         Index("ix_guarantee_payments_loan_id", "loan_id"),
         Index("ix_guarantee_payments_payer_id", "payer_id"),
     )
@@ -182,6 +183,8 @@ class GuaranteePayment(Base):
     call_id: Mapped[int | None] = mapped_column(ForeignKey("calls.id"))
     # Null: the community's reserve fund.
     payer_id: Mapped[int | None] = mapped_column(ForeignKey("members.id"))
+    # And with this: the first-loss reserve of the line that the loan draws on.
+    line_id: Mapped[int | None] = mapped_column(ForeignKey("credit_lines.id"))
     repayment_id: Mapped[int] = mapped_column(ForeignKey("repayments.id"), unique=True)
     amount_minor: Mapped[Minor]
     recovered_minor: Mapped[Minor] = mapped_column(default=0)

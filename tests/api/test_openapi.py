@@ -131,6 +131,7 @@ def test_money_is_moved_with_a_key_and_updates_name_a_version(document: dict[str
         "credit_approve_group_loan",
         "credit_fund_lending_pool",
         "credit_fund_reserve",
+        "lines_contribute",
         "loans_disburse",
         "loans_disburse_group_loan",
         "guarantees_record_repayment",

@@ -1,6 +1,8 @@
-"""Credit records: consents, keys, records, revocations, records taken in; and their rules."""
+"""Credit records, and first-loss reserves of shared lines; the rules of both."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,6 +16,31 @@ depends_on = None
 BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 REFUSE = "the past is not changed: post a correction instead"
 DECIDE = "Template's proposal; decide it in your assembly"
+MOVES = ["paid_in", "set_aside", "used", "refilled", "returned"]
+# The kinds of account before; the new one stands where the model has it.
+KINDS = [
+    "savings_cash",
+    "lending_cash",
+    "loan_principal",
+    "interest_receivable",
+    "fee_receivable",
+    "penalty_receivable",
+    "lender_funds",
+    "member_savings",
+    "member_stake",
+    "reserve_fund",
+    "overpayment",
+    "suspense",
+    "loan_loss_allowance",
+    "interest_income",
+    "fee_income",
+    "penalty_income",
+    "recovery_income",
+    "provision_expense",
+    "write_off",
+    "recourse_receivable",
+    "recourse_contra",
+]
 RULES: dict[str, tuple[Any, str]] = {
     "line_late_bps_max": (
         10_000,
@@ -166,11 +193,26 @@ def upgrade() -> None:
     op.create_index("ix_record_imports_member_id", "record_imports", ["member_id", "community_id"])
     for table in ("credit_records", "record_revocations", "record_imports"):
         _keep(table)
+    _make_line_reserves()
     _change_charters(_with_rules)
 
 
 def downgrade() -> None:
     _change_charters(_without_rules)
+    op.drop_table("line_reserve_moves")
+    with _without_triggers():
+        _hold_kinds(KINDS)
+        with op.batch_alter_table("guarantee_payments") as batch:
+            batch.drop_constraint(
+                op.f("ck_guarantee_payments_a_reserve_or_a_member"), type_="check"
+            )
+            batch.drop_constraint(op.f("fk_guarantee_payments_line_id"), type_="foreignkey")
+            batch.drop_column("line_id")
+        with op.batch_alter_table("credit_lines") as batch:
+            batch.drop_constraint(op.f("ck_credit_lines_reserve_not_negative"), type_="check")
+            if not _is_postgresql():
+                batch.drop_constraint(op.f("ck_credit_lines_reserve_minor_is_whole"), type_="check")
+            batch.drop_column("reserve_minor")
     for table in (
         "record_imports",
         "record_revocations",
@@ -179,6 +221,110 @@ def downgrade() -> None:
         "record_keys",
     ):
         op.drop_table(table)
+
+
+def _make_line_reserves() -> None:
+    with _without_triggers():
+        at = KINDS.index("suspense")
+        _hold_kinds([*KINDS[:at], "line_reserve", *KINDS[at:]])
+        with op.batch_alter_table("guarantee_payments") as batch:
+            batch.add_column(sa.Column("line_id", BIG, nullable=True))
+            batch.create_foreign_key(
+                op.f("fk_guarantee_payments_line_id"), "credit_lines", ["line_id"], ["id"]
+            )
+            batch.create_check_constraint(
+                op.f("ck_guarantee_payments_a_reserve_or_a_member"),
+                "line_id IS NULL OR payer_id IS NULL",
+            )
+        with op.batch_alter_table("credit_lines") as batch:
+            batch.add_column(
+                sa.Column("reserve_minor", sa.BigInteger(), nullable=False, server_default="0")
+            )
+        with op.batch_alter_table("credit_lines") as batch:
+            # The default was for the rows that were there.
+            batch.alter_column("reserve_minor", server_default=None)
+            batch.create_check_constraint(
+                op.f("ck_credit_lines_reserve_not_negative"), "reserve_minor >= 0"
+            )
+            if not _is_postgresql():
+                batch.create_check_constraint(
+                    op.f("ck_credit_lines_reserve_minor_is_whole"),
+                    "typeof(reserve_minor) IN ('integer', 'null')",
+                )
+    kind = sa.Enum(
+        *MOVES, name="reserve_move_kind", native_enum=False, create_constraint=True, length=32
+    )
+    op.create_table(
+        "line_reserve_moves",
+        _id(),
+        sa.Column("line_id", BIG, nullable=False),
+        sa.Column("kind", kind, nullable=False),
+        sa.Column("member_id", BIG, nullable=True),
+        sa.Column("loan_id", BIG, nullable=True),
+        sa.Column("amount_minor", sa.BigInteger(), nullable=False),
+        sa.Column("moved_on", sa.Date(), nullable=False),
+        sa.Column("entry_id", BIG, nullable=False),
+        sa.Column("actor_id", BIG, nullable=True),
+        sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+        _whole("line_reserve_moves", "amount_minor"),
+        sa.CheckConstraint(
+            "amount_minor > 0", name=op.f("ck_line_reserve_moves_amount_is_positive")
+        ),
+        sa.CheckConstraint(
+            "kind = 'returned' OR (kind = 'paid_in') = (member_id IS NOT NULL)",
+            name=op.f("ck_line_reserve_moves_members_pay_in"),
+        ),
+        sa.CheckConstraint(
+            "(kind IN ('used', 'refilled')) = (loan_id IS NOT NULL)",
+            name=op.f("ck_line_reserve_moves_used_for_a_loan"),
+        ),
+        _key("line_reserve_moves", "line_id", "credit_lines"),
+        _key("line_reserve_moves", "member_id", "members"),
+        _key("line_reserve_moves", "loan_id", "loans"),
+        _key("line_reserve_moves", "entry_id", "journal_entries"),
+        _key("line_reserve_moves", "actor_id", "members"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_line_reserve_moves")),
+    )
+    op.create_index("ix_line_reserve_moves_line_id", "line_reserve_moves", ["line_id"])
+    op.create_index("ix_line_reserve_moves_entry_id", "line_reserve_moves", ["entry_id"])
+    _keep("line_reserve_moves")
+
+
+def _hold_kinds(kinds: list[str]) -> None:
+    """The kinds of account that there may be."""
+    # SQLite makes the table anew: its index over an expression has to be made again by hand.
+    op.drop_index("uq_accounts_place", table_name="accounts")
+    with op.batch_alter_table("accounts") as batch:
+        batch.drop_constraint(op.f("ck_accounts_account_kind"), type_="check")
+        batch.create_check_constraint(
+            op.f("ck_accounts_account_kind"), " OR ".join(f"kind = '{kind}'" for kind in kinds)
+        )
+    op.create_index(
+        "uq_accounts_place",
+        "accounts",
+        ["book_id", "kind", sa.text("coalesce(member_id, 0)"), "currency"],
+        unique=True,
+    )
+
+
+@contextmanager
+def _without_triggers() -> Iterator[None]:
+    """SQLite makes a table anew to alter it: triggers on it, or that name it, go before.
+
+    They come back as they were.
+    """
+    if _is_postgresql():
+        yield
+        return
+    connection = op.get_bind()
+    found = connection.execute(
+        sa.text("SELECT name, sql FROM sqlite_master WHERE type = 'trigger' ORDER BY name")
+    ).all()
+    for name, _ in found:
+        op.execute(f"DROP TRIGGER {name}")
+    yield
+    for _, statement in found:
+        connection.exec_driver_sql(statement)
 
 
 def _id() -> sa.Column[Any]:

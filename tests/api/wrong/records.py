@@ -40,7 +40,13 @@ RECORDS = [
         consent(purposes=["advertising"]),
         "422 validation",
     ),
-    Wrong("a field twice", "wang", CONSENT, consent(fields=["loans", "loans"]), "422 validation"),
+    Wrong(
+        "a field of a record twice",
+        "wang",
+        CONSENT,
+        consent(fields=["loans", "loans"]),
+        "422 validation",
+    ),
     Wrong(
         "a consent for ever",
         "wang",

@@ -11,6 +11,7 @@ declare(
         "credit-record:issue": (is_owner, holds_office),
         # What a record says is the member's own: whoever needs it gets it from them.
         "credit-record:read": (is_owner,),
+        "credit-record:revoke": (is_owner, holds_office),
         "record-import:take": (holds_office,),
         "record-import:read": (is_owner, holds_office, is_auditor),
     }

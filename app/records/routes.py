@@ -157,6 +157,30 @@ def get_record(record_id: str) -> Any:
     return views.record_views(session, consent, [record])[0]
 
 
+@blp.route("/credit-records/<pid(rec):record_id>/revocation", methods=["POST"])
+@requires("credit-record:revoke")
+@blp.arguments(RecordReasonSchema)
+@blp.response(200, RecordSummarySchema)
+@transactional
+def revoke_record(data: dict[str, Any], record_id: str) -> Any:
+    """Revoke one record; its consent stays."""
+    session = db.session()
+    record = queries.get_record(session, record_id)
+    consent = queries.get_consent_by_id(session, record.consent_id)
+    community = communities.get_community_by_id(session, consent.community_id)
+    member = members.get_member_by_id(session, consent.member_id)
+    permit("credit-record:revoke", membership_facts(community, member))
+    service.revoke_record(
+        session,
+        record_id=record.id,
+        reason=data["reason"],
+        on=today(),
+        now=now(),
+        actor_id=caller().member_id,
+    )
+    return views.record_views(session, consent, [record])[0]
+
+
 @blp.route("/record-keys")
 @public
 @blp.response(200, RecordKeysSchema)

@@ -54,7 +54,7 @@ class RecordConsentInSchema(Schema):
 class RecordReasonSchema(Schema):
     """Why."""
 
-    reason = Text(500, load_default="withdrawn by the member")
+    reason = Text(500, load_default="no longer wanted")
 
 
 class RecordConsentSchema(Schema):

@@ -38,7 +38,7 @@ from community.records.signing import NotReadable, read_object, read_text
 from community.records.statement import KIND, RecordField, RecordPurpose
 from community.records.verifying import Failure, Fault, Verdict, verify_record
 from community.trust import standings
-from community.trust.models import Assessment, AssessmentKind
+from community.trust.models import Assessment, AssessmentKind, Standing
 
 # What a record has to show before it gives standing.
 NEEDED = (RecordField.STANDING, RecordField.DEBTS)
@@ -104,6 +104,9 @@ def take_record(
         )
     ):
         raise RecordUsedAlready(record=payload["jti"])
+    # Whoever grants them standing at the same time waits here, or is seen below.
+    standing_id = standings.ensure_standing(session, community_id=community_id, member_id=member_id)
+    lock_one(session, Standing, standing_id)
     _check_no_grant(session, community_id, member_id)
     there = payload["figures"]["standing"]
     assessment = standings.grant_assessment(

@@ -21,6 +21,11 @@ class RecordNotFound(NotFound):
     title = "No such credit record"
 
 
+class RecordRevoked(WrongState):
+    code = "credit-record-revoked"
+    title = "The record is revoked already"
+
+
 class RecordKeyNotFound(NotFound):
     code = "record-key-not-found"
     title = "No such signing key"

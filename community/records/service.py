@@ -4,7 +4,7 @@ Lock order: the consent, the key, then the book. A record and the withdrawal of 
 the consent's row: whatever was issued before is revoked, and nothing is issued after.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -27,6 +27,7 @@ from community.records.errors import (
     ConsentNotLive,
     ConsentTooLong,
     RecordKeyNotFound,
+    RecordRevoked,
     SigningKeyMissing,
     SigningKeyRetired,
 )
@@ -135,16 +136,6 @@ def withdraw_consent(
         )
     consent.withdrawn_on = on
     records = session.scalars(queries.records_under(consent.id).order_by(CreditRecord.id)).all()
-    for record in records:
-        session.add(
-            RecordRevocation(
-                record_id=record.id,
-                revoked_on=on,
-                reason=reason,
-                actor_id=actor_id,
-                created_at=now,
-            )
-        )
     _note(
         session,
         consent,
@@ -154,20 +145,38 @@ def withdraw_consent(
         reason=reason,
         revoked=[record.public_id for record in records],
     )
-    granted = session.scalars(
-        select(Assessment.id)
-        .join(RecordImport, RecordImport.assessment_id == Assessment.id)
-        .where(
-            RecordImport.record.in_([record.public_id for record in records]),
-            Assessment.ended_at.is_(None),
-        )
-        .order_by(Assessment.id)
-    ).all()
-    for assessment_id in granted:
-        standings.end_assessment(
-            session, assessment_id=assessment_id, on=on, now=now, actor_id=None
-        )
+    _revoke(session, records, reason=reason, on=on, now=now, actor_id=actor_id)
     return consent
+
+
+def revoke_record(
+    session: Session,
+    *,
+    record_id: int,
+    reason: str,
+    on: date,
+    now: datetime,
+    actor_id: int | None,
+) -> CreditRecord:
+    """One record no longer counts: the member takes it back, or an officer finds it wrong.
+
+    The consent stays. Locks the consent. Raises RecordRevoked.
+    """
+    record = session.get_one(CreditRecord, record_id)
+    consent = _locked(session, record.consent_id)
+    if queries.revocations_of(session, [record.id]):
+        raise RecordRevoked()
+    _note(
+        session,
+        consent,
+        "credit_record.revoked",
+        now,
+        actor_id,
+        record=record.public_id,
+        reason=reason,
+    )
+    _revoke(session, [record], reason=reason, on=on, now=now, actor_id=actor_id)
+    return record
 
 
 def issue_record(
@@ -311,6 +320,44 @@ def revoke_key(
         key.until_on = key.until_on or max(on, key.from_on)
         _note_key(session, key, "record_key.revoked", now, actor_id, reason=reason)
     return key
+
+
+def _revoke(
+    session: Session,
+    records: Sequence[CreditRecord],
+    *,
+    reason: str,
+    on: date,
+    now: datetime,
+    actor_id: int | None,
+) -> None:
+    """These records of a locked consent count no more, nor does standing that rests on them."""
+    done = queries.revocations_of(session, [record.id for record in records])
+    for record in records:
+        if record.id not in done:
+            session.add(
+                RecordRevocation(
+                    record_id=record.id,
+                    revoked_on=on,
+                    reason=reason,
+                    actor_id=actor_id,
+                    created_at=now,
+                )
+            )
+    session.flush()  # the answer shows them
+    granted = session.scalars(
+        select(Assessment.id)
+        .join(RecordImport, RecordImport.assessment_id == Assessment.id)
+        .where(
+            RecordImport.record.in_([record.public_id for record in records]),
+            Assessment.ended_at.is_(None),
+        )
+        .order_by(Assessment.id)
+    ).all()
+    for assessment_id in granted:
+        standings.end_assessment(
+            session, assessment_id=assessment_id, on=on, now=now, actor_id=None
+        )
 
 
 def _rotate(

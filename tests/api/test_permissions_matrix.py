@@ -398,6 +398,7 @@ WRITES = {
     ),
     "records.withdraw_consent": Write({}),
     "records.issue_record": Write(),
+    "records.revoke_record": Write({}),
     "records.take_record": Write({"record": "x"}),
     "receiving.collect": Write({"lines": [{"loan": "@current", **FIVE}]}),
     "receiving.collect_csv": Write(SHEET),

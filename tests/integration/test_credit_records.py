@@ -26,6 +26,7 @@ from community.records.errors import (
     RecordNotForThis,
     RecordOfSomebodyElse,
     RecordRefused,
+    RecordRevoked,
     RecordShowsArrears,
     RecordTooOld,
     RecordUsedAlready,
@@ -373,6 +374,34 @@ def test_half_of_what_was_assessed_there_counts_here(valley: Valley) -> None:
     assert grant.ended_at is not None
     with pytest.raises(RecordRefused, match="revoked"):
         valley.take("mei", record.text)
+    valley.hamlet.check()
+
+
+def test_one_record_is_revoked_and_the_consent_stays(valley: Valley) -> None:
+    valley.hamlet.person("mei", assessed=200_00)
+    valley.join("mei")
+    consent = valley.consent("mei")
+    wrong, right = valley.issue(consent), valley.issue(consent)
+    taken = valley.take("mei", wrong.text)
+
+    def revoke() -> None:
+        valley.do(
+            service.revoke_record,
+            record_id=wrong.id,
+            reason="made before the correction",
+            actor_id=valley.hamlet.officer.id,
+            **valley.hamlet.when,
+        )
+
+    revoke()
+    with pytest.raises(RecordRevoked):
+        revoke()
+    assert valley.session.get_one(Assessment, taken.assessment_id).ended_at is not None
+    verdicts = [valley.verdict(one, revocations=valley.listed()) for one in (wrong, right)]
+    assert verdicts == [["revoked"], []]
+    assert valley.take("mei", right.text).amount_minor == 100_00
+    valley.withdraw(consent)
+    assert len(valley.session.scalars(select(RecordRevocation)).all()) == 2
     valley.hamlet.check()
 
 

@@ -18,6 +18,7 @@ from app.clock import Clock
 from app.extensions import db, migrate
 from app.fields import describe_fields
 from app.problems import ProblemApi
+from app.records import signer
 from config import logging as json_logs
 from config.settings import Settings
 
@@ -41,6 +42,7 @@ FEATURES = [
     "seasons",
     "lines",
     "grouplife",
+    "records",
     "credit",
     "ledger",
     "businessday",
@@ -86,6 +88,7 @@ def create_app(
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]
     db.init_app(app)
     migrate.init_app(app, db)
+    signer.init_app(app)
     app.extensions["cache"] = Cache(settings.redis_url)
     # In this order: the request gets its id, its caller, its place in the queue, its body.
     health.init_app(app)

@@ -41,6 +41,8 @@ LOCK_RANK: dict[str, int] = {
             "guarantee_payments",
             "claims",
             "claim_settlements",
+            "record_consents",
+            "record_keys",
             "assessments",
             "standings",
             "vouches",

@@ -100,6 +100,13 @@ def _secret(text: str) -> str:
     return text
 
 
+def _pem(text: str) -> str:
+    pem = text.replace("\\n", "\n")
+    if not pem.startswith("-----BEGIN "):
+        raise ValueError("a private key in PEM is needed")
+    return pem
+
+
 def _folder(text: str) -> Path:
     folder = Path(text).expanduser()
     return folder if folder.is_absolute() else (ROOT / folder).resolve()
@@ -173,6 +180,15 @@ class Settings:
     idempotency_days: int = _setting(
         _whole(1, 3_650), 30, "How long the answers to money-moving requests can be replayed."
     )
+    record_key_file: Path | None = _setting(
+        _folder,
+        None,
+        "PEM file of the Ed25519 key that signs credit records; empty: one made in VAR_DIR, and in "
+        "production none.",
+    )
+    record_key: str = _setting(
+        _pem, "", "The same key's PEM itself, its line ends as \\n; not beside RECORD_KEY_FILE."
+    )
     metrics_token: str = _setting(
         _secret,
         "",
@@ -214,9 +230,21 @@ class Settings:
                 faults.append("FIXED_NOW: the clock has to run in production")
             if not values.get("database_durable", True):
                 faults.append("DATABASE_DURABLE: has to be on in production")
+        if values.get("record_key") and values.get("record_key_file"):
+            faults.append("RECORD_KEY: there is RECORD_KEY_FILE already; one of the two")
         if faults:
             raise SettingsError(faults)
         return cls(**values).completed()
+
+    @property
+    def omissions(self) -> list[str]:
+        """What these settings leave undone; the platform starts, and says so at its start."""
+        if self.production and not self.record_key and self.record_key_file is None:
+            return [
+                "RECORD_KEY_FILE or RECORD_KEY: without a key no credit record is signed, and no "
+                "list of revocations"
+            ]
+        return []
 
     def completed(self) -> Self:
         """These settings with what was left empty filled in; makes VAR_DIR if it is needed."""
@@ -230,19 +258,23 @@ class Settings:
 
 
 def _kept_secret(var_dir: Path) -> str:
-    """The secret of this installation, made at its first start; processes agree on one."""
-    var_dir.mkdir(parents=True, exist_ok=True)
-    place = var_dir / "secret_key"
+    """The secret of this installation, made at its first start."""
+    return kept(var_dir / "secret_key", lambda: secrets.token_urlsafe(48)).strip()
+
+
+def kept(place: Path, make: Callable[[], str]) -> str:
+    """A secret in a file that only its owner reads, made at first use; processes agree on one."""
+    place.parent.mkdir(parents=True, exist_ok=True)
     if not place.exists():
         # Written aside, then linked: of two processes one wins and nobody reads half a secret.
-        draft = var_dir / f"secret_key.{secrets.token_hex(8)}"
+        draft = place.with_name(f"{place.name}.{secrets.token_hex(8)}")
         handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "w") as file:
-            file.write(secrets.token_urlsafe(48))
+            file.write(make())
         try:
             os.link(draft, place)
         except FileExistsError:
             pass
         finally:
             draft.unlink()
-    return place.read_text().strip()
+    return place.read_text()

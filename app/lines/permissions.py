@@ -17,6 +17,7 @@ declare(
         "credit-line:read": (is_fellow, is_related, holds_office, is_auditor),
         # Everybody's sub-limits and draws, not only one's own.
         "credit-line:read_all": (is_leader, holds_office, is_auditor),
+        "credit-line:contribute": (is_fellow, is_related, holds_office),
         "credit-line:open": (holds_office,),
         "credit-line:change": (holds_office,),
     }

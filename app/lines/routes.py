@@ -11,6 +11,7 @@ from app.clock import now, today
 from app.communities.facts import community_facts
 from app.extensions import db
 from app.groups.facts import group_facts
+from app.idempotency import money_moving
 from app.lines import permissions as _permissions  # noqa: F401  declares this room's actions
 from app.lines import views
 from app.lines.facts import line_facts
@@ -21,8 +22,11 @@ from app.lines.schemas import (
     LineLimitInSchema,
     LineRaiseInSchema,
     LineReasonSchema,
+    LineReserveSchema,
     LineSchema,
     LineSummarySchema,
+    ReserveInSchema,
+    ReserveMoveSchema,
     SubLimitChangeSchema,
 )
 from app.paging import Page, PageArgs, check_etag, page_of, paginate, show_etag
@@ -30,8 +34,8 @@ from app.permissions import Facts, may, permit, requires
 from app.transaction import transactional
 from community.communities import queries as communities
 from community.groups import queries as groups
-from community.lines import queries, service
-from community.lines.models import CreditLine, CreditLineChange
+from community.lines import queries, reserves, service
+from community.lines.models import CreditLine, CreditLineChange, LineReserveMove
 from community.loans.models import Loan
 from community.members import queries as members
 from community.products import queries as products
@@ -175,6 +179,54 @@ def resume(data: dict[str, Any], line_id: str) -> Any:
 def close(data: dict[str, Any], line_id: str) -> Any:
     """Close a line on which nothing is drawn any more, for good."""
     return _done(service.close, data, line_id)
+
+
+@blp.route(_LINE + "/reserve")
+@requires("credit-line:read")
+@blp.response(200, LineReserveSchema)
+def get_reserve(line_id: str) -> Any:
+    """The line's first-loss reserve, and who has paid in: all, or oneself and the community."""
+    session = db.session()
+    line = _line(session, "credit-line:read", line_id)
+    return views.reserve_view(session, line, only=_only(session, line))
+
+
+@blp.route(_LINE + "/reserve/contributions", methods=["POST"])
+@requires("credit-line:contribute")
+@blp.arguments(ReserveInSchema)
+@money_moving(LineReserveSchema)
+def contribute(data: dict[str, Any], line_id: str) -> Any:
+    """Pay into the line's first-loss reserve, out of savings or out of the reserve fund."""
+    session = db.session()
+    line = _line(session, "credit-line:contribute", line_id)
+    me = caller().member_id
+    payer = me if data["member"] is None else members.get_member(session, data["member"]).id
+    if data["from_reserve_fund"] or payer != me:
+        # Others' money, and the community's, is moved by those who look after the line.
+        permit("credit-line:change", line_facts(session, line))
+    reserves.contribute(
+        session,
+        line_id=line.id,
+        member_id=None if data["from_reserve_fund"] else payer,
+        amount=data["amount"],
+        on=today(),
+        now=now(),
+        actor_id=me,
+    )
+    return views.reserve_view(session, line, only=_only(session, line))
+
+
+@blp.route(_LINE + "/reserve/moves")
+@requires("credit-line:read")
+@blp.arguments(PageArgs, location="query")
+@blp.response(200, page_of(ReserveMoveSchema))
+def list_reserve_moves(args: dict[str, Any], line_id: str) -> Page:
+    """Money into and out of the line's reserve, newest first: all of it, or one's own."""
+    session = db.session()
+    line = _line(session, "credit-line:read", line_id)
+    statement = queries.reserve_moves(line.id, member_id=_only(session, line))
+    page = paginate(session, statement, key=LineReserveMove.id, args=args, newest_first=True)
+    return Page(views.move_views(session, line, page.items), page.next_cursor)
 
 
 @blp.route(_LINE + "/draws")

@@ -6,7 +6,7 @@ import marshmallow as ma
 
 from app.fields import Day, Instant, Money, PublicId, Schema, Text, Whole, YesNo
 from app.members.schemas import NamedSchema
-from community.lines.models import LineChangeKind, LineStatus
+from community.lines.models import LineChangeKind, LineStatus, ReserveMoveKind
 from community.loans.models import LoanStatus
 
 _NO_NEW_DRAWS = {
@@ -122,6 +122,11 @@ class LineSummarySchema(FacilitySchema):
     from_on = Day(required=True)
     until_on = Day(required=True)
     closed_on = Day(required=True, allow_none=True)
+    reserve = Money(
+        minor="reserve_minor",
+        required=True,
+        metadata={"description": "First-loss reserve: it pays before the community's."},
+    )
     version = Whole(1, required=True)
 
 
@@ -129,6 +134,57 @@ class LineSchema(LineSummarySchema):
     """A line with those sub-limits that the caller may see: their own, or all."""
 
     sub_limits = ma.fields.List(ma.fields.Nested(SubLimitSchema), required=True)
+
+
+class ReserveInSchema(Schema):
+    """Money for a line's first-loss reserve."""
+
+    amount = Money(required=True)
+    member = PublicId(
+        "mem",
+        load_default=None,
+        allow_none=True,
+        metadata={"description": "Whose savings; the caller's if nobody is named."},
+    )
+    from_reserve_fund = YesNo(
+        load_default=False,
+        metadata={"description": "The community's own reserve fund pays in, not a member."},
+    )
+
+    @ma.validates_schema
+    def _one_payer(self, data: dict[str, Any], **_: Any) -> None:
+        if data.get("member") and data.get("from_reserve_fund"):
+            raise ma.ValidationError("A member pays in, or the reserve fund.", "member")
+
+
+class PaidInSchema(Schema):
+    """What one payer has put into a reserve."""
+
+    member = ma.fields.Nested(
+        NamedSchema,
+        required=True,
+        allow_none=True,
+        metadata={"description": "null: the community's reserve fund."},
+    )
+    amount = Money(minor="amount_minor", required=True)
+
+
+class LineReserveSchema(Schema):
+    """A line's first-loss reserve: what it holds, and who has paid in of those one may see."""
+
+    line = ma.fields.String(required=True)
+    held = Money(minor="held_minor", required=True)
+    paid_in = ma.fields.List(ma.fields.Nested(PaidInSchema), required=True)
+
+
+class ReserveMoveSchema(Schema):
+    """Money into or out of a line's reserve."""
+
+    kind = ma.fields.Enum(ReserveMoveKind, by_value=ma.fields.String, required=True)
+    member = ma.fields.Nested(NamedSchema, required=True, allow_none=True)
+    loan = ma.fields.String(required=True, allow_none=True)
+    amount = Money(minor="amount_minor", required=True)
+    on = Day(required=True)
 
 
 class DrawSchema(Schema):

@@ -9,7 +9,15 @@ from sqlalchemy.orm import Session
 from app.clock import today
 from community.communities import queries as communities
 from community.groups.models import Group
-from community.lines.models import CreditLine, CreditLineChange, CreditLineShare, Facility
+from community.lines import queries
+from community.lines.models import (
+    CreditLine,
+    CreditLineChange,
+    CreditLineShare,
+    Facility,
+    LineReserveMove,
+)
+from community.loans import queries as loans
 from community.loans.models import Loan
 from community.members.queries import names_of
 from community.products.models import Product
@@ -33,6 +41,7 @@ def line_summaries(session: Session, lines: Iterable[CreditLine]) -> list[dict[s
             "from_on": line.from_on,
             "until_on": line.until_on,
             "closed_on": line.closed_on,
+            "reserve_minor": line.reserve_minor,
             "version": line.version,
         }
         for line in listed
@@ -52,6 +61,49 @@ def line_view(
             for share in listed
         ]
     }
+
+
+def reserve_view(session: Session, line: CreditLine, *, only: int | None) -> dict[str, Any]:
+    """A line's reserve; of what members paid in only one member's, if one is named."""
+    shares = {
+        who: amount
+        for who, amount in queries.paid_in(session, line.id).items()
+        if only is None or who in (None, only)
+    }
+    people = names_of(session, shares)
+    return {
+        "line": line.public_id,
+        "held_minor": line.reserve_minor,
+        "currency": line.currency,
+        "paid_in": [
+            {
+                "member": None if who is None else people[who],
+                "amount_minor": amount,
+                "currency": line.currency,
+            }
+            for who, amount in shares.items()
+        ],
+    }
+
+
+def move_views(
+    session: Session, line: CreditLine, moves: Iterable[LineReserveMove]
+) -> list[dict[str, Any]]:
+    """Money into and out of a line's reserve."""
+    listed = list(moves)
+    people = names_of(session, [move.member_id for move in listed])
+    draws = loans.public_ids(session, [move.loan_id for move in listed])
+    return [
+        {
+            "kind": move.kind,
+            "member": people.get(move.member_id or 0),
+            "loan": draws.get(move.loan_id or 0),
+            "amount_minor": move.amount_minor,
+            "currency": line.currency,
+            "on": move.moved_on,
+        }
+        for move in listed
+    ]
 
 
 def draw_views(session: Session, line: CreditLine, loans: Iterable[Loan]) -> list[dict[str, Any]]:

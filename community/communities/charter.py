@@ -4,6 +4,7 @@ A charter document is `{"rule_name": {"value": …, "source": "…"}, …}`. Eve
 what a community did not decide, its template decides, and the source says so.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from enum import StrEnum
@@ -87,6 +88,16 @@ class CharterRules:
     line_raise_bps_max: int  # a temporary raise, per 10,000 of the limit
     line_raise_days_max: int
     one_line_per_product: bool  # a holder has one line for a product at a time
+    # Of what is drawn on a line, how much may be late before nobody draws, per 10,000. 0: nothing.
+    line_late_bps_max: int
+    # Credit records of other communities
+    # Whose records give standing: `com_…` of this platform, `com_…@<public key>` elsewhere.
+    record_issuers: tuple[str, ...]
+    record_standing_bps: int  # of the standing assessed there, per 10,000
+    record_days_max: int  # how old a record may be
+    record_list_days_max: int  # how old the issuer's list of revocations may be
+    record_valid_days_max: int  # how long a record that is issued here is valid
+    record_consent_days_max: int
     # When a loan fails
     liability_modes: tuple[LiabilityMode, ...]
     call_day: int  # days overdue after which guarantors are called
@@ -144,6 +155,12 @@ _CHECKS: dict[str, tuple[int, int]] = {
     "line_shares_bps_max": (1, 1_000_000),
     "line_raise_bps_max": (0, 10_000),
     "line_raise_days_max": (1, 366),
+    "line_late_bps_max": (0, 10_000),
+    "record_standing_bps": (0, 10_000),
+    "record_days_max": (0, 3660),
+    "record_list_days_max": (0, 366),
+    "record_valid_days_max": (1, 3660),
+    "record_consent_days_max": (1, 3660),
     "call_day": (1, 3660),
     "call_deadline_days": (0, 366),
     "write_off_day": (1, 3660),
@@ -166,6 +183,16 @@ _LISTS: dict[str, tuple[int, int, str]] = {
     "par_days": (1, 3660, "Every item is a number of days from 1 to 3660."),
 }
 _PAR_DAYS_MAX = 6
+
+# Lists of texts, which may be empty: what an item looks like, how many, and what it is.
+_TEXTS: dict[str, tuple[re.Pattern[str], int, str]] = {
+    "record_issuers": (
+        re.compile("com_[0-9a-hj-km-np-tv-z]{16}(@[A-Za-z0-9_-]{43})?"),
+        100,
+        "Every item is a community's id, com_0123456789abcdef, or com_0123456789abcdef@<public key>"
+        " for one of another platform; each community once, 100 at most.",
+    ),
+}
 
 
 def read_rules(document: Mapping[str, Any]) -> CharterRules:
@@ -213,6 +240,8 @@ def _typed(name: str, value: Any, kind: Any) -> Any:
         if not isinstance(value, str) or value not in set(RiskClass):
             raise ValueError(f"Choose from {', '.join(RiskClass)}.")
         return RiskClass(value)
+    if name in _TEXTS:
+        return _texts(name, value)
     if not isinstance(value, (list, tuple)) or not value:
         raise ValueError("This is a list with at least one item.")
     (item_kind, _) = get_args(kind)
@@ -222,6 +251,17 @@ def _typed(name: str, value: Any, kind: Any) -> Any:
         return tuple(item_kind(item) for item in value)
     low, high, what = _LISTS[name]
     if any(type(item) is not int or not low <= item <= high for item in value):
+        raise ValueError(what)
+    return tuple(value)
+
+
+def _texts(name: str, value: Any) -> tuple[str, ...]:
+    pattern, most, what = _TEXTS[name]
+    if not isinstance(value, (list, tuple)) or len(value) > most:
+        raise ValueError(what)
+    if any(not isinstance(item, str) or not pattern.fullmatch(item) for item in value):
+        raise ValueError(what)
+    if len({item.partition("@")[0] for item in value}) < len(value):
         raise ValueError(what)
     return tuple(value)
 

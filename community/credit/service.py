@@ -47,7 +47,7 @@ from community.lines import draws
 from community.lines import queries as lines
 from community.lines.draws import Drawn
 from community.lines.errors import LineNotFound
-from community.lines.headroom import Headroom, headroom_of
+from community.lines.headroom import Headroom
 from community.loans import service as loans
 from community.loans import states
 from community.loans.errors import DecidedTogether, LoanNotFound
@@ -599,7 +599,7 @@ def _hold_lines(
         if loan.id not in drawn:
             continue
         line, share = drawn[loan.id].line, drawn[loan.id].share
-        room = headroom_of(line, share, on=on, product_id=plan.share.product_id)
+        room = lines.fresh_headroom(session, line, share, on=on, product_id=plan.share.product_id)
         binds = binding(line_constraints(room.after(taken.get(line.id, 0), 0)))
         if binds.value_minor < loan.principal_minor:
             raise _exceeded(session, community, loan, binds)

@@ -24,6 +24,7 @@ from community.guarantees.models import (
 )
 from community.ledger.checks import Breach
 from community.ledger.models import Account, AccountKind, Book, Posting
+from community.lines.models import LineReserveMove, ReserveMoveKind
 from community.loans.models import Loan, LoanStatus
 from community.loans.states import ON_PLAN
 from community.products.models import ProductVersion
@@ -43,6 +44,7 @@ def check_guarantees(session: Session) -> Iterator[Breach]:
     yield from _linked_claims_agree(session)
     yield from _settlements_moved_what_they_say(session)
     yield from _recourse_matches_the_books(session)
+    yield from _line_reserves_paid_what_they_say(session)
 
 
 def _reserved_is_the_sum_of_lines(session: Session) -> Iterator[Breach]:
@@ -397,6 +399,64 @@ def _accounts_are_open_claims(session: Session) -> Iterator[Breach]:
     )
     for row_id, balance, owed in rows:
         yield Breach(1, "accounts", str(row_id), f"says {balance}, open claims sum to {owed}")
+
+
+def _line_reserves_paid_what_they_say(session: Session) -> Iterator[Breach]:
+    """What a line's reserve was used and refilled for is what it paid and got back, by loan."""
+    move = LineReserveMove
+    moved = (
+        select(
+            move.loan_id,
+            func.sum(case((move.kind == ReserveMoveKind.USED, move.amount_minor), else_=0)).label(
+                "used"
+            ),
+            func.sum(
+                case((move.kind == ReserveMoveKind.REFILLED, move.amount_minor), else_=0)
+            ).label("refilled"),
+        )
+        .where(move.loan_id.is_not(None))
+        .group_by(move.loan_id)
+        .subquery()
+    )
+    paid = (
+        select(
+            GuaranteePayment.loan_id,
+            func.sum(GuaranteePayment.amount_minor).label("amount"),
+            func.sum(GuaranteePayment.recovered_minor).label("recovered"),
+        )
+        .where(GuaranteePayment.line_id.is_not(None))
+        .group_by(GuaranteePayment.loan_id)
+        .subquery()
+    )
+    rows = session.execute(
+        select(Loan.id)
+        .outerjoin(moved, moved.c.loan_id == Loan.id)
+        .outerjoin(paid, paid.c.loan_id == Loan.id)
+        .where(
+            or_(
+                func.coalesce(moved.c.used, 0) != func.coalesce(paid.c.amount, 0),
+                func.coalesce(moved.c.refilled, 0) != func.coalesce(paid.c.recovered, 0),
+            )
+        )
+        .order_by(Loan.id)
+    )
+    for (row_id,) in rows:
+        yield Breach(
+            1, "loans", str(row_id), "has had other money of its line's reserve than that notes"
+        )
+    strays = session.execute(
+        select(GuaranteePayment.id)
+        .join(Loan, Loan.id == GuaranteePayment.loan_id)
+        .where(
+            GuaranteePayment.line_id.is_not(None),
+            func.coalesce(Loan.line_id, 0) != GuaranteePayment.line_id,
+        )
+        .order_by(GuaranteePayment.id)
+    )
+    for (row_id,) in strays:
+        yield Breach(
+            1, "guarantee_payments", str(row_id), "was paid by the reserve of another line"
+        )
 
 
 def _sums(key: Any) -> Any:

@@ -39,6 +39,7 @@ from community.guarantees.service import (
 from community.ledger.events import record_event
 from community.ledger.models import AccountKind
 from community.ledger.service import balance
+from community.lines import reserves as line_reserves
 from community.lines.draws import follow
 from community.loans import changes, states
 from community.loans import service as loans
@@ -405,9 +406,18 @@ def _call_across(
 def _last_resorts(
     session: Session, cover: LoanCover, charter: CharterRules, *, on: date, now: datetime
 ) -> None:
-    """Nobody is left to ask: the community's reserve stands in, then what is left is given up."""
+    """Nobody is left to ask: the reserves stand in, then what is left is given up.
+
+    First that of the line which the loan draws on, then the community's.
+    """
     loan = cover.loan
     demanded = _demanded(session, cover, on)
+    line = None if cover.drawn is None else cover.drawn.line
+    if line is not None and demanded and line.reserve_minor:
+        amount = min(line.reserve_minor, demanded)
+        line_reserves.use(session, line=line, loan_id=loan.id, amount_minor=amount, on=on, now=now)
+        _stand_in(session, cover, amount, line_id=line.id, on=on, now=now)
+        demanded = _demanded(session, cover, on) if _is_called(cover) else 0
     if charter.reserve_fund_stands_in and demanded:
         held = balance(
             session,
@@ -417,18 +427,7 @@ def _last_resorts(
         )
         amount = min(held, demanded)
         if amount:
-            repayment = loans.book_repayment(
-                session,
-                loan=loan,
-                amount_minor=amount,
-                source=RepaymentSource.RESERVE,
-                payer_id=None,
-                on=on,
-                now=now,
-                actor_id=None,
-            )
-            note_payment(session, cover, repayment, call=None, payer_id=None, on=on, now=now)
-            settle_state(session, cover, on=on, now=now, actor_id=None)
+            _stand_in(session, cover, amount, line_id=None, on=on, now=now)
     if loan.status is not LoanStatus.CALLED or loan.overdue_since_on is None:
         return
     if (on - loan.overdue_since_on).days > charter.write_off_day:
@@ -441,6 +440,32 @@ def _last_resorts(
         )
         release(session, cover, cover.held_minor)
         mark_overdue_standings(session, cover)
+
+
+def _stand_in(
+    session: Session,
+    cover: LoanCover,
+    amount_minor: int,
+    *,
+    line_id: int | None,
+    on: date,
+    now: datetime,
+) -> None:
+    """A reserve pays for the borrower, and has its claim for it."""
+    repayment = loans.book_repayment(
+        session,
+        loan=cover.loan,
+        amount_minor=amount_minor,
+        source=RepaymentSource.RESERVE,
+        payer_id=None,
+        on=on,
+        now=now,
+        actor_id=None,
+    )
+    note_payment(
+        session, cover, repayment, call=None, payer_id=None, line_id=line_id, on=on, now=now
+    )
+    settle_state(session, cover, on=on, now=now, actor_id=None)
 
 
 def _open_call(

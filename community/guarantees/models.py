@@ -180,6 +180,7 @@ class GuaranteePayment(Base):
             "recovered_minor >= 0 AND recovered_minor <= amount_minor",
             name="recovered_within_amount",
         ),
+        CheckConstraint("line_id IS NULL OR payer_id IS NULL", name="a_reserve_or_a_member"),
         Index("ix_guarantee_payments_loan_id", "loan_id"),
         Index("ix_guarantee_payments_payer_id", "payer_id"),
     )
@@ -192,6 +193,8 @@ class GuaranteePayment(Base):
     call_id: Mapped[int | None] = mapped_column(ForeignKey("calls.id"))
     # Null: the community's reserve fund.
     payer_id: Mapped[int | None] = mapped_column(ForeignKey("members.id"))
+    # And with this: the first-loss reserve of the line that the loan draws on.
+    line_id: Mapped[int | None] = mapped_column(ForeignKey("credit_lines.id"))
     repayment_id: Mapped[int] = mapped_column(ForeignKey("repayments.id"), unique=True)
     amount_minor: Mapped[Minor]
     # What the borrower does not owe of it any more, to whomever: paid, or let go.

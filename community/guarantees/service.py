@@ -33,6 +33,7 @@ from community.guarantees.models import (
 )
 from community.guarantees.plan import near_first
 from community.ledger.events import record_event
+from community.lines import reserves as line_reserves
 from community.lines.draws import follow
 from community.loans import repayments, states
 from community.loans import service as loans
@@ -132,6 +133,7 @@ def repay_locked(
         number=number,
     )
     if to_claims:
+        of_line = _recovered_by_line(cover)
         entry_id = claims.settle_by_borrower(
             session,
             loan=loan,
@@ -145,6 +147,18 @@ def repay_locked(
             actor_id=actor_id,
         )
         repayment.entry_id = repayment.entry_id or entry_id
+        refilled = _recovered_by_line(cover) - of_line
+        if refilled and cover.drawn is not None:
+            # It came to the reserve fund with the rest, and goes on to the line's reserve.
+            line_reserves.refill(
+                session,
+                line=cover.drawn.line,
+                loan_id=loan.id,
+                amount_minor=refilled,
+                on=on,
+                now=now,
+                actor_id=actor_id,
+            )
     settle_state(session, cover, on=on, now=now, actor_id=actor_id)
     return repayment
 
@@ -380,13 +394,18 @@ def note_payment(
     payer_id: int | None,
     on: date,
     now: datetime,
+    line_id: int | None = None,
 ) -> GuaranteePayment:
-    """Give whoever paid for the borrower their claims, and note them beside the books."""
+    """Give whoever paid for the borrower their claims, and note them beside the books.
+
+    Without a payer it was the community's reserve fund, or the reserve of the line that is named.
+    """
     loan = cover.loan
     payment = GuaranteePayment(
         loan_id=loan.id,
         call_id=None if call is None else call.id,
         payer_id=payer_id,
+        line_id=line_id,
         repayment_id=repayment.id,
         amount_minor=repayment.amount_minor,
         recovered_minor=0,
@@ -487,6 +506,15 @@ def resolve_dispute(
     call.version += 1
     _note(session, cover, call, "call.dispute_resolved", actor_id, now, {"reason": reason})
     return call
+
+
+def _recovered_by_line(cover: LoanCover) -> int:
+    """What the first-loss reserve of the loan's line has got back of what it paid."""
+    return sum(
+        payment.recovered_minor
+        for payment in cover.payments.values()
+        if payment.line_id is not None
+    )
 
 
 def _lower_calls(

@@ -165,6 +165,16 @@ CHART: tuple[ChartLine, ...] = (
         "Money that came in over the bank and is not matched to anybody yet.",
     ),
     _line(
+        "2050",
+        _A.LINE_RESERVE,
+        _C.LIABILITY,
+        _S.CREDIT,
+        "First-loss reserves of credit lines",
+        "授信额度首损准备金",
+        "What members and the community paid in to stand first for draws on a shared line. It lies"
+        " in custody; what a closed line has left goes back.",
+    ),
+    _line(
         "3010",
         _A.LENDER_FUNDS,
         _C.EQUITY,

@@ -27,6 +27,7 @@ class AccountKind(StrEnum):
     MEMBER_STAKE = "member_stake"
     RESERVE_FUND = "reserve_fund"
     OVERPAYMENT = "overpayment"
+    LINE_RESERVE = "line_reserve"  # first-loss reserves of shared lines; in custody
     SUSPENSE = "suspense"  # money that came in and is not matched to anything yet
     LOAN_LOSS_ALLOWANCE = "loan_loss_allowance"  # set aside against the loans that are out
     # Results.

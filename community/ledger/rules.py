@@ -309,6 +309,56 @@ def penalty_waived(loan_id: int, borrower_id: int, amount: int) -> list[Leg]:
     return _charged(A.PENALTY_RECEIVABLE, A.PENALTY_INCOME, loan_id, borrower_id, -amount)
 
 
+def line_reserve_paid_in(member_id: int, amount: int) -> list[Leg]:
+    """A member puts savings into a shared line's first-loss reserve; they stay in custody."""
+    return [
+        _owned(A.MEMBER_SAVINGS, member_id, amount),
+        Leg(A.LINE_RESERVE, -amount, member_id=member_id),
+    ]
+
+
+def line_reserve_set_aside(amount: int) -> list[Leg]:
+    """The community puts some of its reserve fund into a shared line's first-loss reserve."""
+    return [
+        Leg(A.RESERVE_FUND, amount),
+        Leg(A.LENDING_CASH, -amount),
+        Leg(A.SAVINGS_CASH, amount),
+        Leg(A.LINE_RESERVE, -amount),
+    ]
+
+
+def line_reserve_used(loan_id: int, amount: int) -> list[Leg]:
+    """A line's reserve hands the reserve fund what that then pays on one of the line's draws."""
+    return [
+        Leg(A.LINE_RESERVE, amount, loan_id=loan_id),
+        Leg(A.SAVINGS_CASH, -amount, loan_id=loan_id),
+        Leg(A.LENDING_CASH, amount, loan_id=loan_id),
+        Leg(A.RESERVE_FUND, -amount, loan_id=loan_id),
+    ]
+
+
+def line_reserve_refilled(loan_id: int, amount: int) -> list[Leg]:
+    """A borrower has paid back what a line's reserve paid for them: it goes back into it."""
+    return [
+        leg._replace(amount_minor=-leg.amount_minor) for leg in line_reserve_used(loan_id, amount)
+    ]
+
+
+def line_reserve_returned(parts: Mapping[int | None, int]) -> list[Leg]:
+    """A closed line's reserve goes back to those who paid in (None: the reserve fund)."""
+    legs = [Leg(A.LINE_RESERVE, sum(parts.values()))]
+    for member_id, amount in parts.items():
+        if member_id is None:
+            legs += [
+                Leg(A.SAVINGS_CASH, -amount),
+                Leg(A.LENDING_CASH, amount),
+                Leg(A.RESERVE_FUND, -amount),
+            ]
+        else:
+            legs.append(_owned(A.MEMBER_SAVINGS, member_id, -amount))
+    return legs
+
+
 def provision_raised(amount: int) -> list[Leg]:
     """More is set aside against loans that may not come back."""
     return [Leg(A.PROVISION_EXPENSE, amount), Leg(A.LOAN_LOSS_ALLOWANCE, -amount)]
@@ -371,6 +421,19 @@ RULES: dict[str, Rule] = {
     "interest.taken_back": Rule(interest_taken_back, "Accrued interest taken back", "冲回利息"),
     "provision.raised": Rule(provision_raised, "Provision raised", "计提准备"),
     "provision.released": Rule(provision_released, "Provision released", "转回准备"),
+    "firstloss.paid_in": Rule(
+        line_reserve_paid_in, "Paid into a line's reserve", "缴存授信首损准备金"
+    ),
+    "firstloss.set_aside": Rule(
+        line_reserve_set_aside, "Set aside for a line's reserve", "计提授信首损准备金"
+    ),
+    "firstloss.used": Rule(line_reserve_used, "Line's reserve used", "动用授信首损准备金"),
+    "firstloss.refilled": Rule(
+        line_reserve_refilled, "Line's reserve refilled", "补回授信首损准备金"
+    ),
+    "firstloss.returned": Rule(
+        line_reserve_returned, "Line's reserve given back", "退还授信首损准备金"
+    ),
     "suspense.received": Rule(suspense_received, "Unmatched money in", "待查款项收入"),
     "suspense.released": Rule(suspense_released, "Suspense released", "待查款项转出"),
     "suspense.returned": Rule(suspense_returned, "Suspense sent back", "待查款项退回"),

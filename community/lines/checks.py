@@ -8,10 +8,19 @@ from sqlalchemy.orm import Session
 
 from community.communities.models import Community
 from community.ledger.checks import Breach
+from community.ledger.models import Account, AccountKind, Posting
 from community.lines.draws import takes
-from community.lines.models import CreditLine, CreditLineChange, CreditLineShare, LineChangeKind
+from community.lines.models import (
+    CreditLine,
+    CreditLineChange,
+    CreditLineShare,
+    LineChangeKind,
+    LineReserveMove,
+    ReserveMoveKind,
+)
 from community.loans.models import Loan
 
+_INTO = (ReserveMoveKind.PAID_IN, ReserveMoveKind.SET_ASIDE, ReserveMoveKind.REFILLED)
 _OPENED = (LineChangeKind.OPENED, LineChangeKind.LIMIT)
 
 
@@ -21,6 +30,7 @@ def check_lines(session: Session) -> Iterator[Breach]:
     yield from _used_is_the_sum_of_draws(session)
     yield from _limits_hold(session)
     yield from _limits_have_their_changes(session)
+    yield from _reserves_are_their_moves(session)
 
 
 def _draws_take_what_is_out(session: Session) -> Iterator[Breach]:
@@ -159,6 +169,45 @@ def _limits_have_their_changes(session: Session) -> Iterator[Breach]:
         yield Breach(
             7, "credit_line_shares", str(row_id), "has a sub-limit that its changes do not give"
         )
+
+
+def _reserves_are_their_moves(session: Session) -> Iterator[Breach]:
+    """A reserve is what was paid in and refilled, less what was used and returned; so the books."""
+    move = LineReserveMove
+    signed = case((move.kind.in_(_INTO), move.amount_minor), else_=-move.amount_minor)
+    by_line = (
+        select(move.line_id, func.sum(signed).label("total")).group_by(move.line_id).subquery()
+    )
+    total = func.coalesce(by_line.c.total, 0)
+    rows = session.execute(
+        select(CreditLine.id, CreditLine.reserve_minor, total)
+        .outerjoin(by_line, by_line.c.line_id == CreditLine.id)
+        .where(or_(CreditLine.reserve_minor != total, CreditLine.reserve_minor < 0))
+        .order_by(CreditLine.id)
+    )
+    for row_id, held, moved in rows:
+        yield Breach(1, "credit_lines", str(row_id), f"reserves {held}, its moves leave {moved}")
+    by_entry = select(move.entry_id, func.sum(signed).label("total")).group_by(move.entry_id)
+    noted = by_entry.subquery()
+    posted = (
+        select(Posting.entry_id, func.sum(Posting.amount_minor).label("total"))
+        .join(Account, Account.id == Posting.account_id)
+        .where(Account.kind == AccountKind.LINE_RESERVE)
+        .group_by(Posting.entry_id)
+        .subquery()
+    )
+    for first, second in ((noted, posted), (posted, noted)):
+        rows = session.execute(
+            select(first.c.entry_id)
+            .outerjoin(second, second.c.entry_id == first.c.entry_id)
+            # Credits are negative.
+            .where(first.c.total + func.coalesce(second.c.total, 0) != 0)
+            .order_by(first.c.entry_id)
+        )
+        for (entry_id,) in rows:
+            yield Breach(
+                1, "journal_entries", str(entry_id), "moves a line's reserve by other than is noted"
+            )
 
 
 def _sums(*keys: Any) -> Any:

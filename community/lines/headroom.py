@@ -5,6 +5,7 @@ from datetime import date
 from typing import Any
 
 from community.lines.models import CreditLine, CreditLineShare, LineStatus
+from community.money import format_minor
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +57,18 @@ class Headroom:
 
 
 def headroom_of(
-    line: CreditLine, share: CreditLineShare | None, *, on: date, product_id: int | None
+    line: CreditLine,
+    share: CreditLineShare | None,
+    *,
+    on: date,
+    product_id: int | None,
+    late_minor: int = 0,
+    late_bps_max: int = 10_000,
 ) -> Headroom:
-    """What is left for a member with this sub-limit (None: with none), for a product if known."""
+    """What is left for a member with this sub-limit (None: with none), for a product if known.
+
+    `late_minor` of what is drawn is late; the charter says above which share nobody draws.
+    """
     return Headroom(
         line=line.public_id,
         name=line.name,
@@ -67,7 +77,8 @@ def headroom_of(
         used_minor=line.used_minor,
         sub_limit_minor=0 if share is None else share.limit_on(on),
         sub_limit_used_minor=0 if share is None else share.used_minor,
-        closed_because=why_closed(line, on=on, product_id=product_id),
+        closed_because=why_closed(line, on=on, product_id=product_id)
+        or _why_stopped(line, late_minor, late_bps_max),
     )
 
 
@@ -80,3 +91,12 @@ def why_closed(line: CreditLine, *, on: date, product_id: int | None) -> str:
     if line.product_id is not None and product_id is not None and line.product_id != product_id:
         return "The line is for another product."
     return ""
+
+
+def _why_stopped(line: CreditLine, late_minor: int, late_bps_max: int) -> str:
+    if late_minor * 10_000 <= line.used_minor * late_bps_max:
+        return ""
+    return (
+        f"{format_minor(late_minor, line.currency)} {line.currency} of what is drawn on the line is"
+        f" late; the charter stops new draws above {late_bps_max} of 10,000 (line_late_bps_max)."
+    )

@@ -68,6 +68,7 @@ class CreditLine(Facility, Base):
         CheckConstraint(_OVER, name="over_is_what_is_over"),
         CheckConstraint(_RAISED, name="raised_until_a_day"),
         CheckConstraint("from_on <= until_on", name="term_has_days"),
+        CheckConstraint("reserve_minor >= 0", name="reserve_not_negative"),
         CheckConstraint("status <> 'closed' OR used_minor = 0", name="closed_is_unused"),
         CheckConstraint("(status = 'closed') = (closed_on IS NOT NULL)", name="closed_on_a_day"),
         # One line of a holder for a product, where the charter says so.
@@ -96,6 +97,8 @@ class CreditLine(Facility, Base):
     status: Mapped[LineStatus] = mapped_column(choice(LineStatus))
     from_on: Mapped[date]
     until_on: Mapped[date]
+    # Its first-loss reserve: what its moves leave.
+    reserve_minor: Mapped[Minor] = mapped_column(default=0)
     sole_key: Mapped[str | None] = mapped_column(String(80))
     closed_on: Mapped[date | None]
     # The number of its last change.
@@ -153,4 +156,44 @@ class CreditLineChange(Base):
     recorded_at: Mapped[Instant]
 
 
-keep_history(Base.metadata.tables[CreditLineChange.__tablename__])
+class ReserveMoveKind(StrEnum):
+    PAID_IN = "paid_in"  # by a member, out of their savings
+    SET_ASIDE = "set_aside"  # by the community, out of its reserve fund
+    USED = "used"  # for a draw that was not paid
+    REFILLED = "refilled"  # the borrower paid it back after all
+    RETURNED = "returned"  # after the line was closed
+
+
+class LineReserveMove(Base):
+    """Money into or out of a line's first-loss reserve; never changed."""
+
+    __tablename__ = "line_reserve_moves"
+    __table_args__ = (
+        CheckConstraint("amount_minor > 0", name="amount_is_positive"),
+        CheckConstraint(
+            "kind = 'returned' OR (kind = 'paid_in') = (member_id IS NOT NULL)",
+            name="members_pay_in",
+        ),
+        CheckConstraint(
+            "(kind IN ('used', 'refilled')) = (loan_id IS NOT NULL)", name="used_for_a_loan"
+        ),
+        Index("ix_line_reserve_moves_line_id", "line_id"),
+        Index("ix_line_reserve_moves_entry_id", "entry_id"),
+    )
+
+    id: Mapped[Key]
+    line_id: Mapped[int] = mapped_column(ForeignKey("credit_lines.id"))
+    kind: Mapped[ReserveMoveKind] = mapped_column(choice(ReserveMoveKind))
+    # Who paid in, or got back; None: the community's reserve fund.
+    member_id: Mapped[int | None] = mapped_column(ForeignKey("members.id"))
+    # The draw that it paid for.
+    loan_id: Mapped[int | None] = mapped_column(ForeignKey("loans.id"))
+    amount_minor: Mapped[Minor]
+    moved_on: Mapped[date]
+    entry_id: Mapped[int] = mapped_column(ForeignKey("journal_entries.id"))
+    actor_id: Mapped[int | None] = mapped_column(ForeignKey("members.id"))
+    recorded_at: Mapped[Instant]
+
+
+for _table in (CreditLineChange, LineReserveMove):
+    keep_history(Base.metadata.tables[_table.__tablename__])

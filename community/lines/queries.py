@@ -3,13 +3,20 @@
 from collections.abc import Collection, Sequence
 from datetime import date
 
-from sqlalchemy import Select, or_, select
+from sqlalchemy import Select, func, or_, select
 from sqlalchemy.orm import Session
 
+from community.communities import queries as communities
 from community.lines.errors import LineNotFound
 from community.lines.headroom import Headroom, headroom_of
-from community.lines.models import CreditLine, CreditLineChange, CreditLineShare
-from community.loans.models import Loan
+from community.lines.models import (
+    CreditLine,
+    CreditLineChange,
+    CreditLineShare,
+    LineReserveMove,
+    ReserveMoveKind,
+)
+from community.loans.models import Loan, LoanPosition
 from community.locks import lock_one
 
 
@@ -113,4 +120,57 @@ def headroom(
         ),
         execution_options=fresh,
     ).one_or_none()
-    return headroom_of(line, share, on=on, product_id=product_id)
+    return fresh_headroom(session, line, share, on=on, product_id=product_id)
+
+
+def fresh_headroom(
+    session: Session,
+    line: CreditLine,
+    share: CreditLineShare | None,
+    *,
+    on: date,
+    product_id: int | None,
+) -> Headroom:
+    """The same of rows just read or locked: with what is late on the line now, by its charter."""
+    rules = communities.charter_on(session, line.community_id, on).rules
+    return headroom_of(
+        line,
+        share,
+        on=on,
+        product_id=product_id,
+        late_minor=late_minor(session, line_id=line.id, on=on),
+        late_bps_max=rules.line_late_bps_max,
+    )
+
+
+def late_minor(session: Session, *, line_id: int, on: date) -> int:
+    """What draws take of a line of which something fell due before a day and is not paid."""
+    late = session.scalar(
+        select(func.sum(Loan.line_used_minor))
+        .join(LoanPosition, LoanPosition.loan_id == Loan.id)
+        .where(Loan.line_id == line_id, LoanPosition.is_live, LoanPosition.oldest_due_on < on)
+    )
+    return int(late or 0)
+
+
+def reserve_moves(line_id: int, *, member_id: int | None = None) -> Select[LineReserveMove]:
+    """Money into and out of a line's reserve; page by LineReserveMove.id. With a member theirs."""
+    statement = select(LineReserveMove).where(LineReserveMove.line_id == line_id)
+    return (
+        statement if member_id is None else statement.where(LineReserveMove.member_id == member_id)
+    )
+
+
+def paid_in(session: Session, line_id: int) -> dict[int | None, int]:
+    """What each has paid into a line's reserve, by member; None: the community, at the end."""
+    move = LineReserveMove
+    rows = session.execute(
+        select(move.member_id, func.sum(move.amount_minor))
+        .where(
+            move.line_id == line_id,
+            move.kind.in_([ReserveMoveKind.PAID_IN, ReserveMoveKind.SET_ASIDE]),
+        )
+        .group_by(move.member_id)
+    )
+    found = {member_id: int(total) for member_id, total in rows}
+    return dict(sorted(found.items(), key=lambda item: (item[0] is None, item[0] or 0)))

@@ -18,6 +18,7 @@ from community.errors import CurrencyMismatch, Invalid
 from community.groups import queries as groups
 from community.groups.models import Group, GroupMemberStatus, GroupStatus
 from community.ledger.events import record_event
+from community.lines import reserves
 from community.lines.draws import end_raise, note_over
 from community.lines.errors import (
     LineExists,
@@ -132,7 +133,7 @@ def open_line(
         version=0,
         created_at=now,
     )
-    line.used_minor = line.raised_minor = line.over_minor = 0
+    line.used_minor = line.raised_minor = line.over_minor = line.reserve_minor = 0
     session.add(line)
     session.flush()  # its changes and sub-limits name it
     _note(session, line, LineChangeKind.OPENED, act, before=None, after=limit.amount_minor)
@@ -331,13 +332,15 @@ def close(
 ) -> CreditLine:
     """Close a line on which nothing is drawn any more, for good. Locks the line.
 
-    Raises LineInUse.
+    What its reserve holds goes back to those who paid in, in proportion. Raises LineInUse.
     """
     line = _open(session, line_id, on)
     _check_use(line, 0, line.currency, False)
     line.status, line.closed_on = LineStatus.CLOSED, on
     act = _Act(on, now, actor_id, reason)
     _note(session, line, LineChangeKind.CLOSED, act, before=line.limit_minor, after=None)
+    if line.reserve_minor:
+        reserves.give_back(session, line=line, on=on, now=now, actor_id=actor_id)
     return line
 
 

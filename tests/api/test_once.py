@@ -33,6 +33,7 @@ MOVES: list[tuple[str, str, Body]] = [
     ("officer", "/holds/@other_hold/void", {"reason": "not needed"}),
     ("wang", f"{WANG}/stake-locks", TWO),
     ("zhao", f"{HERE}/members/@zhao/stake-releases", TWO),
+    ("wang", "/credit-lines/@line/reserve/contributions", TWO),
     ("operator", f"{HERE}/lending-pool/deposits", FIVE | {"reference": "more"}),
     ("operator", f"{HERE}/reserve-fund/deposits", FIVE | {"reference": "more"}),
     ("officer", "/loans/@endorsed/approval", None),

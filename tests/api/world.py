@@ -47,6 +47,10 @@ from community.receiving import bank, collecting
 from community.receiving.collecting import Entry
 from community.receiving.matching import Line
 from community.receiving.models import BankLine, Collection
+from community.records import service as records
+from community.records.models import CreditRecord, RecordConsent
+from community.records.signing import load_signer
+from community.records.statement import RecordField, RecordPurpose
 from community.seasons import service as seasons
 from community.seasons.models import EventKind
 from community.servicing import service as servicing
@@ -70,6 +74,11 @@ RULES: dict[str, Any] = {
 TERMS: dict[str, Any] = {"principal_minor_min": 10_00, "instalments_max": 12}
 SEASONAL = {"amortisation": "seasonal", "day_count": "actual/365"}
 CAP_MINOR = 100_00
+# A key that everybody knows, of no use outside of this test suite.
+RECORD_KEY = """-----BEGIN PRIVATE KEY-----
+MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g
+-----END PRIVATE KEY-----
+"""
 NAMED = re.compile("@([a-z_]+)")
 
 
@@ -159,6 +168,7 @@ def make_world(template: str, folder: Path) -> Iterator[World]:
             secret_key="of no use outside of this test suite",
             rate_limits=False,
             log_level="ERROR",
+            record_key=RECORD_KEY,
             var_dir=folder,
         )
         app = create_app(settings)
@@ -234,6 +244,7 @@ class Story:
         self._disaster()
         self._lines()
         self._far_away()
+        self._records()
         self._tokens()
         self._collect()
 
@@ -613,6 +624,25 @@ class Story:
         self.stranger("foreign")
         self.role("foreign", Role.OFFICER, self.far.id)
 
+    def _records(self) -> None:
+        wang: dict[str, Any] = {**self.hamlet.when, "actor_id": self.id("wang")}
+        given: dict[str, Any] = {
+            **self.of("wang"),
+            "purposes": [RecordPurpose.STANDING],
+            "fields": [RecordField.STANDING, RecordField.DEBTS],
+            "until_on": self.hamlet.day + timedelta(days=100),
+            **wang,
+        }
+        self.consent: RecordConsent = self.do(
+            records.give_consent, recipient=self.far.public_id, **given
+        )
+        signer = load_signer(RECORD_KEY.encode())
+        self.record: CreditRecord = self.do(
+            records.issue_record, consent_id=self.consent.id, signer=signer, **wang
+        )
+        self.withdrawn: RecordConsent = self.do(records.give_consent, recipient="A bank", **given)
+        self.do(records.withdraw_consent, consent_id=self.withdrawn.id, reason="x", **wang)
+
     def _tokens(self) -> None:
         for name in self.hamlet.people:
             self.token(name, name)
@@ -636,6 +666,9 @@ class Story:
             "common": self.common,
             "special": self.special,
             "draw": self.draw,
+            "consent": self.consent,
+            "record": self.record,
+            "withdrawn": self.withdrawn,
             "active": self.active,
             "amendment": self.amendment,
             "expulsion": self.expulsion,

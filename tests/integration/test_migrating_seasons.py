@@ -26,6 +26,8 @@ LATER = ("second_group_per_product", "leader_acting_days", "amendment_days_max")
 LATER += ("group_whole_days", "kin_warnings", "mutual_pair_warnings", "group_alike_bps_max")
 LATER += ("stagger_batches", "stagger_instalments_min", "one_line_per_product", "line_minor_max")
 LATER += ("line_days_max", "line_shares_bps_max", "line_raise_bps_max", "line_raise_days_max")
+LATER += ("line_late_bps_max", "record_issuers", "record_standing_bps", "record_days_max")
+LATER += ("record_list_days_max", "record_valid_days_max", "record_consent_days_max")
 NOW = "2027-03-25 02:00:00+00:00"
 SELLING = [{"due_on": "2027-12-01", "weight": 40}, {"due_on": "2027-10-15", "weight": 60}]
 

@@ -66,6 +66,14 @@ RULES: dict[str, st.SearchStrategy[list[Leg]]] = {
     "penalty_waived": st.builds(rules.penalty_waived, MEMBER, MEMBER, AMOUNT),
     "provision_raised": st.builds(rules.provision_raised, AMOUNT),
     "provision_released": st.builds(rules.provision_released, AMOUNT),
+    "line_reserve_paid_in": st.builds(rules.line_reserve_paid_in, MEMBER, AMOUNT),
+    "line_reserve_set_aside": st.builds(rules.line_reserve_set_aside, AMOUNT),
+    "line_reserve_used": st.builds(rules.line_reserve_used, MEMBER, AMOUNT),
+    "line_reserve_refilled": st.builds(rules.line_reserve_refilled, MEMBER, AMOUNT),
+    "line_reserve_returned": st.builds(
+        rules.line_reserve_returned,
+        st.dictionaries(st.none() | MEMBER, AMOUNT, min_size=1, max_size=6),
+    ),
     "suspense_returned": st.builds(rules.suspense_returned, AMOUNT),
 }
 

@@ -1,0 +1,1 @@
+"""Credit records over the web and the command line."""

@@ -26,6 +26,8 @@ LATER = ("second_group_per_product", "leader_acting_days", "amendment_days_max")
 LATER += ("group_whole_days", "kin_warnings", "mutual_pair_warnings", "group_alike_bps_max")
 LATER += ("stagger_batches", "stagger_instalments_min", "one_line_per_product", "line_minor_max")
 LATER += ("line_days_max", "line_shares_bps_max", "line_raise_bps_max", "line_raise_days_max")
+LATER += ("guarantees_count_max", "guarantee_ratio_bps_max", "guarantee_base")
+LATER += ("guarantee_warning_bps", "circle_warning_members", "at_risk_days", "at_risk_from")
 NOW = "2027-03-25 02:00:00+00:00"
 SELLING = [{"due_on": "2027-12-01", "weight": 40}, {"due_on": "2027-10-15", "weight": 60}]
 

@@ -40,6 +40,7 @@ FEATURES = [
     "seasons",
     "lines",
     "grouplife",
+    "exposure",
     "credit",
     "ledger",
     "businessday",

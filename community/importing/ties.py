@@ -146,8 +146,8 @@ def import_ties(
 
     Amounts are in the community's currency; where `currency` is given, communities of another
     one are refused. Holds the memberships of the communities, so that only active members end up
-    bound, and the standings of those who promise, so that nobody ends up past the charter's caps. Cost: all memberships and vouches of the communities are read, one row a new vouch is
-    written.
+    bound, and the standings of those who promise, so that nobody ends up past the charter's caps.
+    Cost: all memberships and vouches of the communities are read, one row a new vouch is written.
     """
     places = find_places(session, {row.community for row in rows})
     belongings = find_belongings(session, places.values(), hold=True)

@@ -93,7 +93,7 @@ def check_promises(
         )
         for vouch_id, voucher_id, borrower_id, most, until in found:
             rows[voucher_id][vouch_id] = (borrower_id, most, until)
-    bases = _bases(session, community_id, ids, charter, on)
+    bases = bases_of(session, community_id, ids, charter, on)
     by_member: dict[int, list[Change]] = {member_id: [] for member_id in ids}
     for change in changes:
         by_member[change.voucher_id].append(change)
@@ -144,13 +144,14 @@ def _sum(promises: Iterable[tuple[int, int]]) -> Promises:
     return Promises(len({borrower for borrower, _ in listed}), sum(most for _, most in listed))
 
 
-def _bases(
+def bases_of(
     session: Session,
     community_id: int,
     member_ids: Collection[int],
     charter: CharterInForce,
     on: date,
 ) -> dict[int, int]:
+    """What members' promises are measured against, by the charter; zero where there is nothing."""
     found = dict.fromkeys(member_ids, 0)
     if charter.rules.guarantee_base is GuaranteeBase.STANDING:
         for member_id, row in read_standings(session, community_id, member_ids).items():
@@ -164,7 +165,7 @@ def _bases(
     return found
 
 
-def require_caps(session: Session, checks: Mapping[int, CapCheck], *, told_id: int | None) -> None:
+def require_caps(checks: Mapping[int, CapCheck], *, told_id: int | None) -> None:
     """Refuse a step that would take somebody past a cap.
 
     `told_id` is whose figures may be told: who acts; None is the platform itself. What others
@@ -269,7 +270,7 @@ def require_and_keep(
 ) -> dict[int, CapCheck]:
     """Decide on promises about to be made, whose givers' standings are held. See the parts."""
     checks = check_promises(session, community_id=community_id, changes=changes, on=on)
-    require_caps(session, checks, told_id=told_id)
+    require_caps(checks, told_id=told_id)
     keep_checks(
         session,
         checks,

@@ -94,14 +94,17 @@ def offer_vouch(
     ExpiryOutOfRange, OverdueGivesNoVouch, OfferExists, NotYourSide, CurrencyMismatch,
     GuaranteeCapReached.
     """
-    if voucher_id == borrower_id:
-        raise VouchForOneself()
     _check_side(actor_id, side, voucher_id, borrower_id)
-    _check_terms(session, community_id, limit, expires_on, on)
-    for member_id in (voucher_id, borrower_id):
-        communities.require_active(
-            session, community_id=community_id, member_id=member_id, hold=True
-        )
+    check_offer(
+        session,
+        community_id=community_id,
+        voucher_id=voucher_id,
+        borrower_id=borrower_id,
+        limit=limit,
+        expires_on=expires_on,
+        on=on,
+        hold=True,
+    )
     if side is VouchSide.VOUCHER:
         _check_not_overdue(session, voucher_id)
     hold_promisers(session, community_id, [voucher_id])
@@ -117,7 +120,7 @@ def offer_vouch(
             _live_of(pair), voucher_id, borrower_id, limit.amount_minor, expires_on, on
         )
         checks = check_promises(session, community_id=community_id, changes=[change], on=on)
-        require_caps(session, checks, told_id=actor_id)
+        require_caps(checks, told_id=actor_id)
     vouch = Vouch(
         community_id=community_id,
         kind=VouchKind.PERSONAL,
@@ -360,6 +363,30 @@ def _accept(
     offer.version += 1
     _note(session, live, "vouch.amended", now, actor_id, by_offer=offer.public_id)
     return live
+
+
+def check_offer(
+    session: Session,
+    *,
+    community_id: int,
+    voucher_id: int,
+    borrower_id: int,
+    limit: Money,
+    expires_on: date,
+    on: date,
+    hold: bool = False,
+) -> None:
+    """Go on only if a promise between these two, on these terms, can be offered at all.
+
+    Raises VouchForOneself, CurrencyMismatch, VouchTooLarge, ExpiryOutOfRange, NotAMember.
+    """
+    if voucher_id == borrower_id:
+        raise VouchForOneself()
+    _check_terms(session, community_id, limit, expires_on, on)
+    for member_id in (voucher_id, borrower_id):
+        communities.require_active(
+            session, community_id=community_id, member_id=member_id, hold=hold
+        )
 
 
 def vouch_change(

@@ -7,7 +7,7 @@ from app.blueprint import Blueprint
 from app.clock import today
 from app.communities.facts import community_facts, membership_facts
 from app.exposure import permissions as _permissions  # noqa: F401  declares this room's actions
-from app.exposure.schemas import PreviewSchema, RegisterSchema, VouchPreviewInSchema
+from app.exposure.schemas import ExposurePreviewSchema, ExposureRegisterSchema, VouchPreviewInSchema
 from app.extensions import db
 from app.groups.facts import group_facts
 from app.permissions import Facts, permit, requires
@@ -28,7 +28,7 @@ _COMMUNITY = "/communities/<pid(com):community_id>"
 
 @blp.route(_COMMUNITY + "/members/<pid(mem):member_id>/exposure-register")
 @requires("exposure:read")
-@blp.response(200, RegisterSchema)
+@blp.response(200, ExposureRegisterSchema)
 def get_register(community_id: str, member_id: str) -> Any:
     """Promise by promise: signed, reserved, called, and what would fall on the member."""
     session = db.session()
@@ -43,7 +43,7 @@ def get_register(community_id: str, member_id: str) -> Any:
 @blp.route(_COMMUNITY + "/vouch-previews", methods=["POST"])
 @requires("exposure:preview")
 @blp.arguments(VouchPreviewInSchema)
-@blp.response(200, PreviewSchema)
+@blp.response(200, ExposurePreviewSchema)
 def preview_vouch(data: dict[str, Any], community_id: str) -> Any:
     """What would I owe if I stood behind somebody? Nothing is written."""
     session = db.session()
@@ -63,9 +63,9 @@ def preview_vouch(data: dict[str, Any], community_id: str) -> Any:
 
 @blp.route("/vouches/<pid(vch):vouch_id>/preview")
 @requires("vouch:preview")
-@blp.response(200, PreviewSchema)
-def preview_open_vouch(vouch_id: str) -> Any:
-    """What would I owe if this open offer became a promise of mine?"""
+@blp.response(200, ExposurePreviewSchema)
+def preview_offered(vouch_id: str) -> Any:
+    """What would I owe if this offer became a promise of mine? Of a live one: what do I owe?"""
     session = db.session()
     vouch = trust.get_vouch(session, vouch_id)
     community = communities.get_community_by_id(session, vouch.community_id)
@@ -77,7 +77,8 @@ def preview_open_vouch(vouch_id: str) -> Any:
             related_ids=frozenset({vouch.voucher_id, vouch.borrower_id}),
         ),
     )
-    if vouch.status is not VouchStatus.OFFERED or vouch.kind is not VouchKind.PERSONAL:
+    standing = vouch.status in (VouchStatus.OFFERED, VouchStatus.LIVE)
+    if not standing or vouch.kind is not VouchKind.PERSONAL:
         raise VouchNotOpen(f"The vouch is {vouch.status.value}.", state=vouch.status.value)
     return previews.preview_vouch(
         session,
@@ -92,7 +93,7 @@ def preview_open_vouch(vouch_id: str) -> Any:
 
 @blp.route("/groups/<pid(grp):group_id>/preview")
 @requires("group:preview")
-@blp.response(200, PreviewSchema)
+@blp.response(200, ExposurePreviewSchema)
 def preview_agreement(group_id: str) -> Any:
     """What would I owe under this group's agreement, person by person?"""
     session = db.session()
@@ -103,7 +104,7 @@ def preview_agreement(group_id: str) -> Any:
 
 @blp.route("/amendments/<pid(gam):amendment_id>/preview")
 @requires("group:preview_amendment")
-@blp.response(200, PreviewSchema)
+@blp.response(200, ExposurePreviewSchema)
 def preview_amendment(amendment_id: str) -> Any:
     """What would I owe once this amendment is in force, person by person?"""
     session = db.session()

@@ -26,7 +26,7 @@ class RuleSourceSchema(Schema):
     source = ma.fields.String(required=True)
 
 
-class LoanPartSchema(Schema):
+class ExposureLoanSchema(Schema):
     """What of one loan rests on a promise; by `second_hop` it is behind whom the promise is for."""
 
     loan = ma.fields.String(required=True)
@@ -43,7 +43,7 @@ class LoanPartSchema(Schema):
     if_nobody_else_pays = Money(minor="if_nobody_else_pays_minor", required=True)
 
 
-class RegisterLineSchema(Schema):
+class ExposureRegisterLineSchema(Schema):
     """One promise: what was signed, what could still be asked on it, what rests on it."""
 
     vouch = ma.fields.String(required=True)
@@ -61,10 +61,10 @@ class RegisterLineSchema(Schema):
     if_all_fail = Money(minor="if_all_fail_minor", required=True)
     if_at_risk_fail = Money(minor="if_at_risk_fail_minor", required=True)
     if_nobody_else_pays = Money(minor="if_nobody_else_pays_minor", required=True)
-    loans = ma.fields.List(ma.fields.Nested(LoanPartSchema), required=True)
+    loans = ma.fields.List(ma.fields.Nested(ExposureLoanSchema), required=True)
 
 
-class RegisterSchema(Schema):
+class ExposureRegisterSchema(Schema):
     """If everyone I stand behind fails, I owe `if_all_fail`; if those at risk, `if_at_risk_fail`.
 
     `if_nobody_else_pays`: nobody else who is asked pays anything either. `most`: every promise is
@@ -79,15 +79,13 @@ class RegisterSchema(Schema):
     if_at_risk_fail = Money(minor="if_at_risk_fail_minor", required=True)
     if_nobody_else_pays = Money(minor="if_nobody_else_pays_minor", required=True)
     count = ma.fields.Integer(required=True)
-    base_kind = ma.fields.Enum(
-        GuaranteeBase, by_value=ma.fields.String, attribute="base", required=True
-    )
+    base_kind = ma.fields.Enum(GuaranteeBase, by_value=ma.fields.String, required=True)
     base = Money(minor="base_minor", required=True)
     ratio_bps = ma.fields.Integer(required=True, allow_none=True)
     allowed = Money(minor="allowed_minor", required=True, allow_none=True)
     charter_version = ma.fields.Integer(required=True)
     rules = ma.fields.List(ma.fields.Nested(RuleSourceSchema), required=True)
-    lines = ma.fields.List(ma.fields.Nested(RegisterLineSchema), required=True)
+    lines = ma.fields.List(ma.fields.Nested(ExposureRegisterLineSchema), required=True)
 
 
 class VouchPreviewInSchema(Schema):
@@ -98,7 +96,7 @@ class VouchPreviewInSchema(Schema):
     expires_on = Day(required=True)
 
 
-class PreviewLineSchema(Schema):
+class ExposurePreviewLineSchema(Schema):
     """What could be asked for one person on this paper, before and after."""
 
     borrower = ma.fields.Nested(NamedSchema, required=True)
@@ -107,7 +105,7 @@ class PreviewLineSchema(Schema):
     expires_on = Day(required=True)
 
 
-class PreviewSchema(Schema):
+class ExposurePreviewSchema(Schema):
     """What I could owe for others before and after signing, and what speaks against it."""
 
     member = ma.fields.Nested(NamedSchema, required=True)
@@ -118,9 +116,7 @@ class PreviewSchema(Schema):
     count_before = ma.fields.Integer(required=True)
     count_after = ma.fields.Integer(required=True)
     count_max = ma.fields.Integer(required=True)
-    base_kind = ma.fields.Enum(
-        GuaranteeBase, by_value=ma.fields.String, attribute="base", required=True
-    )
+    base_kind = ma.fields.Enum(GuaranteeBase, by_value=ma.fields.String, required=True)
     base = Money(minor="base_minor", required=True)
     ratio_before_bps = ma.fields.Integer(required=True, allow_none=True)
     ratio_after_bps = ma.fields.Integer(required=True, allow_none=True)
@@ -128,7 +124,7 @@ class PreviewSchema(Schema):
     refused = ma.fields.Boolean(required=True)
     charter_version = ma.fields.Integer(required=True)
     rules = ma.fields.List(ma.fields.Nested(RuleSourceSchema), required=True)
-    lines = ma.fields.List(ma.fields.Nested(PreviewLineSchema), required=True)
+    lines = ma.fields.List(ma.fields.Nested(ExposurePreviewLineSchema), required=True)
     warnings = ma.fields.List(ma.fields.Nested(CapNoteSchema), attribute="notes", required=True)
     text = ma.fields.Dict(
         keys=ma.fields.String(),

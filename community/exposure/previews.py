@@ -10,6 +10,7 @@ from datetime import date
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from community.communities.charter import GuaranteeBase
 from community.exposure.register import CAP_RULES, RuleSource, register_of, rule_sources
 from community.groups import amendments
 from community.groups.models import Group, GroupAmendment
@@ -56,7 +57,7 @@ class Preview:
     count_before: int
     count_after: int
     count_max: int
-    base: str
+    base_kind: GuaranteeBase
     base_minor: int
     ratio_before_bps: int | None
     ratio_after_bps: int | None
@@ -274,7 +275,7 @@ def _preview(
         count_before=check.before.count,
         count_after=check.after.count,
         count_max=check.rules.guarantees_count_max,
-        base=check.rules.guarantee_base,
+        base_kind=check.rules.guarantee_base,
         base_minor=check.base_minor,
         ratio_before_bps=check.ratio_bps(check.before),
         ratio_after_bps=check.ratio_bps(check.after),

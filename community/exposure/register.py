@@ -101,7 +101,7 @@ class Register:
     if_at_risk_fail_minor: int
     if_nobody_else_pays_minor: int
     count: int
-    base: GuaranteeBase
+    base_kind: GuaranteeBase
     base_minor: int
     ratio_bps: int | None
     allowed_minor: int | None
@@ -148,7 +148,7 @@ def register_of(session: Session, *, community_id: int, member_id: int, on: date
         if_at_risk_fail_minor=sum(line.if_at_risk_fail_minor for line in lines),
         if_nobody_else_pays_minor=sum(line.if_nobody_else_pays_minor for line in lines),
         count=len({line.borrower.public_id for line in lines if line.most_minor}),
-        base=charter.rules.guarantee_base,
+        base_kind=charter.rules.guarantee_base,
         base_minor=base,
         ratio_bps=-(-most * 10_000 // base) if base else None,
         allowed_minor=base * ratio // 10_000 if ratio else None,

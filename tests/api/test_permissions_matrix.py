@@ -123,6 +123,11 @@ READS = {
     "trust.get_vouch": Read(SHARED, peer="li"),
     "trust.list_vouches": Read(OWN),
     "trust.get_exposure": Read(OWN),
+    "exposure.get_register": Read(OWN),
+    # What a promise would add to one's own is for nobody else before it is made.
+    "exposure.preview_offered": Read("200 403 404 403 403 403 404 404", "li", "wang", "gao"),
+    "exposure.preview_agreement": Read(FELLOWS),
+    "exposure.preview_amendment": Read(FELLOWS),
     "trust.get_standing": Read(OWN),
     "trust.list_assessments": Read(OWN),
     "products.list_products": Read(VILLAGERS),
@@ -270,6 +275,10 @@ WRITES = {
     "holds.void_hold": Write(WHY),
     "trust.offer_vouch": Write(
         {"side": "voucher", "other": "@wang", "limit": CNY, "expires_on": "2027-01-01"}, NEIGHBOUR
+    ),
+    # Writes nothing.
+    "exposure.preview_vouch": Write(
+        {"borrower": "@wang", "limit": CNY, "expires_on": "2027-01-01"}, NEIGHBOUR
     ),
     "trust.lower_vouch": Write({"limit": CNY}),
     "trust.accept_vouch": Write(),

@@ -172,7 +172,7 @@ def test_the_charter_says_what_promises_are_measured_by(db_session: Session, bas
     else:
         expected = 0
     shown = preview(hamlet, "uma", "ben", 60)
-    assert (shown.base, shown.base_minor, shown.refused) == (base, expected, True)
+    assert (shown.base_kind, shown.base_minor, shown.refused) == (base, expected, True)
     assert preview(hamlet, "uma", "ben", 2 * expected + 1).refused
     if expected:
         assert hamlet.vouch("uma", "ben", 50).limit_minor == 50

@@ -13,6 +13,8 @@ depends_on = None
 
 BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 REFUSE = "the past is not changed: post a correction instead"
+KINDS = ["substitution", "release"]
+STATUSES = ["proposed", "done", "refused", "withdrawn"]
 RULES: dict[str, tuple[Any, str]] = {
     "guarantees_count_max": (
         30,
@@ -91,12 +93,91 @@ def upgrade() -> None:
     op.create_index("ix_promise_checks_vouch_id", "promise_checks", ["vouch_id"])
     op.create_index("ix_promise_checks_group_id", "promise_checks", ["group_id"])
     _keep("promise_checks")
+    _make_cover_changes()
+    with op.batch_alter_table("cover_lines") as batch:
+        batch.add_column(sa.Column("change_id", BIG, nullable=True))
+        batch.create_foreign_key(
+            op.f("fk_cover_lines_change_id"), "cover_changes", ["change_id"], ["id"]
+        )
+        batch.create_check_constraint(
+            op.f("ck_cover_lines_handed_over_is_not_held"),
+            "change_id IS NULL OR released_minor + paid_minor = amount_minor",
+        )
+    op.create_index("ix_cover_lines_change_id", "cover_lines", ["change_id"])
     _change_charters(_with_rules)
 
 
 def downgrade() -> None:
     _change_charters(_without_rules)
+    op.drop_index("ix_cover_lines_change_id", table_name="cover_lines")
+    with op.batch_alter_table("cover_lines") as batch:
+        batch.drop_constraint(op.f("ck_cover_lines_handed_over_is_not_held"), type_="check")
+        batch.drop_constraint(op.f("fk_cover_lines_change_id"), type_="foreignkey")
+        batch.drop_column("change_id")
+    op.drop_table("cover_changes")
     op.drop_table("promise_checks")
+
+
+def _make_cover_changes() -> None:
+    amounts = ("freed_minor", "taken_minor", "cap_before_minor")
+    op.create_table(
+        "cover_changes",
+        sa.Column("id", BIG, autoincrement=True, nullable=False),
+        sa.Column("public_id", sa.String(40), nullable=False),
+        sa.Column("loan_id", BIG, nullable=False),
+        sa.Column("kind", _one_of("coverchangekind", KINDS), nullable=False),
+        sa.Column("status", _one_of("coverchangestatus", STATUSES), nullable=False),
+        sa.Column("leaving_id", BIG, nullable=False),
+        sa.Column("coming_id", BIG, nullable=True),
+        sa.Column("reason", sa.String(500), nullable=False),
+        sa.Column("proposed_by_id", BIG, nullable=True),
+        sa.Column("proposed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("leaving_agreed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("coming_agreed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("borrower_agreed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("done_on", sa.Date(), nullable=True),
+        *(sa.Column(name, sa.BigInteger(), nullable=False) for name in amounts),
+        *(_whole("cover_changes", name) for name in amounts),
+        sa.CheckConstraint(
+            "leaving_id <> coming_id", name=op.f("ck_cover_changes_to_somebody_else")
+        ),
+        sa.CheckConstraint(
+            "(kind = 'substitution') = (coming_id IS NOT NULL)",
+            name=op.f("ck_cover_changes_substitutes_are_named"),
+        ),
+        sa.CheckConstraint(
+            "(status = 'proposed') = (ended_at IS NULL)",
+            name=op.f("ck_cover_changes_ended_when_not_proposed"),
+        ),
+        sa.CheckConstraint(
+            "status <> 'done' OR (freed_minor > 0 AND taken_minor >= 0"
+            " AND leaving_agreed_at IS NOT NULL AND (kind = 'release'"
+            " OR (coming_agreed_at IS NOT NULL AND borrower_agreed_at IS NOT NULL)))",
+            name=op.f("ck_cover_changes_done_when_all_agreed"),
+        ),
+        _key("cover_changes", "loan_id", "loans"),
+        _key("cover_changes", "leaving_id", "members"),
+        _key("cover_changes", "coming_id", "members"),
+        _key("cover_changes", "proposed_by_id", "members"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_cover_changes")),
+        sa.UniqueConstraint("public_id", name=op.f("uq_cover_changes_public_id")),
+    )
+    open_ones = sa.text("status = 'proposed'")
+    op.create_index(
+        "uq_cover_changes_open",
+        "cover_changes",
+        ["loan_id", "leaving_id"],
+        unique=True,
+        postgresql_where=open_ones,
+        sqlite_where=open_ones,
+    )
+    for column in ("loan_id", "coming_id", "leaving_id"):
+        op.create_index(f"ix_cover_changes_{column}", "cover_changes", [column])
+
+
+def _one_of(name: str, values: list[str]) -> sa.Enum:
+    return sa.Enum(*values, name=name, native_enum=False, create_constraint=True, length=32)
 
 
 def _keep(table: str) -> None:

@@ -11,6 +11,8 @@ from community.guarantees.models import (
     CallLine,
     Claim,
     ClaimGround,
+    CoverChange,
+    CoverChangeStatus,
     CoverLine,
     Guarantee,
     GuaranteePayment,
@@ -33,6 +35,7 @@ def check_guarantees(session: Session) -> Iterator[Breach]:
     yield from _caps_hold(session)
     yield from _calls_add_up(session)
     yield from _recourse_matches_the_books(session)
+    yield from _handovers_are_whole(session)
 
 
 def _reserved_is_the_sum_of_lines(session: Session) -> Iterator[Breach]:
@@ -207,6 +210,39 @@ def _recourse_matches_the_books(session: Session) -> Iterator[Breach]:
         yield Breach(
             1, "loans", str(loan_id), f"guarantors have {owed} to recover, the books note {noted}"
         )
+
+
+def _handovers_are_whole(session: Session) -> Iterator[Breach]:
+    """Law 3: what went over to others did so by a change of that loan which was agreed and done."""
+    rows = session.scalars(
+        select(CoverLine.id)
+        .join(CoverChange, CoverChange.id == CoverLine.change_id)
+        .where(
+            or_(
+                CoverChange.loan_id != CoverLine.loan_id,
+                CoverChange.status != CoverChangeStatus.DONE,
+            )
+        )
+        .order_by(CoverLine.id)
+    )
+    for row_id in rows:
+        yield Breach(3, "cover_lines", str(row_id), "was let go by no change that was done")
+    gone = (
+        select(CoverLine.change_id, func.sum(CoverLine.released_minor).label("released"))
+        .group_by(CoverLine.change_id)
+        .subquery()
+    )
+    changes = session.scalars(
+        select(CoverChange.id)
+        .outerjoin(gone, gone.c.change_id == CoverChange.id)
+        .where(
+            CoverChange.status == CoverChangeStatus.DONE,
+            func.coalesce(gone.c.released, 0) < CoverChange.freed_minor,
+        )
+        .order_by(CoverChange.id)
+    )
+    for row_id in changes:
+        yield Breach(3, "cover_changes", str(row_id), "says that it freed more than its lines show")
 
 
 def _sums(key: Any) -> Any:

@@ -301,6 +301,22 @@ def test_the_database_refuses_half_a_handover(db_session: Session) -> None:
     ):
         with pytest.raises(DatabaseError), db_session.begin_nested():
             db_session.execute(text(broken))
+    # What no constraint sees, the verifier does: lines let go by a change that was never done.
+    hamlet.repay(loan, 40)
+    db_session.execute(
+        text(
+            f"UPDATE cover_lines SET change_id = {change.id}"
+            " WHERE released_minor + paid_minor = amount_minor"
+        )
+    )
+    db_session.commit()
+    assert {(b.law, b.table) for b in verify(db_session).breaches} == {(3, "cover_lines")}
+    db_session.execute(text("UPDATE cover_lines SET change_id = NULL"))
+    agree(hamlet, change, "ben")
+    agree(hamlet, change, "xia")
+    db_session.execute(text("UPDATE cover_changes SET freed_minor = freed_minor + 900"))
+    db_session.commit()
+    assert {(b.law, b.table) for b in verify(db_session).breaches} == {(3, "cover_changes")}
 
 
 def test_who_leaves_and_who_approves_at_once_share_no_promise(engine: Engine) -> None:

@@ -32,7 +32,7 @@ from community.importing.report import Report
 from community.ledger.events import record_event
 from community.money import format_minor, parse_minor
 from community.trust.models import Standing, Vouch, VouchKind, VouchSide, VouchStatus
-from community.trust.promise_checks import Change, check_promises, hold_promisers
+from community.trust.promise_checks import Change, check_promises, hold_promisers_in
 
 COLUMNS = (
     Column("community", fields.reference),
@@ -537,9 +537,13 @@ def _fault(report: Report, word: _Word, column: str, value: str, reason: str, re
 
 def _check_caps(session: Session, plan: _Plan, report: Report, *, on: date) -> None:
     """A file takes nobody past the charter's caps either. Holds the standings of who promises."""
-    for community_id in sorted({pair[0] for pair, *_ in plan.promised}):
-        here = [item for item in plan.promised if item[0][0] == community_id]
-        hold_promisers(session, community_id, {pair[1] for pair, *_ in here})
+    by_place: dict[int, list[tuple[_Pair, int, date, _Word]]] = {}
+    for item in plan.promised:
+        by_place.setdefault(item[0][0], []).append(item)
+    hold_promisers_in(
+        session, {place: {pair[1] for pair, *_ in here} for place, here in by_place.items()}
+    )
+    for community_id, here in sorted(by_place.items()):
         changes = [Change(pair[1], pair[2], limit, until) for pair, limit, until, _ in here]
         checks = check_promises(session, community_id=community_id, changes=changes, on=on)
         told: set[int] = set()

@@ -63,7 +63,14 @@ def hold_promisers(session: Session, community_id: int, member_ids: Iterable[int
 
     To be taken before any vouch is locked.
     """
-    ids = ensure_standings(session, community_id=community_id, member_ids=set(member_ids))
+    hold_promisers_in(session, {community_id: set(member_ids)})
+
+
+def hold_promisers_in(session: Session, by_community: Mapping[int, Collection[int]]) -> None:
+    """The same in several communities, all of them in the one order of locks."""
+    ids: list[int] = []
+    for community_id, member_ids in sorted(by_community.items()):
+        ids += ensure_standings(session, community_id=community_id, member_ids=member_ids)
     for part in parts(ids):
         lock(session, Standing, part)
 

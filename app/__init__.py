@@ -43,6 +43,7 @@ FEATURES = [
     "lines",
     "grouplife",
     "records",
+    "exposure",
     "credit",
     "ledger",
     "businessday",

@@ -17,6 +17,7 @@ from app.grouplife.schemas import (
     AmendmentFileSchema,
     AmendmentInSchema,
     AmendmentSchema,
+    AmendmentSignedSchema,
     BondsSchema,
     ConsentInSchema,
     ExpulsionInSchema,
@@ -56,6 +57,7 @@ from app.paging import Page, PageArgs, page_of, paginate, show_etag
 from app.permissions import may, permit, requires
 from app.transaction import transactional
 from community.communities import queries as communities
+from community.exposure.previews import ready_to_sign
 from community.groups import amendments, expulsions, queries, service
 from community.groups.models import (
     Group,
@@ -315,13 +317,15 @@ def answer_amendment_questions(data: dict[str, Any], amendment_id: str) -> Any:
 @blp.route(_AMENDMENT + "/signature", methods=["POST"])
 @requires("group:sign_amendment")
 @blp.arguments(SignatureInSchema)
-@blp.response(201, AmendmentSchema)
+@blp.response(201, AmendmentSignedSchema)
 @transactional
 def sign_amendment(data: dict[str, Any], amendment_id: str) -> Any:
     """Sign a proposal, having shown to understand it; the last signature begins the cooling-off."""
     session = db.session()
     group, amendment = _amendment(session, "group:sign_amendment", amendment_id)
     me = caller().member_id
+    amendments.require_signer(session, amendment, me)
+    notes = ready_to_sign(session, group, amendment, member_id=me, on=today())
     amendments.sign(
         session,
         **_on_amendment(amendment),
@@ -329,7 +333,7 @@ def sign_amendment(data: dict[str, Any], amendment_id: str) -> Any:
         agreement_hash=data["agreement_hash"],
         elsewhere_minor=elsewhere_minor(session, group, me),
     )
-    return amendment_views(session, group, [amendment])[0]
+    return amendment_views(session, group, [amendment])[0] | {"warnings": notes}
 
 
 @blp.route(_AMENDMENT + "/refusal", methods=["POST"])

@@ -4,6 +4,7 @@ from typing import Any
 
 import marshmallow as ma
 
+from app.exposure.schemas import CapNoteSchema
 from app.fields import Day, Instant, Money, PublicId, Schema, Text, YesNo
 from app.members.schemas import NamedSchema
 from community.groups.models import (
@@ -62,6 +63,12 @@ class AmendmentSchema(Schema):
     ended_at = Instant(required=True, allow_none=True)
     signed = ma.fields.List(ma.fields.Nested(NamedSchema), required=True)
     missing = ma.fields.List(ma.fields.Nested(NamedSchema), required=True)
+
+
+class AmendmentSignedSchema(AmendmentSchema):
+    """A proposal after a signature, with what its giver should think of; only they are told."""
+
+    warnings = ma.fields.List(ma.fields.Nested(CapNoteSchema), required=True)
 
 
 class AmendmentFileSchema(AmendmentSchema):

@@ -20,6 +20,7 @@ from app.groups.schemas import (
     GroupChangeSchema,
     GroupInSchema,
     GroupSchema,
+    GroupSignedSchema,
     GroupSummarySchema,
     InvitationAnswerSchema,
     InvitationInSchema,
@@ -32,6 +33,7 @@ from app.paging import Page, PageArgs, check_etag, page_of, paginate, show_etag
 from app.permissions import Facts, permit, requires
 from app.transaction import transactional
 from community.communities import queries as communities
+from community.exposure.previews import ready_to_sign
 from community.groups import queries, service
 from community.groups.models import Group, GroupStatus
 from community.guarantees.group_life import dissolve_group
@@ -256,12 +258,13 @@ def answer_questions(data: dict[str, Any], group_id: str) -> Any:
 @blp.route(_GROUP + "/signature", methods=["POST"])
 @requires("group:sign")
 @blp.arguments(SignatureInSchema)
-@blp.response(201, GroupSchema)
+@blp.response(201, GroupSignedSchema)
 @transactional
 def sign(data: dict[str, Any], group_id: str) -> Any:
     """Sign the agreement, having shown to understand it."""
     session = db.session()
     group = _group(session, "group:sign", group_id)
+    notes = ready_to_sign(session, group, None, member_id=caller().member_id, on=today())
     service.sign(
         session,
         **_step(group),
@@ -269,7 +272,7 @@ def sign(data: dict[str, Any], group_id: str) -> Any:
         agreement_hash=data["agreement_hash"],
         elsewhere_minor=elsewhere_minor(session, group, caller().member_id),
     )
-    return _shown(session, group)
+    return _shown(session, group) | {"warnings": notes}
 
 
 @blp.route(_GROUP + "/step-back", methods=["POST"])

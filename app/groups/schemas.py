@@ -4,6 +4,7 @@ from typing import Any
 
 import marshmallow as ma
 
+from app.exposure.schemas import CapNoteSchema
 from app.fields import Day, Instant, Money, PublicId, Schema, Text, YesNo
 from app.members.schemas import NamedSchema
 from app.paging import PageArgs
@@ -114,6 +115,12 @@ class VoteSchema(Schema):
     """Whom to vote for."""
 
     candidate = PublicId("mem", required=True)
+
+
+class GroupSignedSchema(GroupSchema):
+    """The group after a signature, with what its giver should think of; only they are told."""
+
+    warnings = ma.fields.List(ma.fields.Nested(CapNoteSchema), required=True)
 
 
 class AgreementSchema(Schema):

@@ -14,6 +14,11 @@ declare(
         "repayment:record": (holds_office,),
         "repayment:read": (is_owner, is_related, holds_office, is_auditor),
         "cover:read": (is_owner, is_related, holds_office, is_auditor),
+        # Of those who leave, who come and who borrow, the service knows who takes which step.
+        "cover:propose_change": (is_owner, is_related),
+        "cover:leave": (is_related,),
+        "cover_change:read": (is_related, holds_office, is_auditor),
+        "cover_change:answer": (is_related,),
         "loan:cancel": (holds_office,),
         "call:read": (is_owner, is_related, holds_office, is_auditor),
         "call:pay": (holds_office,),

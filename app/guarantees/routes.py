@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from sqlalchemy.orm import Session
+
 from app.auth import caller
 from app.blueprint import Blueprint
 from app.clock import now, today
@@ -13,11 +15,13 @@ from app.guarantees.schemas import (
     CallPaymentSchema,
     CallSchema,
     CancellationSchema,
+    CoverChangeSchema,
     CoverSchema,
     PromiseSchema,
     ReasonSchema,
     RepaymentInSchema,
     RepaymentSchema,
+    SubstitutionInSchema,
 )
 from app.idempotency import money_moving
 from app.loans.facts import loan_facts
@@ -27,8 +31,8 @@ from app.marks import never_refused
 from app.paging import Page, PageArgs, page_of, paginate
 from app.permissions import Facts, permit, requires
 from app.transaction import transactional
-from community.guarantees import queries, service
-from community.guarantees.models import Call
+from community.guarantees import handover, queries, service
+from community.guarantees.models import Call, CoverChange
 from community.loans import queries as loans
 from community.loans.models import LoanStatus, Repayment
 from community.members import queries as members
@@ -85,6 +89,102 @@ def get_cover(loan_id: str) -> Any:
     loan = loans.get_loan(session, loan_id)
     permit("cover:read", loan_facts(session, loan))
     return views.cover(session, loan)
+
+
+@blp.route("/loans/<pid(lon):loan_id>/cover-changes")
+@requires("cover:read")
+@blp.arguments(PageArgs, location="query")
+@blp.response(200, page_of(CoverChangeSchema))
+def list_cover_changes(args: dict[str, Any], loan_id: str) -> Page:
+    """Who left the cover of a loan, who came, and what is proposed; newest first."""
+    session = db.session()
+    loan = loans.get_loan(session, loan_id)
+    permit("cover:read", loan_facts(session, loan))
+    page = paginate(
+        session,
+        queries.cover_changes_of(loan.id),
+        key=CoverChange.id,
+        args=args,
+        newest_first=True,
+    )
+    return Page(views.cover_changes(session, page.items), page.next_cursor)
+
+
+@blp.route("/loans/<pid(lon):loan_id>/substitutions", methods=["POST"])
+@requires("cover:propose_change")
+@blp.arguments(SubstitutionInSchema)
+@blp.response(201, CoverChangeSchema)
+@transactional
+def propose_substitution(data: dict[str, Any], loan_id: str) -> Any:
+    """Ask that another guarantor takes over what one covers; all three have to agree."""
+    session = db.session()
+    loan = loans.get_loan(session, loan_id)
+    permit("cover:propose_change", loan_facts(session, loan))
+    change = handover.propose_substitution(
+        session,
+        loan_id=loan.id,
+        leaving_id=members.get_member(session, data["leaving"]).id,
+        coming_id=members.get_member(session, data["coming"]).id,
+        reason=data["reason"],
+        now=now(),
+        actor_id=caller().member_id,
+    )
+    return views.cover_changes(session, [change])[0]
+
+
+@blp.route("/loans/<pid(lon):loan_id>/early-release", methods=["POST"])
+@requires("cover:leave")
+@blp.arguments(ReasonSchema)
+@blp.response(201, CoverChangeSchema)
+@transactional
+def release_early(data: dict[str, Any], loan_id: str) -> Any:
+    """Leave a loan's cover, if the rest of the circle carries what the caller holds."""
+    session = db.session()
+    loan = loans.get_loan(session, loan_id)
+    permit("cover:leave", loan_facts(session, loan))
+    change = handover.release_early(
+        session,
+        loan_id=loan.id,
+        member_id=caller().member_id,
+        reason=data["reason"],
+        on=today(),
+        now=now(),
+        actor_id=caller().member_id,
+    )
+    return views.cover_changes(session, [change])[0]
+
+
+@blp.route("/cover-changes/<pid(cvc):cover_change_id>")
+@requires("cover_change:read")
+@blp.response(200, CoverChangeSchema)
+def get_cover_change(cover_change_id: str) -> Any:
+    """One change of cover: who has agreed, what was moved."""
+    session = db.session()
+    return views.cover_changes(session, [_change(session, "cover_change:read", cover_change_id)])[0]
+
+
+@blp.route("/cover-changes/<pid(cvc):cover_change_id>/agreement", methods=["POST"])
+@requires("cover_change:answer")
+@blp.response(200, CoverChangeSchema)
+@transactional
+def agree_to_change(cover_change_id: str) -> Any:
+    """Agree; with the last of the three the cover goes over."""
+    session = db.session()
+    change = _change(session, "cover_change:answer", cover_change_id)
+    handover.agree(session, change_id=change.id, on=today(), now=now(), actor_id=caller().member_id)
+    return views.cover_changes(session, [change])[0]
+
+
+@blp.route("/cover-changes/<pid(cvc):cover_change_id>/refusal", methods=["POST"])
+@requires("cover_change:answer")
+@blp.response(200, CoverChangeSchema)
+@transactional
+def refuse_change(cover_change_id: str) -> Any:
+    """Say no, or withdraw what one proposed: all stays as it was."""
+    session = db.session()
+    change = _change(session, "cover_change:answer", cover_change_id)
+    handover.refuse(session, change_id=change.id, now=now(), actor_id=caller().member_id)
+    return views.cover_changes(session, [change])[0]
 
 
 @blp.route("/loans/<pid(lon):loan_id>/cancellation", methods=["POST"])
@@ -258,3 +358,18 @@ def _call_facts(call: Call) -> Facts:
         owner_ids=frozenset({call.guarantor_id}),
         related_ids=loan.related_ids | loan.owner_ids,
     )
+
+
+def _change(session: Session, action: str, public_id: str) -> CoverChange:
+    """A change of cover, if it is the caller's business."""
+    change = queries.get_cover_change(session, public_id)
+    loan = loans.get_loan_by_id(session, change.loan_id)
+    ends = (change.leaving_id, change.coming_id, loan.borrower_id)
+    permit(
+        action,
+        Facts(
+            path=loan_facts(session, loan).path,
+            related_ids=frozenset(end for end in ends if end is not None),
+        ),
+    )
+    return change

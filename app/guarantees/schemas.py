@@ -2,8 +2,14 @@
 
 import marshmallow as ma
 
-from app.fields import Day, Money, PublicId, Schema, Text, YesNo
-from community.guarantees.models import CallGround, CallStatus
+from app.fields import Day, Instant, Money, PublicId, Schema, Text, YesNo
+from app.members.schemas import NamedSchema
+from community.guarantees.models import (
+    CallGround,
+    CallStatus,
+    CoverChangeKind,
+    CoverChangeStatus,
+)
 from community.loans.models import RepaymentSource
 
 
@@ -123,3 +129,33 @@ class ReasonSchema(Schema):
     """A reason in words."""
 
     reason = Text(500, required=True)
+
+
+class SubstitutionInSchema(Schema):
+    """Who leaves and who is to take over what they cover, and why."""
+
+    leaving = PublicId("mem", required=True)
+    coming = PublicId("mem", required=True)
+    reason = Text(500, required=True, lines=True)
+
+
+class CoverChangeSchema(Schema):
+    """A guarantor's cover that others take over: who has agreed, and what was moved."""
+
+    id = ma.fields.String(required=True)
+    loan = ma.fields.String(required=True)
+    kind = ma.fields.Enum(CoverChangeKind, by_value=ma.fields.String, required=True)
+    status = ma.fields.Enum(CoverChangeStatus, by_value=ma.fields.String, required=True)
+    borrower = ma.fields.Nested(NamedSchema, required=True)
+    leaving = ma.fields.Nested(NamedSchema, required=True)
+    coming = ma.fields.Nested(NamedSchema, required=True, allow_none=True)
+    reason = ma.fields.String(required=True)
+    proposed_at = Instant(required=True)
+    leaving_agreed_at = Instant(required=True, allow_none=True)
+    coming_agreed_at = Instant(required=True, allow_none=True)
+    borrower_agreed_at = Instant(required=True, allow_none=True)
+    ended_at = Instant(required=True, allow_none=True)
+    # What the leaving guarantor holds now, to be taken over while it is only proposed.
+    held = Money(minor="held_minor", required=True)
+    freed = Money(minor="freed_minor", required=True)
+    taken = Money(minor="taken_minor", required=True)

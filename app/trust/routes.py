@@ -1,5 +1,6 @@
 """Vouches, what somebody stands for, stakes and assessments."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -25,6 +26,7 @@ from app.trust.schemas import (
     StakeMovementSchema,
     StandingSchema,
     VouchListArgs,
+    VouchMadeSchema,
     VouchSchema,
 )
 from community.communities import queries as communities
@@ -32,6 +34,7 @@ from community.communities.models import Community
 from community.members import queries as members
 from community.members.models import Member
 from community.trust import queries, service
+from community.trust.guarantee_caps import CapNote
 from community.trust.models import Assessment, Vouch, VouchSide
 
 blp = Blueprint("trust", __name__, description="Vouches, stakes and assessments")
@@ -42,7 +45,7 @@ _PLACE = "/communities/<pid(com):community_id>/members/<pid(mem):member_id>"
 @blp.route("/communities/<pid(com):community_id>/vouches", methods=["POST"])
 @requires("vouch:offer")
 @blp.arguments(OfferSchema)
-@blp.response(201, VouchSchema)
+@blp.response(201, VouchMadeSchema)
 @transactional
 def offer_vouch(data: dict[str, Any], community_id: str) -> Any:
     """Offer to stand behind somebody, or ask somebody to; meeting their offer accepts it."""
@@ -52,6 +55,13 @@ def offer_vouch(data: dict[str, Any], community_id: str) -> Any:
     me = caller().member_id
     other = members.get_member(session, data["other"]).id
     gives = data["side"] is VouchSide.VOUCHER
+    notes = (
+        views.notes_for(
+            session, community.id, me, other, data["limit"].amount_minor, data["expires_on"]
+        )
+        if gives
+        else ()
+    )
     vouch = service.offer_vouch(
         session,
         community_id=community.id,
@@ -64,7 +74,7 @@ def offer_vouch(data: dict[str, Any], community_id: str) -> Any:
         now=now(),
         actor_id=me,
     )
-    return _shown(vouch)
+    return _made(vouch, notes)
 
 
 @blp.route("/vouches/<pid(vch):vouch_id>")
@@ -97,15 +107,27 @@ def lower_vouch(data: dict[str, Any], vouch_id: str) -> Any:
 
 @blp.route("/vouches/<pid(vch):vouch_id>/acceptance", methods=["POST"])
 @requires("vouch:answer")
-@blp.response(200, VouchSchema)
+@blp.response(200, VouchMadeSchema)
 @transactional
 def accept_vouch(vouch_id: str) -> Any:
     """Say yes to an offer; the answer is the promise that is live now."""
     vouch = _permitted("vouch:answer", vouch_id)
+    notes = (
+        views.notes_for(
+            db.session(),
+            vouch.community_id,
+            vouch.voucher_id,
+            vouch.borrower_id,
+            vouch.limit_minor,
+            vouch.expires_on,
+        )
+        if vouch.voucher_id == caller().member_id
+        else ()
+    )
     live = service.accept_vouch(
         db.session(), vouch_id=vouch.id, on=today(), now=now(), actor_id=caller().member_id
     )
-    return _shown(live)
+    return _made(live, notes)
 
 
 @blp.route("/vouches/<pid(vch):vouch_id>/refusal", methods=["POST"])
@@ -307,6 +329,11 @@ def _vouch_facts(session: Session, vouch: Vouch) -> Facts:
         path=community.path_ids,
         related_ids=frozenset({vouch.voucher_id, vouch.borrower_id}),
     )
+
+
+def _made(vouch: Vouch, notes: Sequence[CapNote]) -> Any:
+    show_etag(vouch.version)
+    return views.made_view(db.session(), vouch, notes)
 
 
 def _shown(vouch: Vouch) -> Any:

@@ -2,6 +2,7 @@
 
 import marshmallow as ma
 
+from app.exposure.schemas import CapNoteSchema
 from app.fields import Day, Instant, Money, PublicId, Schema, Text
 from app.members.schemas import NamedSchema
 from app.paging import PageArgs
@@ -43,6 +44,12 @@ class VouchSchema(Schema):
     accepted_at = Instant(required=True, allow_none=True)
     ended_at = Instant(required=True, allow_none=True)
     expires_on = Day(required=True)
+
+
+class VouchMadeSchema(VouchSchema):
+    """A vouch, with what its voucher should think of; only the voucher is told."""
+
+    warnings = ma.fields.List(ma.fields.Nested(CapNoteSchema), required=True)
 
 
 class VouchListArgs(PageArgs):

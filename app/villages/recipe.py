@@ -80,6 +80,8 @@ ASSUMED = Assumed()
 # What is changed in the template `village-cooperative` before the district adopts it.
 CHARTER_CHANGES: Mapping[str, Any] = {
     "group_size_max": 8,
+    # Surveyed households name as many as they name; nobody asked them to choose.
+    "guarantees_count_max": 200,
     "loan_cycle_steps_minor": [500_000, 1_000_000, 2_000_000],
     "owed_per_member_minor_max": 2_000_000,
     "write_off_day": 180,

@@ -39,6 +39,8 @@ from community.products import service as products
 from community.savings.models import SavingsMovement
 from community.trust import service as trust
 from community.trust.models import AssessmentKind, Vouch, VouchKind, VouchStatus
+from community.trust.snapshot import read_standings
+from community.trust.standings import ensure_standings
 from community.verification import Report, verify
 
 Say = Callable[[str], None]
@@ -226,7 +228,11 @@ def _endow(session: Session, *, village: Village, year: VillageYear, on: date) -
     """Standing assessments by the rule, and money to lend and to make good losses."""
     now = instant(on)
     expires_on = on + timedelta(days=ASSUMED.end_after_days)
-    for home in village.heads():
+    heads = {year.members[home.number]: home for home in village.heads()}
+    ensure_standings(session, community_id=year.community_id, member_ids=heads)
+    standings = read_standings(session, year.community_id, heads)
+    # In the order of their standings, in which they are locked.
+    for home in (heads[member] for member in sorted(heads, key=lambda m: standings[m].id)):
         evidence = recipe.assessment_evidence(home)
         if evidence is not None:
             trust.grant_assessment(

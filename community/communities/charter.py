@@ -33,6 +33,14 @@ class RiskClass(StrEnum):
     LOSS = "loss"
 
 
+class GuaranteeBase(StrEnum):
+    """What a member's promises for others are measured against."""
+
+    STANDING = "standing"  # locked savings and what was assessed
+    SAVINGS = "savings"  # all savings in the community's custody, locked or free
+    REPAYMENT_CAPACITY = "repayment_capacity"  # the most that they were found able to repay
+
+
 class Declarer(StrEnum):
     """Whose word makes a flood or a fallen price change the dues of a region."""
 
@@ -72,6 +80,15 @@ class CharterRules:
         int, ...
     ]  # the most for a first loan, a second, …; the last stays
     repayment_capacity_required: bool
+    # What one member may promise for others, all in all, in this community
+    guarantees_count_max: int  # members whom one member stands behind
+    guarantee_ratio_bps_max: int  # all promises, per 10,000 of the base; 0: no such cap
+    guarantee_base: GuaranteeBase
+    guarantee_warning_bps: int  # of a cap, from where on it is pointed out before signing
+    circle_warning_members: int  # circles of promises among up to so many are pointed out; 0: none
+    # Who counts as at risk: late for so many days, or with a loan of this class or a worse one
+    at_risk_days: int
+    at_risk_from: RiskClass
     yearly_rate_ppm_max: int
     rate_cap_basis: str
     # Lending habits
@@ -147,6 +164,11 @@ _CHECKS: dict[str, tuple[int, int]] = {
     "vouch_minor_max": (1, 10**15),
     "leverage_bps": (1, 1_000_000),
     "owed_per_member_minor_max": (1, 10**15),
+    "guarantees_count_max": (1, 100_000),
+    "guarantee_ratio_bps_max": (0, 10_000_000),
+    "guarantee_warning_bps": (0, 10_000),
+    "circle_warning_members": (0, 6),
+    "at_risk_days": (1, 3660),
     "yearly_rate_ppm_max": (0, 10_000_000),
     "endorsements_min": (0, 100),
     "stagger_instalments_min": (0, 600),
@@ -236,10 +258,10 @@ def _typed(name: str, value: Any, kind: Any) -> Any:
         if not isinstance(value, str) or not value.strip():
             raise ValueError("This is a text.")
         return value
-    if kind is RiskClass:
-        if not isinstance(value, str) or value not in set(RiskClass):
-            raise ValueError(f"Choose from {', '.join(RiskClass)}.")
-        return RiskClass(value)
+    if isinstance(kind, type) and issubclass(kind, StrEnum):
+        if not isinstance(value, str) or value not in set(kind):
+            raise ValueError(f"Choose from {', '.join(kind)}.")
+        return kind(value)
     if name in _TEXTS:
         return _texts(name, value)
     if not isinstance(value, (list, tuple)) or not value:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 from sqlalchemy import Select, or_, select
 from sqlalchemy.orm import Session
@@ -120,6 +121,11 @@ def charter_on(session: Session, community_id: int, on: date) -> CharterInForce:
         valid_from=charter.valid_from,
         rules=read_rules(charter.rules),
     )
+
+
+def get_charter_document(session: Session, charter_id: int) -> dict[str, Any]:
+    """The rules of a charter as they were adopted, each with its source."""
+    return session.get_one(Charter, charter_id).rules
 
 
 def list_charters(community_id: int) -> Select[Charter]:

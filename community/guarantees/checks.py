@@ -16,6 +16,8 @@ from community.guarantees.models import (
     ClaimGround,
     ClaimMovement,
     ClaimSettlement,
+    CoverChange,
+    CoverChangeStatus,
     CoverLine,
     Guarantee,
     GuaranteePayment,
@@ -45,6 +47,7 @@ def check_guarantees(session: Session) -> Iterator[Breach]:
     yield from _settlements_moved_what_they_say(session)
     yield from _recourse_matches_the_books(session)
     yield from _line_reserves_paid_what_they_say(session)
+    yield from _handovers_are_whole(session)
 
 
 def _reserved_is_the_sum_of_lines(session: Session) -> Iterator[Breach]:
@@ -457,6 +460,39 @@ def _line_reserves_paid_what_they_say(session: Session) -> Iterator[Breach]:
         yield Breach(
             1, "guarantee_payments", str(row_id), "was paid by the reserve of another line"
         )
+
+
+def _handovers_are_whole(session: Session) -> Iterator[Breach]:
+    """Law 3: what went over to others did so by a change of that loan which was agreed and done."""
+    rows = session.scalars(
+        select(CoverLine.id)
+        .join(CoverChange, CoverChange.id == CoverLine.change_id)
+        .where(
+            or_(
+                CoverChange.loan_id != CoverLine.loan_id,
+                CoverChange.status != CoverChangeStatus.DONE,
+            )
+        )
+        .order_by(CoverLine.id)
+    )
+    for row_id in rows:
+        yield Breach(3, "cover_lines", str(row_id), "was let go by no change that was done")
+    gone = (
+        select(CoverLine.change_id, func.sum(CoverLine.released_minor).label("released"))
+        .group_by(CoverLine.change_id)
+        .subquery()
+    )
+    changes = session.scalars(
+        select(CoverChange.id)
+        .outerjoin(gone, gone.c.change_id == CoverChange.id)
+        .where(
+            CoverChange.status == CoverChangeStatus.DONE,
+            func.coalesce(gone.c.released, 0) < CoverChange.freed_minor,
+        )
+        .order_by(CoverChange.id)
+    )
+    for row_id in changes:
+        yield Breach(3, "cover_changes", str(row_id), "says that it freed more than its lines show")
 
 
 def _sums(key: Any) -> Any:

@@ -4,7 +4,7 @@ Whatever happens to a cover line happens to its standing and to each of its vouc
 step, so that their `reserved` stays the sum of their lines.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import and_, func, literal, or_, select, union_all
@@ -102,10 +102,17 @@ def cover_for(loan: Loan, principal_minor: int) -> int:
     return share_bps(principal_minor, ratio, up=True)
 
 
-def lock_cover(session: Session, loan_ids: Iterable[int]) -> dict[int, LoanCover]:
+def lock_cover(
+    session: Session,
+    loan_ids: Iterable[int],
+    *,
+    besides_members: Collection[int] = (),
+    besides_vouches: Collection[int] = (),
+) -> dict[int, LoanCover]:
     """Lock loans with all that their cover touches, in the one order, and read it afresh.
 
-    Units that work on several loans name all of them here at once. Raises LoanNotFound.
+    Units that work on several loans name all of them here at once, and those that look for further
+    cover the members and vouches among whom they look. Raises LoanNotFound.
     """
     wanted = sorted(set(loan_ids))
     loans = lock(session, Loan, wanted)
@@ -131,6 +138,7 @@ def lock_cover(session: Session, loan_ids: Iterable[int]) -> dict[int, LoanCover
     if vouch_ids:
         vouchers = select(Vouch.voucher_id).where(Vouch.id.in_(sorted(vouch_ids)))
         members |= set(session.scalars(vouchers))
+    members |= set(besides_members)
     communities = sorted({loan.community_id for loan in loans.values()})
     assessments = lock_where(
         session,
@@ -152,7 +160,7 @@ def lock_cover(session: Session, loan_ids: Iterable[int]) -> dict[int, LoanCover
             Standing.member_id.in_(borrowers),
         ),
     )
-    vouches = lock(session, Vouch, vouch_ids)
+    vouches = lock(session, Vouch, vouch_ids | set(besides_vouches))
     drawn = lock_drawn(session, loans.values())
     return {
         loan_id: _part(
@@ -222,11 +230,14 @@ def release_line(session: Session, line: CoverLine, amount_minor: int) -> None:
 def hold_again(session: Session, cover: LoanCover, amount_minor: int) -> int:
     """Hold cover again that was freed, the nearest paths first; returns what could be held.
 
-    Only lines of the loan itself, as far as their standing and their live promises have room: what
+    Only lines of the loan itself that were not handed over to others, as far as their standing and
+    their live promises have room: what
     was freed may back somebody else by now, and nobody is held to more than they signed.
     """
     left = amount_minor
     for line in sorted(cover.lines.values(), key=lambda line: (line.hops, line.id)):
+        if line.change_id is not None:
+            continue  # handed over: others hold it now
         room = min(left, line.released_minor, _room(cover, line))
         if room > 0:
             line.released_minor -= room
@@ -357,6 +368,40 @@ def _sign_caps(session: Session, loan: Loan, lines: Sequence[CoverLine]) -> None
             session.add(Guarantee(loan_id=loan.id, guarantor_id=member_id, cap_minor=cap))
 
 
+def sign_for_taken(
+    session: Session, cover: LoanCover, taken: Collection[CoverLine], vouches: Mapping[int, Vouch]
+) -> None:
+    """Widen the caps of those who took over cover to what they stand for on the loan now.
+
+    Never beyond the promises themselves, which they have signed.
+    """
+    for guarantee in _rows(session, Guarantee, Guarantee.loan_id == cover.loan.id):
+        cover.guarantees[guarantee.guarantor_id] = guarantee
+    promised = {**cover.vouches, **vouches}
+    lines = {**cover.lines, **{line.id: line for line in taken}}
+    joint = cover.mode is LiabilityMode.JOINT_AND_SEVERAL
+    touched = {
+        promised[vouch_id].voucher_id
+        for line in taken
+        for vouch_id in (line.inner_vouch_id, line.outer_vouch_id)
+        if vouch_id is not None
+    }
+    for member_id in touched:
+        guarantee = cover.guarantees[member_id]
+        stands = guarantee.paid_minor
+        direct: set[int] = set()
+        for line in lines.values():
+            for vouch_id in (line.inner_vouch_id, line.outer_vouch_id):
+                if vouch_id is None or promised[vouch_id].voucher_id != member_id:
+                    continue
+                if joint and vouch_id == line.inner_vouch_id and line.held_minor:
+                    direct.add(vouch_id)
+                else:
+                    stands += line.held_minor
+        stands += sum(promised[i].limit_minor - promised[i].spent_minor for i in direct)
+        guarantee.cap_minor = max(guarantee.cap_minor, stands)
+
+
 def _failure_ids(
     session: Session, loan_ids: Sequence[int]
 ) -> tuple[list[int], list[int], list[int]]:
@@ -405,7 +450,7 @@ def _part(
         loan=loan,
         lines=own_lines,
         standings=standings,
-        # Whoever is locked with another loan did not promise on this one.
+        # Whoever is locked with another loan, or besides, did not promise on this one.
         vouches={key: vouch for key, vouch in vouches.items() if key in promised},
         guarantees={g.guarantor_id: g for g in guarantees if g.loan_id == loan.id},
         calls=own_calls,

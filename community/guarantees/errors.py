@@ -1,6 +1,13 @@
 """Refusals of the guarantees room."""
 
-from community.errors import Conflict, LimitReached, NotAllowed, NotFound, WrongState
+from community.errors import (
+    AlreadyExists,
+    Conflict,
+    LimitReached,
+    NotAllowed,
+    NotFound,
+    WrongState,
+)
 
 
 class CallNotFound(NotFound):
@@ -76,3 +83,62 @@ class SettlementAnswered(WrongState):
 class SettlementNotReversible(WrongState):
     code = "claim-settlement-not-reversible"
     title = "The settlement cannot be taken back"
+
+
+class CoverChangeNotFound(NotFound):
+    code = "cover-change-not-found"
+    title = "No such change of cover"
+
+
+class CoverChangeOver(WrongState):
+    code = "cover-change-over"
+    title = "The change of cover is done, refused or withdrawn"
+
+
+class CoverChangeOpen(AlreadyExists):
+    """One change of a guarantor's cover of a loan is agreed on at a time."""
+
+    code = "cover-change-open"
+    title = "There is an open change of this cover already"
+
+
+class NotInCoverChange(NotAllowed):
+    """Only the guarantor who leaves, the one who comes and the borrower agree on it."""
+
+    code = "not-in-cover-change"
+    title = "This change of cover does not need your consent"
+
+
+class CoversNothing(Conflict):
+    """Nothing of the loan rests on this guarantor."""
+
+    code = "covers-nothing"
+    title = "Nothing of the loan rests on this guarantor"
+
+
+class CoverIsCalled(Conflict):
+    """What is called, or about to be, stays with whom it was asked of.
+
+    Remedy: pay the call or have it settled; once the loan is back on its plan cover may move.
+    """
+
+    code = "cover-is-called"
+    title = "The cover of this loan is called and stays where it is"
+
+
+class CoverNotMoving(Conflict):
+    """Cover moves while it is reserved for a loan that is approved or paid out."""
+
+    code = "cover-not-moving"
+    title = "The loan has no cover to move"
+
+
+class CoverShortOf(LimitReached):
+    """Nobody is released before others hold what they held.
+
+    Remedy: who is named under `could_fill` raises a promise or locks more savings, or the borrower
+    repays some of the loan.
+    """
+
+    code = "cover-short-of"
+    title = "The others cannot carry this cover"

@@ -47,11 +47,13 @@ from community.money import Money, format_minor
 from community.trust.group_vouches import (
     amend_group_vouches,
     end_group_vouches,
+    group_changes,
     hold_group_vouches,
     reserved_for,
     too_low_for,
 )
 from community.trust.models import Vouch
+from community.trust.promise_checks import hold_promisers, require_and_keep
 from community.trust.queries import overdue_members
 
 
@@ -83,7 +85,8 @@ def put_into_force(
     """An amendment that all have signed and thought over begins to bind: promises follow it.
 
     Who joins leaves the group where they stood, if nothing binds them there. Raises what
-    `groups.amendments.mark_in_force` raises, GroupStillBinds (a transfer), CapBelowReserved, and
+    `groups.amendments.mark_in_force` raises, GroupStillBinds (a transfer), CapBelowReserved,
+    GuaranteeCapReached (somebody would promise more than the charter admits for one), and
     StaleSnapshot if somebody who joins has moved meanwhile.
     """
     viewer = viewer or Viewer(actor_id)
@@ -94,6 +97,8 @@ def put_into_force(
     places = amendments.groups_to_leave(session, amendment, on=on)
     if _ids(places) != leaving:
         raise StaleSnapshot("Somebody who joins has moved meanwhile.")
+    everybody = amendments.signer_ids(session, amendment)
+    hold_promisers(session, group.community_id, everybody)
     held = hold_group_vouches(
         session,
         group.community_id,
@@ -103,7 +108,6 @@ def put_into_force(
     for member_id, groups in places.items():
         for other in groups:
             _transfer(session, other, member_id, held, viewer, on=on, now=now, actor_id=actor_id)
-    everybody = amendments.signer_ids(session, amendment)
     mine = [vouch for vouch in held.values() if vouch.group_id == group.id]
     _refuse_too_low(session, group, mine, everybody, amendment.pair_cap_minor, viewer)
     admitted = amendments.mark_in_force(
@@ -113,6 +117,21 @@ def put_into_force(
         on=on,
         now=now,
         actor_id=actor_id,
+    )
+    require_and_keep(
+        session,
+        community_id=group.community_id,
+        changes=group_changes(
+            group.id,
+            admitted.member_ids,
+            mine,
+            amendment.pair_cap_minor,
+            amendment.vouch_expires_on,
+        ),
+        told_id=viewer.member_id,
+        group_id=group.id,
+        on=on,
+        now=now,
     )
     amend_group_vouches(
         session, admitted.group, mine, admitted.member_ids, now=now, actor_id=actor_id

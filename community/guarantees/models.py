@@ -1,6 +1,6 @@
 """Cover lines, guarantees, calls, payments by guarantors, and recourse claims."""
 
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 
 from sqlalchemy import (
@@ -14,7 +14,16 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from community.database import Base, Instant, Key, Minor, choice, new_public_id
+from community.database import (
+    Base,
+    Instant,
+    Key,
+    Minor,
+    Text500,
+    UtcTime,
+    choice,
+    new_public_id,
+)
 
 
 class CoverLine(Base):
@@ -36,6 +45,12 @@ class CoverLine(Base):
         CheckConstraint(
             "inner_vouch_id IS NOT NULL OR outer_vouch_id IS NULL", name="paths_end_at_borrower"
         ),
+        # What went over to another guarantor is held no more, nor ever again.
+        CheckConstraint(
+            "change_id IS NULL OR released_minor + paid_minor = amount_minor",
+            name="handed_over_is_not_held",
+        ),
+        Index("ix_cover_lines_change_id", "change_id"),
         Index("ix_cover_lines_loan_id", "loan_id"),
         Index("ix_cover_lines_standing_id", "standing_id"),
         Index("ix_cover_lines_inner_vouch_id", "inner_vouch_id"),
@@ -53,6 +68,8 @@ class CoverLine(Base):
     released_minor: Mapped[Minor] = mapped_column(default=0)
     called_minor: Mapped[Minor] = mapped_column(default=0)
     paid_minor: Mapped[Minor] = mapped_column(default=0)
+    # The change by which others took over what the line held.
+    change_id: Mapped[int | None] = mapped_column(ForeignKey("cover_changes.id"))
 
     @property
     def held_minor(self) -> int:
@@ -61,6 +78,74 @@ class CoverLine(Base):
     @property
     def hops(self) -> int:
         return (self.inner_vouch_id is not None) + (self.outer_vouch_id is not None)
+
+
+class CoverChangeKind(StrEnum):
+    SUBSTITUTION = "substitution"  # another guarantor, named, takes over
+    RELEASE = "release"  # the rest of the circle carries it
+
+
+class CoverChangeStatus(StrEnum):
+    PROPOSED = "proposed"
+    DONE = "done"
+    REFUSED = "refused"
+    WITHDRAWN = "withdrawn"
+
+
+class CoverChange(Base):
+    """A guarantor's cover of a live loan that others take over: who agreed when, what moved."""
+
+    __tablename__ = "cover_changes"
+    __table_args__ = (
+        CheckConstraint("leaving_id <> coming_id", name="to_somebody_else"),
+        CheckConstraint(
+            "(kind = 'substitution') = (coming_id IS NOT NULL)", name="substitutes_are_named"
+        ),
+        CheckConstraint(
+            "(status = 'proposed') = (ended_at IS NULL)", name="ended_when_not_proposed"
+        ),
+        # Nobody's cover moves without the consent of all whom it concerns.
+        CheckConstraint(
+            "status <> 'done' OR (freed_minor > 0 AND taken_minor >= 0"
+            " AND leaving_agreed_at IS NOT NULL AND (kind = 'release'"
+            " OR (coming_agreed_at IS NOT NULL AND borrower_agreed_at IS NOT NULL)))",
+            name="done_when_all_agreed",
+        ),
+        Index(
+            "uq_cover_changes_open",
+            "loan_id",
+            "leaving_id",
+            unique=True,
+            postgresql_where=text("status = 'proposed'"),
+            sqlite_where=text("status = 'proposed'"),
+        ),
+        Index("ix_cover_changes_loan_id", "loan_id"),
+        Index("ix_cover_changes_coming_id", "coming_id"),
+        Index("ix_cover_changes_leaving_id", "leaving_id"),
+    )
+
+    id: Mapped[Key]
+    public_id: Mapped[str] = mapped_column(
+        String(40), unique=True, default=lambda: new_public_id("cvc")
+    )
+    loan_id: Mapped[int] = mapped_column(ForeignKey("loans.id"))
+    kind: Mapped[CoverChangeKind] = mapped_column(choice(CoverChangeKind))
+    status: Mapped[CoverChangeStatus] = mapped_column(choice(CoverChangeStatus))
+    leaving_id: Mapped[int] = mapped_column(ForeignKey("members.id"))
+    coming_id: Mapped[int | None] = mapped_column(ForeignKey("members.id"))
+    reason: Mapped[Text500]
+    proposed_by_id: Mapped[int | None] = mapped_column(ForeignKey("members.id"))
+    proposed_at: Mapped[Instant]
+    leaving_agreed_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    coming_agreed_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    borrower_agreed_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    ended_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    done_on: Mapped[date | None]
+    # What the leaving guarantor's lines held, and what was held anew in their place before that.
+    freed_minor: Mapped[Minor] = mapped_column(default=0)
+    taken_minor: Mapped[Minor] = mapped_column(default=0)
+    # What they had signed on this loan, and had paid.
+    cap_before_minor: Mapped[Minor] = mapped_column(default=0)
 
 
 class Guarantee(Base):

@@ -2,15 +2,16 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import Select, func, select, union
+from sqlalchemy import Select, func, or_, select, union
 from sqlalchemy.orm import Session
 
-from community.guarantees.errors import CallNotFound
+from community.guarantees.errors import CallNotFound, CoverChangeNotFound
 from community.guarantees.models import (
     Call,
     Claim,
     ClaimGround,
     ClaimSettlement,
+    CoverChange,
     CoverLine,
     Guarantee,
     SettlementStatus,
@@ -46,10 +47,24 @@ def guarantor_ids(session: Session, *, loan_id: int) -> frozenset[int]:
     signed = (
         select(Guarantee.guarantor_id)
         .join(CoverLine, CoverLine.loan_id == Guarantee.loan_id)
-        .where(Guarantee.loan_id == loan_id, held > 0)
+        # Whose cover went over to others altogether has nothing to do with it any more.
+        .where(Guarantee.loan_id == loan_id, Guarantee.cap_minor > 0, held > 0)
     )
     called = select(Call.guarantor_id).where(Call.loan_id == loan_id)
     return frozenset(session.scalars(union(signed, called)))
+
+
+def get_cover_change(session: Session, public_id: str) -> CoverChange:
+    """A change of cover. Raises CoverChangeNotFound."""
+    change = session.scalar(select(CoverChange).where(CoverChange.public_id == public_id))
+    if change is None:
+        raise CoverChangeNotFound()
+    return change
+
+
+def cover_changes_of(loan_id: int) -> Select[CoverChange]:
+    """What was proposed and done about who covers a loan; page by CoverChange.id."""
+    return select(CoverChange).where(CoverChange.loan_id == loan_id)
 
 
 def calls_of_loan(loan_id: int) -> Select[Call]:
@@ -72,6 +87,23 @@ def held_minor(session: Session, *, loan_id: int) -> int:
     held = CoverLine.amount_minor - CoverLine.released_minor - CoverLine.paid_minor
     found = session.scalar(
         select(func.coalesce(func.sum(held), 0)).where(CoverLine.loan_id == loan_id)
+    )
+    return int(found or 0)
+
+
+def held_by(session: Session, *, loan_id: int, guarantor_id: int) -> int:
+    """How much of a loan's cover rests on one guarantor's promises now."""
+    held = CoverLine.amount_minor - CoverLine.released_minor - CoverLine.paid_minor
+    found = session.scalar(
+        select(func.coalesce(func.sum(held), 0)).where(
+            CoverLine.loan_id == loan_id,
+            select(Vouch.id)
+            .where(
+                or_(Vouch.id == CoverLine.inner_vouch_id, Vouch.id == CoverLine.outer_vouch_id),
+                Vouch.voucher_id == guarantor_id,
+            )
+            .exists(),
+        )
     )
     return int(found or 0)
 

@@ -32,6 +32,7 @@ from community.importing.report import Report
 from community.ledger.events import record_event
 from community.money import format_minor, parse_minor
 from community.trust.models import Standing, Vouch, VouchKind, VouchSide, VouchStatus
+from community.trust.promise_checks import Change, check_promises, hold_promisers_in
 
 COLUMNS = (
     Column("community", fields.reference),
@@ -94,6 +95,8 @@ class _Plan:
     new: list[tuple[_Pair, VouchSide, int, VouchStatus, date]] = field(default_factory=list)
     accepted: list[dict[str, Any]] = field(default_factory=list)
     expired: list[dict[str, Any]] = field(default_factory=list)
+    # What becomes live, with the word by which it does.
+    promised: list[tuple[_Pair, int, date, _Word]] = field(default_factory=list)
     live: Counter[int] = field(default_factory=Counter)
     offers: Counter[int] = field(default_factory=Counter)
 
@@ -143,8 +146,8 @@ def import_ties(
 
     Amounts are in the community's currency; where `currency` is given, communities of another
     one are refused. Holds the memberships of the communities, so that only active members end up
-    bound. Cost: all memberships and vouches of the communities are read, one row a new vouch is
-    written.
+    bound, and the standings of those who promise, so that nobody ends up past the charter's caps.
+    Cost: all memberships and vouches of the communities are read, one row a new vouch is written.
     """
     places = find_places(session, {row.community for row in rows})
     belongings = find_belongings(session, places.values(), hold=True)
@@ -160,6 +163,8 @@ def import_ties(
         days_max = timedelta(days=rules[pair[0]].vouch_days_max)
         current = _current(held.get(pair, []), on, days_max)
         _decide(pair, said, current, currencies[pair[0]], pair[1] in overdue, plan, report)
+    report.refuse_if_faulty()
+    _check_caps(session, plan, report, on=on)
     report.refuse_if_faulty()
     _write(session, plan, now=now, progress=progress)
     for place in sorted(places.values()):
@@ -426,6 +431,7 @@ def _decide(
         first, second = sorted(new, key=lambda word: word.row.line)
         limit, until = min(new[0].limit_minor, new[1].limit_minor), min(first.until, second.until)
         plan.new.append((pair, first.row.said_by, limit, VouchStatus.LIVE, until))
+        plan.promised.append((pair, limit, until, first))
         plan.live[pair[0]] += 1
         return
     (word,) = new
@@ -441,6 +447,14 @@ def _decide(
                 "limit": min(other.limit_minor, word.limit_minor),
                 "until": min(other.expires_on, word.until),
             }
+        )
+        plan.promised.append(
+            (
+                pair,
+                min(other.limit_minor, word.limit_minor),
+                min(other.expires_on, word.until),
+                word,
+            )
         )
         plan.live[pair[0]] += 1
 
@@ -519,6 +533,34 @@ def _compare_offer(word: _Word, offer: _Held, currency: str, report: Report) -> 
 
 def _fault(report: Report, word: _Word, column: str, value: str, reason: str, remedy: str) -> None:
     report.fault(word.row.line, column, value, reason, remedy)
+
+
+def _check_caps(session: Session, plan: _Plan, report: Report, *, on: date) -> None:
+    """A file takes nobody past the charter's caps either. Holds the standings of who promises."""
+    by_place: dict[int, list[tuple[_Pair, int, date, _Word]]] = {}
+    for item in plan.promised:
+        by_place.setdefault(item[0][0], []).append(item)
+    hold_promisers_in(
+        session, {place: {pair[1] for pair, *_ in here} for place, here in by_place.items()}
+    )
+    for community_id, here in sorted(by_place.items()):
+        changes = [Change(pair[1], pair[2], limit, until) for pair, limit, until, _ in here]
+        checks = check_promises(session, community_id=community_id, changes=changes, on=on)
+        told: set[int] = set()
+        for pair, _, _, word in here:
+            check = checks[pair[1]]
+            if not check.refused or check.member_id in told:
+                continue
+            told.add(check.member_id)
+            for note in check.notes():
+                if note.refuses:
+                    report.fault(
+                        word.row.line,
+                        "voucher",
+                        word.row.voucher,
+                        note.text["en"],
+                        f"Leave out or lower promises of this member; the rule is {note.rule}.",
+                    )
 
 
 def _write(session: Session, plan: _Plan, *, now: datetime, progress: Progress | None) -> None:

@@ -2,13 +2,21 @@
 
 from collections.abc import Iterator
 
-from sqlalchemy import ColumnElement, and_, func, select
+from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
+from community.communities.models import Charter
 from community.groups.models import Group, GroupMember, GroupMemberStatus, GroupStatus
 from community.ledger.checks import Breach
 from community.ledger.models import Account, AccountKind, Book
-from community.trust.models import Assessment, AssessmentKind, Standing, Vouch, VouchStatus
+from community.trust.models import (
+    Assessment,
+    AssessmentKind,
+    PromiseCheck,
+    Standing,
+    Vouch,
+    VouchStatus,
+)
 
 
 def check_trust(session: Session) -> Iterator[Breach]:
@@ -17,6 +25,7 @@ def check_trust(session: Session) -> Iterator[Breach]:
     yield from _assessments_were_granted(session)
     yield from _live_vouches_were_accepted(session)
     yield from _group_vouches_are_as_agreed(session)
+    yield from _promises_were_within_caps(session)
 
 
 def _stakes_are_in_the_books(session: Session) -> Iterator[Breach]:
@@ -125,6 +134,54 @@ def _group_vouches_are_as_agreed(session: Session) -> Iterator[Breach]:
             yield Breach(4, "vouches", str(row_id), "is live between members whom no group binds")
         elif limit != cap:
             yield Breach(4, "vouches", str(row_id), f"promises {limit}, the group agreed on {cap}")
+
+
+def _promises_were_within_caps(session: Session) -> Iterator[Breach]:
+    """What was found when a promise was made is what the charter of that day admits.
+
+    Law 7 too: the caps beside the figures are those of the charter that the row names.
+    """
+    count_max = Charter.rules["guarantees_count_max"]["value"].as_integer()
+    ratio = Charter.rules["guarantee_ratio_bps_max"]["value"].as_integer()
+    rows = session.execute(
+        select(
+            PromiseCheck.id,
+            PromiseCheck.count_after,
+            PromiseCheck.count_max,
+            PromiseCheck.promised_minor,
+            PromiseCheck.base_minor,
+            PromiseCheck.allowed_minor,
+            count_max,
+            ratio,
+        )
+        .join(Charter, Charter.id == PromiseCheck.charter_id)
+        .order_by(PromiseCheck.id)
+        .execution_options(yield_per=5_000)
+    )
+    for row_id, count, noted_max, promised, base, allowed, charter_max, bps in rows:
+        admitted = base * bps // 10_000 if bps else None
+        if (noted_max, allowed) != (charter_max, admitted):
+            yield Breach(7, "promise_checks", str(row_id), "names caps that its charter has not")
+        elif count > charter_max or (admitted is not None and promised > admitted):
+            yield Breach(2, "promise_checks", str(row_id), "let a promise past the charter's caps")
+    # A promise between two people never holds more than what was looked at when it was made.
+    last = (
+        select(PromiseCheck.vouch_id, func.max(PromiseCheck.promised_minor).label("most"))
+        .where(PromiseCheck.vouch_id.is_not(None))
+        .group_by(PromiseCheck.vouch_id)
+        .subquery()
+    )
+    more = session.scalars(
+        select(Vouch.id)
+        .join(last, last.c.vouch_id == Vouch.id)
+        .where(
+            or_(Vouch.status == VouchStatus.LIVE, Vouch.reserved_minor > 0),
+            Vouch.limit_minor - Vouch.spent_minor > last.c.most,
+        )
+        .order_by(Vouch.id)
+    )
+    for row_id in more:
+        yield Breach(2, "vouches", str(row_id), "promises more than was looked at when it was made")
 
 
 def _stands(place: type[GroupMember], member_id: InstrumentedAttribute[int]) -> ColumnElement[bool]:

@@ -36,6 +36,16 @@ class VouchTooLarge(AmountOutOfRange):
     title = "The promise is larger than the charter admits"
 
 
+class GuaranteeCapReached(LimitReached):
+    """The charter caps how many members one member stands behind, and for how much in all.
+
+    Remedy: promise less, end or lower another promise, or raise what promises are measured by.
+    """
+
+    code = "guarantee-cap-reached"
+    title = "One member may not promise so much for others"
+
+
 class ExpiryOutOfRange(Invalid):
     """A promise or an assessment ends on a later day, within the time that its rule admits."""
 

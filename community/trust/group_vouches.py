@@ -7,7 +7,7 @@ agrees anew while something still rests on it. So nobody stands for more than th
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from itertools import permutations
 
 from sqlalchemy import select
@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from community.groups.models import Group
 from community.ledger.events import record_event
 from community.trust.models import Vouch, VouchKind, VouchSide, VouchStatus
+from community.trust.promise_checks import Change
 from community.trust.snapshot import lock_rows
 
 
@@ -58,6 +59,37 @@ def new_group_vouch(group: Group, voucher_id: int, borrower_id: int, now: dateti
         expires_on=group.vouch_expires_on,
         version=1,
     )
+
+
+def group_changes(
+    group_id: int,
+    member_ids: Iterable[int],
+    vouches: Iterable[Vouch],
+    cap_minor: int,
+    expires_on: date,
+) -> list[Change]:
+    """What every member's promises become when an agreement binds or is amended.
+
+    `vouches` are the group's promises that are there already.
+    """
+    by_pair: dict[tuple[int, int], list[Vouch]] = {}
+    for vouch in vouches:
+        if vouch.group_id == group_id:
+            by_pair.setdefault((vouch.voucher_id, vouch.borrower_id), []).append(vouch)
+    changes = []
+    for pair in permutations(sorted(member_ids), 2):
+        held = _to_carry_on(by_pair.get(pair, ()))
+        spent = 0 if held is None else held.spent_minor
+        changes.append(
+            Change(
+                *pair,
+                max(cap_minor - spent, 0),
+                expires_on,
+                None if held is None else held.id,
+                group_id,
+            )
+        )
+    return changes
 
 
 def too_low_for(

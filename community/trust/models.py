@@ -12,10 +12,12 @@ from community.database import (
     Instant,
     Key,
     Minor,
+    MinorUnits,
     UtcTime,
     choice,
     new_public_id,
 )
+from community.ledger.guards import keep_history
 
 
 class AssessmentKind(StrEnum):
@@ -182,6 +184,44 @@ class Vouch(Base):
     version: Mapped[int] = mapped_column(default=1)
 
 
+class PromiseCheck(Base):
+    """What a member promised for others in all when a promise was made or raised; never changed.
+
+    Copies of the charter's figures stand beside, so that the database itself holds the caps.
+    """
+
+    __tablename__ = "promise_checks"
+    __table_args__ = (
+        CheckConstraint("count_after >= 0 AND count_after <= count_max", name="count_within_cap"),
+        CheckConstraint(
+            "promised_minor >= 0 AND base_minor >= 0"
+            " AND (allowed_minor IS NULL OR promised_minor <= allowed_minor)",
+            name="promised_within_cap",
+        ),
+        CheckConstraint(
+            "vouch_id IS NOT NULL OR group_id IS NOT NULL", name="for_a_vouch_or_a_group"
+        ),
+        Index("ix_promise_checks_member", "community_id", "member_id", "id"),
+        Index("ix_promise_checks_vouch_id", "vouch_id"),
+        Index("ix_promise_checks_group_id", "group_id"),
+    )
+
+    id: Mapped[Key]
+    community_id: Mapped[int] = mapped_column(ForeignKey("communities.id"))
+    member_id: Mapped[int] = mapped_column(ForeignKey("members.id"))
+    charter_id: Mapped[int] = mapped_column(ForeignKey("charters.id"))
+    vouch_id: Mapped[int | None] = mapped_column(ForeignKey("vouches.id"))
+    group_id: Mapped[int | None] = mapped_column(ForeignKey("groups.id"))
+    count_after: Mapped[int]
+    count_max: Mapped[int]
+    promised_minor: Mapped[Minor]
+    base_minor: Mapped[Minor]
+    # None: the charter caps no ratio.
+    allowed_minor: Mapped[int | None] = mapped_column(MinorUnits)
+    checked_on: Mapped[date]
+    checked_at: Mapped[Instant]
+
+
 class NetworkBuild(Base):
     """The network file that is in force for a community; its changes since are `TrustChange`s."""
 
@@ -210,3 +250,6 @@ class TrustChange(Base):
     # Plain numbers: a key into other tables would be checked for every row that is noted.
     community_id: Mapped[int] = mapped_column(BigId)
     member_id: Mapped[int] = mapped_column(BigId)
+
+
+keep_history(Base.metadata.tables[PromiseCheck.__tablename__])

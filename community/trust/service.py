@@ -34,8 +34,15 @@ from community.trust.errors import (
     VouchOnlyLowers,
     VouchTooLarge,
 )
-from community.trust.group_vouches import new_group_vouch
+from community.trust.group_vouches import group_changes, new_group_vouch
 from community.trust.models import Vouch, VouchKind, VouchSide, VouchStatus
+from community.trust.promise_checks import (
+    Change,
+    check_promises,
+    hold_promisers,
+    require_and_keep,
+    require_caps,
+)
 from community.trust.queries import overdue_members
 from community.trust.standings import (
     end_assessment,
@@ -82,19 +89,25 @@ def offer_vouch(
     """One side offers that `voucher` stands behind `borrower`, up to a limit and a day.
 
     If the other side has an open offer already, this accepts it, at the smaller amount and the
-    earlier end. Raises NotAMember, VouchForOneself, VouchTooLarge, ExpiryOutOfRange,
-    OverdueGivesNoVouch, OfferExists, NotYourSide, CurrencyMismatch.
+    earlier end. A voucher whom the charter's caps leave no room for it is told so at once; whoever
+    asks for a promise learns nothing of that. Raises NotAMember, VouchForOneself, VouchTooLarge,
+    ExpiryOutOfRange, OverdueGivesNoVouch, OfferExists, NotYourSide, CurrencyMismatch,
+    GuaranteeCapReached.
     """
-    if voucher_id == borrower_id:
-        raise VouchForOneself()
     _check_side(actor_id, side, voucher_id, borrower_id)
-    _check_terms(session, community_id, limit, expires_on, on)
-    for member_id in (voucher_id, borrower_id):
-        communities.require_active(
-            session, community_id=community_id, member_id=member_id, hold=True
-        )
+    check_offer(
+        session,
+        community_id=community_id,
+        voucher_id=voucher_id,
+        borrower_id=borrower_id,
+        limit=limit,
+        expires_on=expires_on,
+        on=on,
+        hold=True,
+    )
     if side is VouchSide.VOUCHER:
         _check_not_overdue(session, voucher_id)
+    hold_promisers(session, community_id, [voucher_id])
     pair = _lock_pair(session, community_id, voucher_id, borrower_id)
     for offer in _current_offers(session, pair, on=on, now=now):
         if offer.offered_by is side:
@@ -102,6 +115,12 @@ def offer_vouch(
         offer.limit_minor = min(offer.limit_minor, limit.amount_minor)
         offer.expires_on = min(offer.expires_on, expires_on)
         return _accept(session, offer, pair, on=on, now=now, actor_id=actor_id)
+    if side is VouchSide.VOUCHER:
+        change = vouch_change(
+            _live_of(pair), voucher_id, borrower_id, limit.amount_minor, expires_on, on
+        )
+        checks = check_promises(session, community_id=community_id, changes=[change], on=on)
+        require_caps(checks, told_id=actor_id)
     vouch = Vouch(
         community_id=community_id,
         kind=VouchKind.PERSONAL,
@@ -129,12 +148,13 @@ def accept_vouch(
 
     Where a live promise of the same pair exists, it takes over the offered limit and end, and
     the offer is `replaced`; the answer is the live one. Raises NotYourSide, VouchNotOpen,
-    NotAMember, OverdueGivesNoVouch, VouchTooLarge, VouchInUse.
+    NotAMember, OverdueGivesNoVouch, VouchTooLarge, VouchInUse, GuaranteeCapReached.
     """
     seen = session.get(Vouch, vouch_id)
     if seen is None:
         raise VouchNotFound()
     _check_side(actor_id, _other(seen.offered_by), seen.voucher_id, seen.borrower_id)
+    hold_promisers(session, seen.community_id, [seen.voucher_id])
     pair = _lock_pair(session, seen.community_id, seen.voucher_id, seen.borrower_id)
     offer = next((vouch for vouch in pair if vouch.id == vouch_id), None)
     if offer is None or offer.status is not VouchStatus.OFFERED:
@@ -233,7 +253,8 @@ def activate_group(
     """A group whose cooling-off is over binds: every member stands behind every other.
 
     The mutual vouches carry the cap and the end that the signed agreement shows. Raises what
-    `groups.service.mark_active` raises, also when a member has something overdue anywhere.
+    `groups.service.mark_active` raises, also when a member has something overdue anywhere, and
+    GuaranteeCapReached.
     """
     signed = [place.member_id for place in living_members(session, group_id)]
     group = groups.mark_active(
@@ -243,6 +264,16 @@ def activate_group(
         on=on,
         now=now,
         actor_id=actor_id,
+    )
+    hold_promisers(session, group.community_id, signed)
+    require_and_keep(
+        session,
+        community_id=group.community_id,
+        changes=group_changes(group.id, signed, (), group.pair_cap_minor, group.vouch_expires_on),
+        told_id=actor_id,
+        group_id=group.id,
+        on=on,
+        now=now,
     )
     vouches = [
         new_group_vouch(group, voucher_id, borrower_id, now)
@@ -298,11 +329,23 @@ def _accept(
     currency = _currency(session, offer.community_id)
     # The charter may have changed since the offer.
     _check_amount(_rules(session, offer.community_id, on), offer.limit_minor, currency)
-    live = next((vouch for vouch in pair if vouch.status is VouchStatus.LIVE), None)
+    live = _live_of(pair)
     if live is not None and live.expires_on < on:
         _expire(session, live, now=now)
         session.flush()  # the pair has one live promise of a kind: the old one ends first
         live = None
+    change = vouch_change(
+        live, offer.voucher_id, offer.borrower_id, offer.limit_minor, offer.expires_on, on
+    )
+    require_and_keep(
+        session,
+        community_id=offer.community_id,
+        changes=[change],
+        told_id=actor_id,
+        vouch_id=offer.id if live is None else live.id,
+        on=on,
+        now=now,
+    )
     if live is None:
         offer.status = VouchStatus.LIVE
         offer.accepted_at = now
@@ -320,6 +363,49 @@ def _accept(
     offer.version += 1
     _note(session, live, "vouch.amended", now, actor_id, by_offer=offer.public_id)
     return live
+
+
+def check_offer(
+    session: Session,
+    *,
+    community_id: int,
+    voucher_id: int,
+    borrower_id: int,
+    limit: Money,
+    expires_on: date,
+    on: date,
+    hold: bool = False,
+) -> None:
+    """Go on only if a promise between these two, on these terms, can be offered at all.
+
+    Raises VouchForOneself, CurrencyMismatch, VouchTooLarge, ExpiryOutOfRange, NotAMember.
+    """
+    if voucher_id == borrower_id:
+        raise VouchForOneself()
+    _check_terms(session, community_id, limit, expires_on, on)
+    for member_id in (voucher_id, borrower_id):
+        communities.require_active(
+            session, community_id=community_id, member_id=member_id, hold=hold
+        )
+
+
+def vouch_change(
+    live: Vouch | None,
+    voucher_id: int,
+    borrower_id: int,
+    limit_minor: int,
+    expires_on: date,
+    on: date,
+) -> Change:
+    """What a promise between two comes to, given the one that is live between them."""
+    if live is None or live.expires_on < on:
+        return Change(voucher_id, borrower_id, limit_minor, expires_on)
+    most = max(limit_minor - live.spent_minor, 0)
+    return Change(voucher_id, borrower_id, most, expires_on, vouch_id=live.id)
+
+
+def _live_of(pair: Iterable[Vouch]) -> Vouch | None:
+    return next((vouch for vouch in pair if vouch.status is VouchStatus.LIVE), None)
 
 
 def _end_offer(

@@ -37,6 +37,7 @@ IDS = {
     "claim_id": "@claim",
     "settlement_id": "@said",
     "charge_id": "@charge",
+    "cover_change_id": "@handover",
     "change_id": "@moved",
     "collection_id": "@sheet",
     "bank_line_id": "@unmatched",
@@ -127,6 +128,11 @@ READS = {
     "trust.get_vouch": Read(SHARED, peer="li"),
     "trust.list_vouches": Read(OWN),
     "trust.get_exposure": Read(OWN),
+    "exposure.get_register": Read(OWN),
+    # What a promise would add to one's own is for nobody else before it is made.
+    "exposure.preview_offered": Read("200 403 404 403 403 403 404 404", "li", "wang", "gao"),
+    "exposure.preview_agreement": Read(FELLOWS),
+    "exposure.preview_amendment": Read(FELLOWS),
     "trust.get_standing": Read(OWN),
     "trust.list_assessments": Read(OWN),
     "products.list_products": Read(VILLAGERS),
@@ -142,6 +148,8 @@ READS = {
     "loans.get_group_loan": Read(SHARED, "zhao", "wang"),
     "guarantees.list_repayments": Read(SHARED, **ABOUT_DING),
     "guarantees.get_cover": Read(SHARED, **ABOUT_DING),
+    "guarantees.list_cover_changes": Read(SHARED, **ABOUT_DING),
+    "guarantees.get_cover_change": Read(SHARED, "li", "guo", "wei"),
     "guarantees.list_loan_calls": Read(SHARED, **ABOUT_DING),
     "guarantees.list_my_calls": Read(ALL),
     "guarantees.get_call": Read(SHARED, "li", "ding"),
@@ -286,6 +294,10 @@ WRITES = {
     "trust.offer_vouch": Write(
         {"side": "voucher", "other": "@wang", "limit": CNY, "expires_on": "2027-01-01"}, NEIGHBOUR
     ),
+    # Writes nothing.
+    "exposure.preview_vouch": Write(
+        {"borrower": "@wang", "limit": CNY, "expires_on": "2027-01-01"}, NEIGHBOUR
+    ),
     "trust.lower_vouch": Write({"limit": CNY}),
     "trust.accept_vouch": Write(),
     "trust.decline_vouch": Write(),
@@ -376,6 +388,10 @@ WRITES = {
     "credit.fund_lending_pool": Write(FUNDS),
     "credit.fund_reserve": Write(FUNDS),
     "guarantees.record_repayment": Write(FIVE),
+    "guarantees.propose_substitution": Write({"leaving": "@li", "coming": "@gao", **WHY}),
+    "guarantees.release_early": Write(WHY),
+    "guarantees.agree_to_change": Write(),
+    "guarantees.refuse_change": Write(),
     "guarantees.cancel_loan": Write(WHY),
     "guarantees.cancel_group_loan": Write(WHY),
     "guarantees.pay_call": Write(FIVE),

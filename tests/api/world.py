@@ -29,7 +29,7 @@ from community.communities.models import Community, CommunityKind
 from community.groups import amendments, expulsions
 from community.groups import service as groups
 from community.groups.models import Group, GroupAmendment, GroupExpulsion, Settlement
-from community.guarantees import claims
+from community.guarantees import claims, handover
 from community.guarantees import service as guarantees
 from community.guarantees.models import Call, Claim, ClaimSettlement
 from community.lines import service as lines
@@ -418,6 +418,15 @@ class Story:
         # More than wang's own stake, so that it rests on li's promise too.
         self.current = self.lend("wang", 600_00, 3)
         self.receipt: Repayment = self.hamlet.repay(self.current, 10_00)
+        self.handover = self.do(
+            handover.propose_substitution,
+            loan_id=self.current.id,
+            leaving_id=self.id("li"),
+            coming_id=self.id("guo"),
+            reason="li moves away",
+            now=self.hamlet.now,
+            actor_id=self.id("li"),
+        )
         self.settling = self.lend("tycoon", 12_00)
         self.charge = self.do(
             servicing.add_charge,
@@ -698,6 +707,7 @@ class Story:
             "settling": self.settling,
             "sown": self.sown,
             "receipt": self.receipt,
+            "handover": self.handover,
             "charge": self.charge,
             "moved": self.moved,
             "rejected": self.rejected,

@@ -28,6 +28,8 @@ LATER += ("stagger_batches", "stagger_instalments_min", "one_line_per_product", 
 LATER += ("line_days_max", "line_shares_bps_max", "line_raise_bps_max", "line_raise_days_max")
 LATER += ("line_late_bps_max", "record_issuers", "record_standing_bps", "record_days_max")
 LATER += ("record_list_days_max", "record_valid_days_max", "record_consent_days_max")
+LATER += ("guarantees_count_max", "guarantee_ratio_bps_max", "guarantee_base")
+LATER += ("guarantee_warning_bps", "circle_warning_members", "at_risk_days", "at_risk_from")
 NOW = "2027-03-25 02:00:00+00:00"
 SELLING = [{"due_on": "2027-12-01", "weight": 40}, {"due_on": "2027-10-15", "weight": 60}]
 

@@ -117,10 +117,12 @@ def test_one_side_has_one_offer_on_the_table(village: Village, db_session: Sessi
     with pytest.raises(NotYourSide):
         service.withdraw_vouch(db_session, vouch_id=first.id, now=NOW, actor_id=ben.id)
     service.withdraw_vouch(db_session, vouch_id=first.id, now=NOW, actor_id=ana.id)
+    db_session.commit()
     second = offer(village, ana, ben, 200_00)
     with pytest.raises(NotYourSide):
         service.decline_vouch(db_session, vouch_id=second.id, now=NOW, actor_id=ana.id)
     service.decline_vouch(db_session, vouch_id=second.id, now=NOW, actor_id=ben.id)
+    db_session.commit()
     assert (first.status, second.status) == (VouchStatus.WITHDRAWN, VouchStatus.DECLINED)
     with pytest.raises(VouchNotOpen):
         accept(db_session, second, ben)
@@ -280,6 +282,7 @@ def test_a_revoked_promise_backs_nothing_new_and_keeps_what_rests_on_it(
     with pytest.raises(NotYourSide):
         service.revoke_vouch(db_session, vouch_id=live.id, now=NOW, actor_id=ben.id)
     service.revoke_vouch(db_session, vouch_id=live.id, now=NOW, actor_id=ana.id)
+    db_session.commit()
     assert (live.status, live.limit_minor, live.reserved_minor) == (
         VouchStatus.REVOKED,
         600_00,
@@ -295,6 +298,7 @@ def test_a_revoked_promise_backs_nothing_new_and_keeps_what_rests_on_it(
         on=TODAY,
     )
     assert (exposure.now_minor, exposure.most_minor) == (600_00, 600_00)
+    db_session.commit()
     # The pair can begin anew.
     assert vouch(village, ana, ben, 50_00).status is VouchStatus.LIVE
 

@@ -79,6 +79,16 @@ def vouch(**changes: Any) -> dict[str, Any]:
     } | changes
 
 
+def thought_of(**changes: Any) -> dict[str, Any]:
+    return {"borrower": "@li", "limit": money("5.00"), "expires_on": "2027-01-01"} | changes
+
+
+def going_over(leaving: str, coming: str) -> dict[str, str]:
+    return {"leaving": leaving, "coming": coming, "reason": "li moves away"}
+
+
+LOOK = f"POST {VILLAGE}/vouch-previews"
+SUBSTITUTE = "POST /loans/@current/substitutions"
 OFFER = f"POST {VILLAGE}/vouches"
 VOUCHES = [
     Wrong("a vouch for oneself", "wang", OFFER, vouch(other="@wang"), "422 vouch-for-oneself"),
@@ -104,6 +114,76 @@ VOUCHES = [
     ),
     Wrong(
         "a vouch until the year 0", "wu", OFFER, vouch(expires_on="0000-01-01"), "422 validation"
+    ),
+    Wrong("a look at oneself", "wang", LOOK, thought_of(borrower="@wang"), "422 vouch-for-oneself"),
+    Wrong(
+        "a look above the charter's most",
+        "wu",
+        LOOK,
+        thought_of(limit=money("10000.01")),
+        "422 vouch-too-large",
+    ),
+    Wrong(
+        "a look at a stranger",
+        "wu",
+        LOOK,
+        thought_of(borrower="@stranger"),
+        "409 not-an-active-member",
+    ),
+    Wrong(
+        "a look by the other side", "wang", "GET /vouches/@live/preview", None, "403 not-allowed"
+    ),
+    Wrong(
+        "a look at what is over", "wu", "GET /vouches/@declined/preview", None, "409 vouch-not-open"
+    ),
+    Wrong(
+        "a guarantor who covers nothing goes",
+        "wang",
+        SUBSTITUTE,
+        going_over("@zhao", "@guo"),
+        "409 covers-nothing",
+    ),
+    Wrong(
+        "a second change of one cover",
+        "wang",
+        SUBSTITUTE,
+        going_over("@li", "@gao"),
+        "409 cover-change-open",
+    ),
+    Wrong(
+        "the borrower takes over",
+        "li",
+        SUBSTITUTE,
+        going_over("@li", "@wang"),
+        "403 not-in-cover-change",
+    ),
+    Wrong(
+        "a stranger takes over",
+        "li",
+        SUBSTITUTE,
+        going_over("@li", "@stranger"),
+        "409 not-an-active-member",
+    ),
+    Wrong(
+        "leaving what is called",
+        "li",
+        "POST /loans/@late/early-release",
+        {"reason": "x"},
+        "409 cover-is-called",
+    ),
+    Wrong(
+        "leaving while a change is open",
+        "li",
+        "POST /loans/@current/early-release",
+        {"reason": "x"},
+        "409 cover-change-open",
+    ),
+    Wrong(
+        "a change that is not theirs",
+        "wei",
+        "POST /cover-changes/@handover/agreement",
+        None,
+        "404 not-found",
     ),
     Wrong("a vouch until a number", "wu", OFFER, vouch(expires_on=20270101), "422 validation"),
     Wrong("a vouch of neither side", "wu", OFFER, vouch(side="both"), "422 validation"),

@@ -1,0 +1,1 @@
+"""What members could owe for others, and what a promise would add."""

@@ -28,8 +28,9 @@ _MIXING = 10
 class Shortage(StrEnum):
     """Why there is no draw."""
 
-    TOO_FEW_REVIEWERS = "too_few_reviewers"  # of households that they may review
-    LOAD_NOT_EVEN = "load_not_even"  # reviewers who may review too few households
+    TOO_FEW_REVIEWERS = "too_few_reviewers"  # a household has not enough who may review it
+    LOAD_NOT_EVEN = "load_not_even"  # these households together have not, at an even load
+    TOO_FEW_HOUSEHOLDS = "too_few_households"  # for these reviewers to have their even share
 
 
 class DrawImpossible(Exception):
@@ -116,12 +117,6 @@ class Dice:
     def shuffled(self, items: Iterable[Item]) -> list[Item]:
         """The items, which have an order of their own, in a random one."""
         return [item for _, item in sorted((self.number(), item) for item in sorted(items))]
-
-
-def sample(items: Collection[int], *, share_bps: int, seed: str, label: str) -> tuple[int, ...]:
-    """A seeded share of the items, rounded up, in their own order: at least one of any."""
-    count = -(-len(items) * share_bps // 10_000)
-    return tuple(sorted(Dice(seed, label).shuffled(items)[:count]))
 
 
 def draw(inputs: DrawInputs, *, seed: str) -> tuple[Place, ...]:
@@ -215,7 +210,7 @@ class _Places:
                     gave[other] = home
                     queue.append(other)
         raise DrawImpossible(
-            Shortage.LOAD_NOT_EVEN,
+            Shortage.TOO_FEW_HOUSEHOLDS,
             households=took,
             reviewers=queue,
             needed=sum(len(self.load[who]) for who in queue) + 1,

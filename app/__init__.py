@@ -39,6 +39,7 @@ FEATURES = [
     "receiving",
     "seasons",
     "lines",
+    "campaigns",
     "grouplife",
     "credit",
     "ledger",

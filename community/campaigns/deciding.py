@@ -65,8 +65,8 @@ def decide(
     """
     campaign = locked(session, _campaign_of_finding(session, finding_id))
     after(campaign.status, Step.DECIDE)
-    finding = lock_where(session, CampaignReviewer, CampaignReviewer.campaign_id == campaign.id)
-    reviewers = {row.member_id: row for row in finding.values()}
+    people = lock_where(session, CampaignReviewer, CampaignReviewer.campaign_id == campaign.id)
+    reviewers = {one.member_id: one for one in people.values()}
     row = lock(session, CampaignFinding, [finding_id])[finding_id]
     if not row.needs_decision or row.decision is not None:
         raise FindingDecided(decision=row.decision.value if row.decision else None)

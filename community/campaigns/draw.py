@@ -129,7 +129,7 @@ def draw(inputs: DrawInputs, *, seed: str) -> tuple[Place, ...]:
     places = _Places(inputs, Dice(seed, "order"))
     places.fill()
     places.mix(Dice(seed, "mix"))
-    places.part_pairs()
+    places.part_pairs(Dice(seed, "part"))
     return tuple(
         Place(who, home) for home in sorted(inputs.households) for who in sorted(places.panel[home])
     )
@@ -256,12 +256,15 @@ class _Places:
                 self._exchange(places[i], places[j])
                 places[i], places[j] = (other, home), (who, there)
 
-    def part_pairs(self) -> None:
-        """Exchange places as long as that leaves fewer pairs who review each other."""
+    def part_pairs(self, dice: Dice) -> None:
+        """Exchange places as long as that leaves fewer pairs who review each other.
+
+        In a random order: in one of ids the first households would be exchanged more often.
+        """
         looks = Counter(
             (self.homes[who], home) for home, panel in self.panel.items() for who in panel
         )
-        places = [(who, home) for home in sorted(self.panel) for who in sorted(self.panel[home])]
+        places = dice.shuffled((who, home) for home, panel in self.panel.items() for who in panel)
         better = True
         while better:
             better = False

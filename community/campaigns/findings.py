@@ -159,7 +159,7 @@ def assess(
     everything = _sheet(listed, ())
     biases = _biases(everything, rules)
     findings = [
-        *_bias_findings(biases),
+        *_bias_findings(everything, biases),
         *_outliers(_corrected(everything, biases), rules),
         *_agreements(everything, rules),
         *_rings(_corrected(everything, biases), homes, rules),
@@ -191,11 +191,11 @@ def _sheet(opinions: Iterable[Opinion], excluded: Collection[int]) -> _Sheet:
     return sheet
 
 
-def _corrected(sheet: _Sheet, biases: Mapping[int, tuple[int, ...]]) -> _Sheet:
+def _corrected(sheet: _Sheet, biases: Mapping[int, int]) -> _Sheet:
     corrected = _Sheet()
     for household, figures in sheet.by_household.items():
         corrected.by_household[household] = {
-            who: corrected_minor(value, median(biases[who])) if who in biases else value
+            who: corrected_minor(value, biases[who]) if who in biases else value
             for who, value in figures.items()
         }
     return corrected
@@ -241,29 +241,40 @@ def _spread(figures: Collection[int], centre: int | None) -> int | None:
     return ratio_bps(median([abs(value - centre) for value in figures]), centre)
 
 
-def _biases(sheet: _Sheet, rules: CharterRules) -> dict[int, tuple[int, ...]]:
-    """Reviewers all of whose answers lie on one side of the others', and how far each lies."""
-    by_reviewer: dict[int, list[int]] = defaultdict(list)
-    for (reviewer, _), deviation in sorted(sheet.deviations().items()):
-        by_reviewer[reviewer].append(deviation)
-    return {
-        reviewer: tuple(found)
-        for reviewer, found in by_reviewer.items()
-        if len(found) >= rules.campaign_bias_answers_min
-        and (min(found) > 0 or max(found) < 0)
-        # An answer of nothing at all cannot be scaled up.
-        and median(found) > -_WHOLE
-        and abs(median(found)) >= rules.campaign_bias_bps
-    }
+def _biases(sheet: _Sheet, rules: CharterRules) -> dict[int, int]:
+    """Reviewers all of whose answers lie on one side of the others', and by how much.
+
+    The furthest first, the others looked at again without their bias: on a small panel one who
+    says too much makes the others look as if they said too little.
+    """
+    found: dict[int, int] = {}
+    while True:
+        by_reviewer: dict[int, list[int]] = defaultdict(list)
+        for (reviewer, _), deviation in _corrected(sheet, found).deviations().items():
+            by_reviewer[reviewer].append(deviation)
+        one_sided = [
+            (abs(median(listed)), -reviewer, median(listed))
+            for reviewer, listed in by_reviewer.items()
+            if reviewer not in found
+            and len(listed) >= rules.campaign_bias_answers_min
+            and (min(listed) > 0 or max(listed) < 0)
+            # An answer of nothing at all cannot be scaled up.
+            and median(listed) > -_WHOLE
+        ]
+        far, minus_reviewer, bias = max(one_sided, default=(0, 0, 0))
+        if not one_sided or far < rules.campaign_bias_bps:
+            return found
+        found[-minus_reviewer] = bias
 
 
-def _bias_findings(biases: Mapping[int, tuple[int, ...]]) -> Iterable[Finding]:
-    for reviewer, deviations in sorted(biases.items()):
+def _bias_findings(sheet: _Sheet, biases: Mapping[int, int]) -> Iterable[Finding]:
+    for reviewer, bias in sorted(biases.items()):
+        answers = sum(reviewer in figures for figures in sheet.by_household.values())
         yield Finding(
             FindingKind.BIAS,
             (reviewer,),
             "campaign_bias_bps",
-            {"answers": len(deviations), "bias_bps": median(deviations)},
+            {"answers": answers, "bias_bps": bias},
         )
 
 
@@ -376,6 +387,8 @@ class _Agreement:
                     self.same[pair] += 1
                     agreed += 1
             self.pairs[home] = (len(figures) * (len(figures) - 1) // 2, agreed)
+        # The search comes to the same panel from many sides.
+        self.known: dict[tuple[int, ...], _Odds] = {}
         self.all_pairs = sum(self.shared.values())
         self.all_same = sum(self.same.values())
 
@@ -397,6 +410,11 @@ class _Agreement:
 
     def odds(self, panel: tuple[int, ...]) -> _Odds:
         """The first of a panel on a household says what they say; the others agree, or do not."""
+        if panel not in self.known:
+            self.known[panel] = self._odds(panel)
+        return self.known[panel]
+
+    def _odds(self, panel: tuple[int, ...]) -> _Odds:
         inside = list(combinations(panel, 2))
         own_pairs = sum(self.shared[pair] for pair in inside if pair in self.shared)
         own_same = sum(self.same[pair] for pair in inside if pair in self.same)

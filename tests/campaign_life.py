@@ -94,7 +94,8 @@ class Hamlets:
         return list(self.session.scalars(statement.order_by(CampaignAssignment.id)))
 
     def name_of(self, member_id: int) -> str:
-        return next(name for name, one in self.hamlet.people.items() if one.id == member_id)
+        people = {"officer": self.hamlet.officer, **self.hamlet.people}
+        return next(name for name, one in people.items() if one.id == member_id)
 
     def home_of(self, household_id: int) -> str:
         return next(name for name, home in self.homes.items() if home == household_id)

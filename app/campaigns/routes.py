@@ -17,21 +17,21 @@ from app.campaigns.facts import (
     own_facts,
 )
 from app.campaigns.schemas import (
-    AnswerInSchema,
-    AssignmentSchema,
     CampaignFindingSchema,
     CampaignHouseholdSchema,
     CampaignInSchema,
+    CampaignObjectionAnswerInSchema,
+    CampaignObjectionInSchema,
+    CampaignObjectionSchema,
     CampaignReasonSchema,
+    CampaignReviewerSchema,
     CampaignSchema,
     CampaignVisitInSchema,
-    DecisionInSchema,
+    FindingDecisionInSchema,
     GrantRunSchema,
-    ObjectionAnswerInSchema,
-    ObjectionInSchema,
-    ObjectionSchema,
+    ReviewAnswerInSchema,
     ReviewAnswersSchema,
-    ReviewerSchema,
+    ReviewAssignmentSchema,
 )
 from app.campaigns.work import grant_all
 from app.clock import now, today
@@ -127,7 +127,7 @@ def draw_reviewers(campaign_id: str) -> Any:
 @blp.route(_CAMPAIGN + "/my-assignments")
 @requires("campaign:read")
 @blp.arguments(PageArgs, location="query")
-@blp.response(200, page_of(AssignmentSchema))
+@blp.response(200, page_of(ReviewAssignmentSchema))
 def list_my_assignments(args: dict[str, Any], campaign_id: str) -> Page:
     """The households that the caller is to review, with their own answers so far."""
     session = db.session()
@@ -139,8 +139,8 @@ def list_my_assignments(args: dict[str, Any], campaign_id: str) -> Page:
 
 @blp.route("/campaign-assignments/<pid(cas):assignment_id>/answer", methods=["PUT"])
 @requires("campaign-assignment:answer")
-@blp.arguments(AnswerInSchema)
-@blp.response(200, AssignmentSchema)
+@blp.arguments(ReviewAnswerInSchema)
+@blp.response(200, ReviewAssignmentSchema)
 @transactional
 def answer(data: dict[str, Any], assignment_id: str) -> Any:
     """Say what one knows of a household; it may be changed until the round closes."""
@@ -165,7 +165,7 @@ def answer(data: dict[str, Any], assignment_id: str) -> Any:
 @blp.route(_CAMPAIGN + "/reviewers")
 @requires("campaign-household:list")
 @blp.arguments(PageArgs, location="query")
-@blp.response(200, page_of(ReviewerSchema))
+@blp.response(200, page_of(CampaignReviewerSchema))
 def list_reviewers(args: dict[str, Any], campaign_id: str) -> Page:
     """How many households each reviewer has answered for; not which, and not what."""
     session = db.session()
@@ -203,7 +203,7 @@ def list_findings(args: dict[str, Any], campaign_id: str) -> Page:
 
 @blp.route("/campaign-findings/<pid(cfi):finding_id>/decision", methods=["POST"])
 @requires("campaign-finding:decide")
-@blp.arguments(DecisionInSchema)
+@blp.arguments(FindingDecisionInSchema)
 @blp.response(200, CampaignFindingSchema)
 @transactional
 def decide(data: dict[str, Any], finding_id: str) -> Any:
@@ -306,7 +306,7 @@ def publish(campaign_id: str) -> Any:
 @blp.route(_CAMPAIGN + "/objections")
 @requires("campaign:read")
 @blp.arguments(PageArgs, location="query")
-@blp.response(200, page_of(ObjectionSchema))
+@blp.response(200, page_of(CampaignObjectionSchema))
 def list_objections(args: dict[str, Any], campaign_id: str) -> Page:
     """Objections and their answers: all for officers and auditors, else one's own."""
     session = db.session()
@@ -321,8 +321,8 @@ def list_objections(args: dict[str, Any], campaign_id: str) -> Page:
 
 @blp.route(_CAMPAIGN + "/objections", methods=["POST"])
 @requires("campaign:object")
-@blp.arguments(ObjectionInSchema)
-@blp.response(201, ObjectionSchema)
+@blp.arguments(CampaignObjectionInSchema)
+@blp.response(201, CampaignObjectionSchema)
 @transactional
 def object_to(data: dict[str, Any], campaign_id: str) -> Any:
     """Object to what is proposed for a household, one's own or another's, with a reason."""
@@ -343,8 +343,8 @@ def object_to(data: dict[str, Any], campaign_id: str) -> Any:
 
 @blp.route("/campaign-objections/<pid(cob):objection_id>/answer", methods=["POST"])
 @requires("campaign-objection:answer")
-@blp.arguments(ObjectionAnswerInSchema)
-@blp.response(200, ObjectionSchema)
+@blp.arguments(CampaignObjectionAnswerInSchema)
+@blp.response(200, CampaignObjectionSchema)
 @transactional
 def answer_objection(data: dict[str, Any], objection_id: str) -> Any:
     """Answer an objection: reject it, change the grant, or stop it."""

@@ -68,7 +68,7 @@ class CampaignReasonSchema(Schema):
     reason = Text(500, required=True)
 
 
-class BoardSchema(Schema):
+class CampaignBoardSchema(Schema):
     """A campaign in sums, as far as the charter shows them; never a name."""
 
     households = ma.fields.Integer(required=True)
@@ -99,11 +99,11 @@ class CampaignSchema(Schema):
         metadata={"description": "For officers and auditors, who can draw again with it."},
     )
     steps = ma.fields.List(ma.fields.String(), required=True)
-    board = ma.fields.Nested(BoardSchema, required=True, allow_none=True)
+    board = ma.fields.Nested(CampaignBoardSchema, required=True, allow_none=True)
     version = ma.fields.Integer(required=True)
 
 
-class AnswerInSchema(Schema):
+class ReviewAnswerInSchema(Schema):
     """What a reviewer knows of a household; who does not know it says only that."""
 
     knows_household = YesNo(required=True)
@@ -113,7 +113,7 @@ class AnswerInSchema(Schema):
     reason_against = Text(500, load_default=None, allow_none=True)
 
 
-class AssignmentSchema(Schema):
+class ReviewAssignmentSchema(Schema):
     """One household to review, and one's own answer so far."""
 
     id = ma.fields.String(required=True)
@@ -130,7 +130,7 @@ class AssignmentSchema(Schema):
     questions = _texts(required=True)
 
 
-class ReviewerSchema(Schema):
+class CampaignReviewerSchema(Schema):
     """How far a reviewer is; nothing of what they said or of whom."""
 
     reviewer = ma.fields.Nested(NamedSchema, required=True)
@@ -159,7 +159,7 @@ class ReviewAnswersSchema(Schema):
     items = ma.fields.List(ma.fields.Nested(ReviewAnswerSchema), required=True)
 
 
-class GroundsSchema(Schema):
+class CampaignGroundsSchema(Schema):
     """What the verdict follows from."""
 
     answers = ma.fields.Integer(required=True)
@@ -188,7 +188,7 @@ class CampaignHouseholdSchema(Schema):
     holder = ma.fields.Nested(NamedSchema, required=True)
     status = _choice(HouseholdStatus, required=True, allow_none=True)
     verdict = _choice(Verdict, required=True, allow_none=True)
-    grounds = ma.fields.Nested(GroundsSchema, required=True, allow_none=True)
+    grounds = ma.fields.Nested(CampaignGroundsSchema, required=True, allow_none=True)
     proposed = Money(required=True, allow_none=True)
     amount = Money(required=True, allow_none=True)
     to_be_visited = ma.fields.Boolean(required=True, allow_none=True)
@@ -229,7 +229,7 @@ class CampaignFindingSchema(Schema):
     decided_by = ma.fields.Nested(NamedSchema, required=True, allow_none=True)
 
 
-class DecisionInSchema(Schema):
+class FindingDecisionInSchema(Schema):
     """Keep the answers of those flagged, or set aside those of all or of some, and why."""
 
     decision = _choice(Decision, required=True)
@@ -239,14 +239,14 @@ class DecisionInSchema(Schema):
     reason = Text(500, required=True)
 
 
-class ObjectionInSchema(Schema):
+class CampaignObjectionInSchema(Schema):
     """Against what is proposed for a household, named by somebody who lives in it."""
 
     member = PublicId("mem", required=True)
     reason = Text(500, required=True)
 
 
-class ObjectionSchema(Schema):
+class CampaignObjectionSchema(Schema):
     """An objection and its answer. Who raised it is shown to officers, auditors and themselves."""
 
     id = ma.fields.String(required=True)
@@ -265,7 +265,7 @@ class ObjectionSchema(Schema):
     answered_on = Day(required=True, allow_none=True)
 
 
-class ObjectionAnswerInSchema(Schema):
+class CampaignObjectionAnswerInSchema(Schema):
     """The answer: rejected, changed to an amount, or stopped."""
 
     outcome = _choice(
@@ -277,7 +277,7 @@ class ObjectionAnswerInSchema(Schema):
     answer = Text(500, required=True)
 
 
-class HindranceSchema(Schema):
+class GrantHindranceSchema(Schema):
     """Why households are still waiting: the type of the refusal, and how many."""
 
     type = ma.fields.String(required=True)
@@ -289,4 +289,4 @@ class GrantRunSchema(Schema):
 
     campaign = ma.fields.Nested(CampaignSchema, required=True)
     left = ma.fields.Integer(required=True)
-    hindrances = ma.fields.List(ma.fields.Nested(HindranceSchema), required=True)
+    hindrances = ma.fields.List(ma.fields.Nested(GrantHindranceSchema), required=True)

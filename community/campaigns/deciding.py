@@ -282,12 +282,13 @@ def answer_objection(
         raise Invalid("An answer rejects, changes or stops.", field="outcome")
     if (outcome is ObjectionStatus.CHANGED) is (amount is None):
         raise Invalid("A change, and only that, names its amount.", field="amount")
+    if amount is not None:
+        _check_amount(session, campaign, amount)
+    objection.amount_minor = None if amount is None else amount.amount_minor
     objection.status, objection.answer = outcome, text
     objection.answered_on, objection.answered_by_id = on, actor_id
     objection.answered_as = campaign.version
     if amount is not None:
-        _check_amount(session, campaign, amount)
-        objection.amount_minor = amount.amount_minor
         if row.status is not HouseholdStatus.PROPOSED:
             row.status = moved(row.status, HouseholdStatus.PROPOSED)
         row.amount_minor = amount.amount_minor

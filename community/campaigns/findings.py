@@ -2,8 +2,9 @@
 
 The centre of a household is the median of what those who know it suggest: half of the panel would
 have to agree on a lie to move it at will (Hampel 1974, "The influence curve and its role in robust
-estimation"). An answer is measured against the median of the *others* on the same household, in
-ten-thousandths of it, so that households of all sizes are looked at together.
+estimation"). An answer is measured against the median of the others on the same household (of
+all, where fewer than three others know it), in ten-thousandths of it, so that households of all
+sizes are looked at together.
 
 - *Outlier*: further from the others than so many median absolute deviations of all answers, times
   0.6745, the modified z score of Iglewicz and Hoaglin (1993, "How to detect and handle outliers").
@@ -111,19 +112,25 @@ class _Sheet:
 
     by_household: dict[int, dict[int, int]] = field(default_factory=lambda: defaultdict(dict))
 
-    def others(self, household: int, reviewer: int) -> int | None:
-        """The middle of what the others say of a household; None: too few, or nothing."""
-        figures = [v for who, v in self.by_household[household].items() if who != reviewer]
-        return median(figures) if len(figures) > 1 else None
+    def middle(self, household: int, reviewer: int) -> int | None:
+        """The middle of what the others say of a household; None: too few say anything.
+
+        Of all where fewer than three others do: one liar among two others is half of their middle.
+        """
+        figures = self.by_household[household]
+        others = [value for who, value in figures.items() if who != reviewer]
+        if len(others) < 2:
+            return None
+        return median(others if len(others) > 2 else figures.values())
 
     def deviations(self) -> dict[tuple[int, int], int]:
         """By reviewer and household: how far an answer is from the others', in ten-thousandths."""
         found = {}
         for household, figures in self.by_household.items():
             for reviewer, value in figures.items():
-                others = self.others(household, reviewer)
-                if others:
-                    found[reviewer, household] = ratio_bps(value - others, others)
+                middle = self.middle(household, reviewer)
+                if middle:
+                    found[reviewer, household] = ratio_bps(value - middle, middle)
         return found
 
 
@@ -294,7 +301,7 @@ def _outliers(sheet: _Sheet, rules: CharterRules) -> Iterable[Finding]:
                 {
                     "household": household,
                     "limit_minor": sheet.by_household[household][reviewer],
-                    "others_minor": sheet.others(household, reviewer) or 0,
+                    "middle_minor": sheet.middle(household, reviewer) or 0,
                     "deviation_bps": deviation,
                 }
             )
@@ -470,7 +477,7 @@ def _rings(sheet: _Sheet, homes: Mapping[int, int], rules: CharterRules) -> Iter
                     "reviewer": reviewer,
                     "household": household,
                     "limit_minor": sheet.by_household[household][reviewer],
-                    "others_minor": sheet.others(household, reviewer) or 0,
+                    "middle_minor": sheet.middle(household, reviewer) or 0,
                     "deviation_bps": deviation,
                 }
             )

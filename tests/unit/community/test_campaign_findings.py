@@ -109,15 +109,14 @@ def test_who_is_excluded_counts_nowhere_but_what_was_found_stays() -> None:
 
 def test_the_order_of_answers_does_not_matter() -> None:
     opinions = [*said(1, 7, 9, 30), *said(2, 8, 8, 1)]
-    found = {of(list(order)) for order in permutations(opinions, len(opinions))}
-    assert len({(one.outcomes, str(one.findings)) for one in found}) == 1
+    found = [of(list(order)) for order in permutations(opinions)]
+    assert all(one == found[0] for one in found)
 
 
 def test_an_outlier_is_measured_against_the_others() -> None:
-    """Deviations by hand, in ten-thousandths: of 10,000 said of household 1 and of 11,000 and 9,000
+    """100 says 30,000 of household 2 where all others say 10,000: 20,000 ten-thousandths above.
 
-    the others' middle is 10,000 or near; 100 says 30,000 of household 2 where all others say
-    10,000: 20,000 above. Half of all twelve deviations are 0, so any above the floor is odd.
+    Eleven of twelve deviations are 0, so any above the floor is odd.
     """
     opinions = [*said(1, *[10_000] * 6), *said(2, 30_000, *[10_000] * 5)]
     finding = the(of(opinions), FindingKind.OUTLIER)
@@ -128,7 +127,7 @@ def test_an_outlier_is_measured_against_the_others() -> None:
             {
                 "household": 2,
                 "limit_minor": 30_000,
-                "others_minor": 10_000,
+                "middle_minor": 10_000,
                 "deviation_bps": 20_000,
             }
         ],
@@ -230,12 +229,12 @@ def test_a_ring_is_found_around_a_circle_and_not_from_one_side() -> None:
 
 # What docs/whole-village-credit.md says of simulated villages of 40 households, 15 reviewers, five
 # on each household, whose guesses scatter by 15 % and are said in whole thousands.
-HONEST = {FindingKind.OUTLIER: 16}
+HONEST = {FindingKind.OUTLIER: 18}
 COLLUDING, WILD = (1_001, 1_002, 1_003), 1_010
 
 
 def test_honest_villages_give_few_false_findings() -> None:
-    """Fifty villages, 750 reviewers, 10,000 answers: 16 outliers, nobody accused of colluding."""
+    """Fifty villages, 750 reviewers, 10,000 answers: 18 outliers, nobody accused of colluding."""
     found: Counter[FindingKind] = Counter()
     verdicts: Counter[Verdict] = Counter()
     for seed in range(50):

@@ -22,7 +22,9 @@ from community.campaigns.models import (
     ObjectionStatus,
     VisitResult,
 )
+from community.communities import service as communities
 from community.members import service as members
+from community.members.models import MemberKind
 from tests.hamlet import Hamlet, yuan
 
 # Half granted, nobody visited: a test says what it wants otherwise.
@@ -56,8 +58,24 @@ class Hamlets:
         self.do = self.hamlet.do
         self.names = [f"h{number}" for number in range(self.size)]
         self.homes: dict[str, int] = {}
+        # All of them in one unit of work: it is their review that is looked at.
+        self.do(self._move_in)
+
+    def _move_in(self, session: Session) -> None:
+        facts: dict[str, Any] = {"actor_id": None, **self.hamlet.when}
         for name in self.names:
-            self.settle(name, self.hamlet.person(name).id)
+            home = members.register_household(session, reference=name, now=self.hamlet.now)
+            member = members.register_member(
+                session,
+                kind=MemberKind.PERSON,
+                name=name,
+                household_id=home.id,
+                now=self.hamlet.now,
+            )
+            place = {"community_id": self.hamlet.community.id, "member_id": member.id}
+            communities.apply_for_membership(session, **place, **facts)
+            communities.activate_membership(session, **place, **facts)
+            self.hamlet.people[name], self.homes[name] = member, home.id
 
     def settle(self, home: str, member_id: int) -> None:
         """Somebody moves into a household."""
@@ -102,21 +120,26 @@ class Hamlets:
 
     def answer(self, campaign: Campaign, said: Said) -> None:
         """Everybody answers the open round."""
-        for one in self.assignments(campaign):
-            figure = said(self.name_of(one.reviewer_id), self.home_of(one.household_id))
-            self.say(one, figure)
+        asked = [
+            (one, said(self.name_of(one.reviewer_id), self.home_of(one.household_id)))
+            for one in self.assignments(campaign)
+        ]
 
-    def say(self, one: CampaignAssignment, figure: int | None, **given: Any) -> None:
+        def answers(session: Session) -> None:
+            for one, figure in asked:
+                service.answer(session, **self.answer_of(one, figure))
+
+        self.do(answers)
+
+    def answer_of(self, one: CampaignAssignment, figure: int | None) -> dict[str, Any]:
         facts: dict[str, Any] = {"knows": False, "debts": Debts.UNKNOWN}
         if figure is not None:
             facts = {"knows": True, "debts": Debts.NONE, "reputation": 4, "limit": yuan(figure)}
-        self.do(
-            service.answer,
-            assignment_id=one.id,
-            now=self.hamlet.now,
-            actor_id=one.reviewer_id,
-            **facts | given,
-        )
+        who = {"assignment_id": one.id, "actor_id": one.reviewer_id, "now": self.hamlet.now}
+        return facts | who
+
+    def say(self, one: CampaignAssignment, figure: int | None, **given: Any) -> None:
+        self.do(service.answer, **self.answer_of(one, figure) | given)
 
     def close(self, campaign: Campaign) -> Campaign:
         return self.do(service.close_round, campaign_id=campaign.id, **self.act)

@@ -108,7 +108,7 @@ def test_who_is_excluded_counts_nowhere_but_what_was_found_stays() -> None:
 
 
 def test_the_order_of_answers_does_not_matter() -> None:
-    opinions = [*said(1, 7, 9, 30), *said(2, 8, 8, 1)]
+    opinions = [*said(1, 7, 9, 30), *said(2, 8, 1)]
     found = [of(list(order)) for order in permutations(opinions)]
     assert all(one == found[0] for one in found)
 
@@ -246,9 +246,9 @@ def test_honest_villages_give_few_false_findings() -> None:
 
 
 def test_a_colluding_panel_and_an_outlier_are_found() -> None:
-    """In each of fifty villages; and what the panel wanted for itself it does not get."""
+    """In each of twenty villages; and what the panel wanted for itself it does not get."""
     all_three = wild = wrongly = lifted = 0
-    for seed in range(50):
+    for seed in range(20):
         village = SimulatedVillage(seed, colluding=COLLUDING, wild=(WILD,))
         assessed = village.assessed()
         accused = {
@@ -272,9 +272,9 @@ def test_a_colluding_panel_and_an_outlier_are_found() -> None:
             for outcome in after.outcomes
             if outcome.household in village.ring
         )
-    assert (all_three, wild) == (50, 50)
-    # Of 550 honest ones, whose high guesses chance to close a circle: an officer looks at them.
-    assert wrongly == 5
+    assert (all_three, wild) == (20, 20)
+    # Of 220 honest ones, whose high guesses chance to close a circle: an officer looks at them.
+    assert wrongly == 2
     assert lifted == 0
 
 

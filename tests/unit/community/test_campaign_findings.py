@@ -2,6 +2,7 @@
 
 from collections import Counter
 from itertools import permutations
+from pathlib import Path
 
 import pytest
 
@@ -15,9 +16,11 @@ from community.campaigns.findings import (
     corrected_minor,
     median,
 )
+from community.campaigns.wording import grounds_text
 from community.communities.charter import CharterInvalid
 from tests.campaign_village import SimulatedVillage, rules
 
+CHECKOUT = Path(__file__).parents[3]
 # Reviewers live in households of their own number, above those reviewed.
 HOMES = {who: who for who in range(100, 120)}
 
@@ -173,6 +176,31 @@ def test_a_bias_is_taken_off_before_the_middle_is_sought() -> None:
 )
 def test_correcting_a_bias_is_exact(said_: int, bias: int, meant: int) -> None:
     assert corrected_minor(said_, bias) == meant
+
+
+def test_the_example_of_the_docs() -> None:
+    """Five look at five households; the first is Li's. D, 103, says a fifth too much of all."""
+    opinions = said(1, 18_000_00, 20_000_03, 20_500_55, 24_000_00, None)
+    for household in range(2, 6):
+        opinions += said(household, 9_900_00, 10_000_00, 10_100_00, 12_030_00, 10_050_00)
+    found = of(opinions)
+    assert kinds(found) == {FindingKind.BIAS: 1}
+    bias = the(found, FindingKind.BIAS)
+    assert (bias.reviewers, bias.facts) == ((103,), {"answers": 5, "bias_bps": 2_000})
+    li = found.outcomes[0]
+    assert (li.verdict, li.answers, li.known) == (Verdict.PROPOSED, 5, 4)
+    assert (li.centre_minor, li.spread_bps, li.proposed_minor) == (20_000_02, 125, 16_000_01)
+    page = (CHECKOUT / "docs/whole-village-credit.md").read_text()
+    assert "20,000.02" in page
+    texts = grounds_text(
+        verdict=li.verdict,
+        grounds={"answers": 5, "known": 4, "centre_minor": li.centre_minor},
+        amount_minor=li.proposed_minor,
+        currency="CNY",
+        share_bps=8_000,
+        charter_version=1,
+    )
+    assert texts["zh-CN"] in page.replace("\n", "")
 
 
 def panel(figures: dict[int, list[int]]) -> list[Opinion]:

@@ -41,6 +41,7 @@ FEATURES = [
     "receiving",
     "seasons",
     "lines",
+    "campaigns",
     "grouplife",
     "records",
     "exposure",

@@ -28,6 +28,12 @@ LOCK_RANK: dict[str, int] = {
         [
             "members",
             "communities",
+            "campaigns",
+            "campaign_assignments",
+            "campaign_reviewers",
+            "campaign_findings",
+            "campaign_households",
+            "campaign_objections",
             "memberships",
             "groups",
             "group_members",

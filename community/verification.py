@@ -12,6 +12,7 @@ from itertools import islice
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from community.campaigns.checks import check_campaigns
 from community.communities.checks import check_communities
 from community.database import MinorUnits
 from community.groups.checks import check_groups
@@ -52,6 +53,7 @@ CHECKS: tuple[Check, ...] = (
     ("promises, cover, caps and claims", check_guarantees),
     ("shared lines are what their draws take", check_lines),
     ("credit records have their consent, and are what was signed", check_records),
+    ("campaigns granted what their answers gave", check_campaigns),
     ("sheets and bank lines agree with their receipts and the books", check_receiving),
 )
 

@@ -12,6 +12,7 @@ from datetime import date, datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from community.campaigns.granting import expire_grants
 from community.guarantees.failure import advance_loans, loans_to_advance
 from community.guarantees.group_life import groups_to_tend, tend_group
 from community.ledger.holds import expire_holds
@@ -116,6 +117,19 @@ def _tend_groups(session: Session, task: Task) -> Portion:
     return Portion(group_id, counts)
 
 
+def _expire_campaign_grants(session: Session, task: Task) -> Portion:
+    found = expire_grants(
+        session,
+        community_id=task.community_id,
+        on=task.on,
+        now=task.now,
+        after_id=task.after_id,
+        limit=task.limit,
+    )
+    last_id = found[-1] if len(found) == task.limit else None
+    return Portion(last_id, {"campaign grants expired": len(found)})
+
+
 def _expire_holds(session: Session, task: Task) -> Portion:
     count = expire_holds(session, community_id=task.community_id, on=task.on, now=task.now)
     return Portion(counts={"holds expired": count})
@@ -189,6 +203,7 @@ STEPS: tuple[Step, ...] = (
     Step("advance", _advance, is_for_loans=True),
     # Nothing rests any more on a promise whose loan was paid by then.
     Step("tend groups", _tend_groups),
+    Step("expire campaign grants", _expire_campaign_grants),
     # By where every loan stands now; what is set aside follows the class.
     Step("classify", _classify, is_for_loans=True),
     Step("provide", _provide, is_for_loans=True),

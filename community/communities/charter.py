@@ -48,6 +48,14 @@ class Declarer(StrEnum):
     OPERATOR = "operator"
 
 
+class BoardView(StrEnum):
+    """What the village at large is shown of a campaign; never a household's name or figure."""
+
+    NOTHING = "nothing"
+    COUNTS = "counts"  # how many households were reviewed and how many are to get credit
+    TOTALS = "totals"  # and how much all of them together
+
+
 class CharterInvalid(Invalid):
     code = "charter-invalid"
     title = "The charter is not complete or not consistent"
@@ -115,6 +123,25 @@ class CharterRules:
     record_list_days_max: int  # how old the issuer's list of revocations may be
     record_valid_days_max: int  # how long a record that is issued here is valid
     record_consent_days_max: int
+    # Whole-village credit: blind review of every household
+    campaign_reviewers_per_household: int
+    campaign_rounds_max: int  # a second round asks others where answers lie too far apart
+    campaign_known_min: int  # answers of people who know the household; below: no proposal
+    campaign_spread_bps_max: int  # median deviation from the centre, per 10,000 of it
+    campaign_against_bps_max: int  # of those who know a household, who may give reasons against
+    campaign_outlier_mads_bps: int  # modified z score of an outlier, in ten-thousandths
+    campaign_outlier_floor_bps: int  # nearer to the others than this nothing is an outlier
+    campaign_bias_bps: int  # from this one-sided deviation on a reviewer's answers are corrected
+    campaign_bias_answers_min: int
+    campaign_agreement_ppm: int  # chance, per million campaigns, of accusing honest pairs
+    campaign_agreement_shared_min: int  # households that two have to share before it is asked
+    campaign_inflation_bps: int  # above the others' centre: an answer that lifts a household
+    campaign_recheck_bps: int  # of proposed households, who are visited before publication
+    campaign_objection_days: int
+    campaign_grant_share_bps: int  # granted, per 10,000 of the centre
+    campaign_household_minor_max: int
+    campaign_expiry_months: int
+    campaign_board_sees: BoardView
     # When a loan fails
     liability_modes: tuple[LiabilityMode, ...]
     call_day: int  # days overdue after which guarantors are called
@@ -183,6 +210,23 @@ _CHECKS: dict[str, tuple[int, int]] = {
     "record_list_days_max": (0, 366),
     "record_valid_days_max": (1, 3660),
     "record_consent_days_max": (1, 3660),
+    "campaign_reviewers_per_household": (3, 50),
+    "campaign_rounds_max": (1, 2),
+    "campaign_known_min": (2, 50),
+    "campaign_spread_bps_max": (0, 100_000),
+    "campaign_against_bps_max": (0, 10_000),
+    "campaign_outlier_mads_bps": (10_000, 1_000_000),
+    "campaign_outlier_floor_bps": (0, 100_000),
+    "campaign_bias_bps": (1, 100_000),
+    "campaign_bias_answers_min": (2, 1_000),
+    "campaign_agreement_ppm": (0, 1_000_000),
+    "campaign_agreement_shared_min": (1, 1_000),
+    "campaign_inflation_bps": (1, 1_000_000),
+    "campaign_recheck_bps": (0, 10_000),
+    "campaign_objection_days": (1, 366),
+    "campaign_grant_share_bps": (1, 10_000),
+    "campaign_household_minor_max": (1, 10**15),
+    "campaign_expiry_months": (1, 120),
     "call_day": (1, 3660),
     "call_deadline_days": (0, 366),
     "write_off_day": (1, 3660),
@@ -311,6 +355,8 @@ def _inconsistent(values: Mapping[str, Any]) -> dict[str, str]:
         values["provision_bps"]
     ):
         errors["provision_bps"] = "Five shares that do not fall: one for each class."
+    if values["campaign_known_min"] > values["campaign_reviewers_per_household"]:
+        errors["campaign_known_min"] = "It is above campaign_reviewers_per_household."
     if len(values["par_days"]) > _PAR_DAYS_MAX or not _rises(values["par_days"]):
         errors["par_days"] = f"At most {_PAR_DAYS_MAX} numbers that rise."
     return errors

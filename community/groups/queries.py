@@ -1,11 +1,12 @@
 """Reading groups, their members, and who stands with whom."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import date
 
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session, aliased
 
+from community.bulk import select_by
 from community.groups.errors import AgreementNotFound, GroupNotFound, NotInGroup, ProposalNotFound
 from community.groups.models import (
     ExpulsionConsent,
@@ -338,3 +339,19 @@ def consents_to(session: Session, expulsion_id: int) -> Sequence[ExpulsionConsen
         .where(ExpulsionConsent.expulsion_id == expulsion_id)
         .order_by(ExpulsionConsent.id)
     ).all()
+
+
+def households_counted_in(session: Session, member_ids: Iterable[int]) -> dict[int, frozenset[int]]:
+    """In which households members were counted when they stood in groups, now or before."""
+    rows = select_by(
+        session,
+        select(GroupMember.member_id, GroupMember.household_id).where(
+            GroupMember.household_id.is_not(None)
+        ),
+        GroupMember.member_id,
+        set(member_ids),
+    )
+    found: dict[int, set[int]] = {}
+    for member_id, household_id in rows:
+        found.setdefault(member_id, set()).add(household_id)
+    return {member_id: frozenset(homes) for member_id, homes in found.items()}

@@ -13,6 +13,7 @@ from tests.api.people import assert_problem
 from tests.api.world import World
 from tests.api.wrong import (
     amounts,
+    campaigns,
     claims,
     grouplife,
     groups,
@@ -45,6 +46,7 @@ TABLE = [
     *grouplife.GROUP_LIFE,
     *ledger.LEDGER,
     *lines.LINES,
+    *campaigns.CAMPAIGNS,
     *loans.LOANS,
     *claims.CLAIMS,
     *loans.CALLS,

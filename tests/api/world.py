@@ -23,6 +23,17 @@ from werkzeug.test import TestResponse
 
 from app import create_app
 from app.extensions import db
+from community.campaigns import deciding
+from community.campaigns import service as campaigns
+from community.campaigns.models import (
+    Campaign,
+    CampaignAssignment,
+    CampaignFinding,
+    CampaignHousehold,
+    Debts,
+    Decision,
+    VisitResult,
+)
 from community.communities import service as communities
 from community.communities import templates
 from community.communities.models import Community, CommunityKind
@@ -70,6 +81,11 @@ RULES: dict[str, Any] = {
     "endorsements_min": 1,
     "vouch_minor_max": 1_000_000,
     "vouch_days_max": 1_000,
+    "campaign_reviewers_per_household": 3,
+    "campaign_known_min": 2,
+    "campaign_rounds_max": 1,
+    "campaign_recheck_bps": 2_000,
+    "campaign_household_minor_max": 100_00,
 }
 TERMS: dict[str, Any] = {"principal_minor_min": 10_00, "instalments_max": 12}
 SEASONAL = {"amortisation": "seasonal", "day_count": "actual/365"}
@@ -243,6 +259,7 @@ class Story:
         self._papers()
         self._disaster()
         self._lines()
+        self._campaign()
         self._far_away()
         self._records()
         self._tokens()
@@ -606,6 +623,59 @@ class Story:
             )
         )
 
+    def _campaign(self) -> None:
+        """Published, with one finding that was decided, one visit, and one open objection."""
+        for name in ("wang", "zhao", "gao", "guo", "lin"):
+            home = self.do(members.register_household, reference=name, now=self.hamlet.now)
+            self.do(
+                members.move_to_household,
+                member_id=self.id(name),
+                household_id=home.id,
+                now=self.hamlet.now,
+                actor_id=None,
+            )
+        act: dict[str, Any] = {"actor_id": self.hamlet.officer.id, **self.hamlet.when}
+        self.campaign: Campaign = self.do(
+            campaigns.open_campaign, **self.place, name="spring", seed="7", **act
+        )
+        step: dict[str, Any] = {"campaign_id": self.campaign.id, **act}
+        self.do(campaigns.draw_reviewers, **step)
+        asked = self.session.scalars(
+            select(CampaignAssignment)
+            .where(CampaignAssignment.campaign_id == self.campaign.id)
+            .order_by(CampaignAssignment.household_id, CampaignAssignment.id)
+        ).all()
+        for number, one in enumerate(asked):
+            self.do(
+                campaigns.answer,
+                assignment_id=one.id,
+                knows=True,
+                debts=Debts.NONE,
+                reputation=4,
+                limit=yuan(20_00 if number else 90_00),
+                now=self.hamlet.now,
+                actor_id=one.reviewer_id,
+            )
+        self.to_review = next(one for one in asked if one.reviewer_id == self.id("wang"))
+        self.do(campaigns.close_round, **step)
+        [self.finding] = self.session.scalars(select(CampaignFinding))
+        keep: dict[str, Any] = {"decision": Decision.KEEP, "reason": "his own brother", **act}
+        self.do(deciding.decide, finding_id=self.finding.id, **keep)
+        rows = self.session.scalars(select(CampaignHousehold).order_by(CampaignHousehold.id)).all()
+        for row in rows:
+            if row.is_sampled:
+                seen: dict[str, Any] = {"result": VisitResult.CONFIRMED, "remark": "seen", **act}
+                self.do(deciding.visit, row_id=row.id, **seen)
+        self.do(deciding.publish, **step)
+        self.reviewed_home = next(row for row in rows if row.holder_id == self.id("wang"))
+        self.objection = self.do(
+            deciding.object_to,
+            row_id=self.reviewed_home.id,
+            reason="he gambles",
+            actor_id=self.id("zhao"),
+            **self.hamlet.when,
+        )
+
     def _far_away(self) -> None:
         self.far = self.do(
             communities.create_community,
@@ -678,6 +748,11 @@ class Story:
             "consent": self.consent,
             "record": self.record,
             "withdrawn": self.withdrawn,
+            "campaign": self.campaign,
+            "to_review": self.to_review,
+            "finding": self.finding,
+            "reviewed_home": self.reviewed_home,
+            "objection": self.objection,
             "active": self.active,
             "amendment": self.amendment,
             "expulsion": self.expulsion,

@@ -1,0 +1,1 @@
+"""Whole-village credit over the web."""

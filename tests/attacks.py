@@ -192,6 +192,12 @@ class Arena:
                 row = rows[key]
                 connection.execute(text(self.insert(table, row)), self.plain(row))
 
+    def may_be_written_anew(self, table: Table, row: Row) -> bool:
+        """Whether its guards let a row be written that is gone: not once it is history."""
+        with self.kept(table):
+            self.take_away(table, row)
+            return self.refused(self.insert(table, row), given=self.plain(row)) is None
+
     def take_away(self, table: Table, row: Row) -> None:
         with self.past_the_guards() as connection:
             connection.execute(text(f"DELETE FROM {table.name} WHERE {self.key_of(table, row)}"))
@@ -335,8 +341,11 @@ def copy(table: Table, key: str, changes: Mapping[str, str]) -> str:
     )
 
 
-def fresh_uniques(table: Table, but: Iterable[str] = ()) -> dict[str, str]:
-    """Changes that make a copied row's unique keys its own, without touching columns of `but`."""
+def fresh_uniques(table: Table, but: Iterable[str] = (), turn: int = 0) -> dict[str, str]:
+    """Changes that make a copied row's unique keys its own, without touching columns of `but`.
+
+    Each `turn` prefers other columns.
+    """
     changes: dict[str, str] = {}
     for unique in uniques_of(table):
         named = columns_of(table, unique)
@@ -349,7 +358,7 @@ def fresh_uniques(table: Table, but: Iterable[str] = ()) -> dict[str, str]:
             for way, value in [_fresh_value(table.columns[name])]
         )
         if ways:
-            _, name, value = ways[0]
+            _, name, value = ways[turn % len(ways)]
             changes[name] = value
     return changes
 
@@ -390,7 +399,9 @@ def predicate_of(unique: UniqueConstraint | Index, engine: Engine) -> str:
     return "" if where is None else str(where)
 
 
-def other_row(arena: Arena, table: Table, row: Row, unique: UniqueConstraint | Index) -> str:
+def other_row(
+    arena: Arena, table: Table, row: Row, unique: UniqueConstraint | Index, turn: int
+) -> str:
     """Another row with the same key as `row`, and other keys of its own beside it."""
-    changes = fresh_uniques(table, but=columns_of(table, unique))
+    changes = fresh_uniques(table, columns_of(table, unique), turn)
     return arena.insert(table, row, changes | arena.fresh_key(table))

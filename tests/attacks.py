@@ -141,17 +141,22 @@ class Arena:
         """A committed change by somebody who owns the tables: to set the scene, and to clear it."""
         connection = self.watcher
         connection.rollback()
-        if self.is_postgresql:
-            connection.execute(text("SET session_replication_role = replica"))
-            connection.commit()
+        self._ask_for_references(connection, False)
         try:
             yield connection
             connection.commit()
         finally:
             connection.rollback()
-            if self.is_postgresql:
-                connection.execute(text("SET session_replication_role = origin"))
-                connection.commit()
+            self._ask_for_references(connection, True)
+
+    def _ask_for_references(self, connection: Connection, asked: bool) -> None:
+        if self.is_postgresql:
+            role = "origin" if asked else "replica"
+            connection.execute(text(f"SET session_replication_role = {role}"))
+            connection.commit()
+        else:
+            driver: Any = connection.connection.driver_connection
+            driver.execute(f"PRAGMA foreign_keys = {'ON' if asked else 'OFF'}")
 
     @contextmanager
     def kept(self, *tables: Table) -> Iterator[None]:
@@ -178,6 +183,9 @@ class Arena:
         if not gone and not lost:
             return
         with self.past_the_guards() as connection:
+            guards = [] if self.is_postgresql else self._guards_of(connection, table)
+            for name, _ in guards:
+                connection.execute(text(f"DROP TRIGGER {name}"))
             if not self.is_postgresql:
                 for key in wrong:
                     changed = ", ".join(f"{name} = :{name}" for name in rows[key])
@@ -191,6 +199,15 @@ class Arena:
             for key in lost:
                 row = rows[key]
                 connection.execute(text(self.insert(table, row)), self.plain(row))
+            for _, statement in guards:
+                connection.exec_driver_sql(statement)
+
+    def _guards_of(self, connection: Connection, table: Table) -> list[tuple[str, str]]:
+        found = connection.exec_driver_sql(
+            "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = ?",
+            (table.name,),
+        )
+        return [(name, statement) for name, statement in found]
 
     def may_be_written_anew(self, table: Table, row: Row) -> bool:
         """Whether its guards let a row be written that is gone: not once it is history."""
@@ -344,10 +361,10 @@ def copy(table: Table, key: str, changes: Mapping[str, str]) -> str:
 def fresh_uniques(table: Table, but: Iterable[str] = (), turn: int = 0) -> dict[str, str]:
     """Changes that make a copied row's unique keys its own, without touching columns of `but`.
 
-    Each `turn` prefers other columns.
+    The bits of `turn` choose a second-best column, key by key.
     """
     changes: dict[str, str] = {}
-    for unique in uniques_of(table):
+    for place, unique in enumerate(uniques_of(table)):
         named = columns_of(table, unique)
         if set(named) & changes.keys():
             continue
@@ -358,7 +375,7 @@ def fresh_uniques(table: Table, but: Iterable[str] = (), turn: int = 0) -> dict[
             for way, value in [_fresh_value(table.columns[name])]
         )
         if ways:
-            _, name, value = ways[turn % len(ways)]
+            _, name, value = ways[(turn >> place) % 2 % len(ways)]
             changes[name] = value
     return changes
 

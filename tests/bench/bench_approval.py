@@ -44,13 +44,13 @@ from tests.hamlet import Hamlet
 from tests.servers import fresh_database, postgres_server
 from tests.serving import gunicorn
 
-BORROWERS = int(os.environ.get("BORROWERS", "48"))
+BORROWERS = int(os.environ.get("BORROWERS", "16"))
 VOUCHES = 10
 PART = 1_000
-ALONE = 40
-REPLAYS = 30
+ALONE = 30
+REPLAYS = 20
 CLIENTS = 16
-EACH = 6  # approvals of each client, each way
+EACH = 4  # approvals of each client, each way
 
 
 def run() -> None:

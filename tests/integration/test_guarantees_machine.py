@@ -235,28 +235,36 @@ class Guarantees(RuleBasedStateMachine):
 
         self.act(work, "draw" if on_line else "borrow")
 
-    @rule(place=ANYWHERE, amount=st.sampled_from([1, 70, 200, 3_000]), payer=st.none() | WHO)
-    def repay(self, place: int, amount: int, payer: str | None) -> None:
+    @rule(
+        place=ANYWHERE,
+        amount=st.sampled_from([1, 70, 200, 3_000]),
+        payer=st.none() | WHO,
+        bounces=st.booleans(),
+    )
+    def repay(self, place: int, amount: int, payer: str | None, bounces: bool) -> None:
         """A part, all, too much; also by somebody else, also long after it was written off."""
 
         def work() -> None:
             loan = self.one(Loan, place, Loan.status.in_([*LIVE, LoanStatus.WRITTEN_OFF]))
-            self.circle.repay(loan, amount, by=payer)
+            receipt = self.circle.repay(loan, amount, by=payer)
+            if bounces:
+                self._take_back(receipt)
 
-        self.act(work, "repay")
+        self.act(work, "bounced" if bounces else "repay")
 
     @rule(place=ANYWHERE)
     def take_back(self, place: int) -> None:
+        """A receipt of some time ago, after others had what it freed."""
+
         def work() -> None:
-            receipt = self.one(Repayment, place, Repayment.reversed_on.is_(None))
-            self.circle.do(
-                servicing.reverse_repayment,
-                repayment_id=receipt.id,
-                reason="it bounced",
-                **self.nobody,
-            )
+            self._take_back(self.one(Repayment, place, Repayment.reversed_on.is_(None)))
 
         self.act(work, "take_back")
+
+    def _take_back(self, receipt: Repayment) -> None:
+        self.circle.do(
+            servicing.reverse_repayment, repayment_id=receipt.id, reason="bounced", **self.nobody
+        )
 
     # Failure.
 
@@ -441,8 +449,11 @@ def test_the_laws_hold_whatever_people_do(
             self.done, self.products = done, products
 
         def teardown(self) -> None:
-            assert verify(self.circle.session).breaches == ()
-            self._open.__exit__(None, None, None)
+            try:
+                self.circle.session.rollback()
+                assert verify(self.circle.session).breaches == ()
+            finally:
+                self._open.__exit__(None, None, None)
 
     run_state_machine_as_test(
         Machine,

@@ -35,8 +35,9 @@ setup: dev-env ## make .venv for building and testing
 test: dev-env ## run every test, on a PostgreSQL and a Redis of their own
 	@$(VENV_PYTHON) -m pytest tests -n auto --dist worksteal
 
-properties: dev-env ## run the properties of loan arithmetic on 10,000 loans each
+properties: dev-env ## run properties of loans on 10,000 loans each, and longer lives and loads
 	@ARITHMETIC_EXAMPLES=10000 $(VENV_PYTHON) -m pytest tests/unit/community/test_arithmetic_properties.py -n 2
+	@MACHINE=4 CHAOS=6 $(VENV_PYTHON) -m pytest tests/integration/test_guarantees_machine.py tests/integration/test_chaos.py -s
 
 check: dev-env ## format, lint, types and imports, without changing a file
 	@$(VENV_PYTHON) -m ruff format --check --quiet $(CHECKED) || { echo 'run: make format' >&2; exit 1; }

@@ -40,6 +40,7 @@ class Served:
 
     port: int
     log: Path
+    pid: int = 0
 
     def call(
         self,
@@ -94,7 +95,7 @@ def gunicorn(database_url: str, folder: Path, *, workers: int, **env: str) -> It
     with log.open("wb") as out:
         process = subprocess.Popen(command, cwd=ROOT, env=settings, stdout=out, stderr=out)
     try:
-        served = Served(port, log)
+        served = Served(port, log, process.pid)
         _await(lambda: served.call("GET", "/healthz").status == 200, process, log)
         yield served
     finally:

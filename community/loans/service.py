@@ -431,7 +431,7 @@ def disburse_group_loan(
     shares = _locked_shares(session, group_loan_id)
     # All of them first: a share that is not approved is the reason, not a pool that ran short.
     for loan in shares:
-        states.check_step(loan.status, LoanStatus.CURRENT)
+        states.check_pay_out(loan.status)
     for loan in shares:
         _pay_out(session, loan, on=on, now=now, actor_id=actor_id)
     return session.get_one(GroupLoan, group_loan_id)
@@ -842,7 +842,7 @@ def pay_tranche(
 def _pay_out(
     session: Session, loan: Loan, *, on: date, now: datetime, actor_id: int | None
 ) -> None:
-    states.check_step(loan.status, LoanStatus.CURRENT)
+    states.check_pay_out(loan.status)
     terms = read_loan_terms(loan.terms)
     if terms.season is not None:
         # Money for sowing comes before the harvest.

@@ -35,6 +35,17 @@ DISBURSED = LIVE | {S.CLOSED, S.WRITTEN_OFF}
 ENDED = frozenset({S.CLOSED, S.WRITTEN_OFF, S.REJECTED, S.WITHDRAWN, S.EXPIRED})
 
 
+def check_pay_out(status: S) -> None:
+    """Refuse to pay a loan out unless it is approved: many states lead to `current`, once paid."""
+    if status is not S.APPROVED:
+        raise StepNotAllowed(
+            f"Only an approved loan is paid out; this one is {status}.",
+            state=status.value,
+            asked=S.CURRENT.value,
+            allowed=sorted(to.value for to in ALLOWED[status] - {S.CURRENT}),
+        )
+
+
 def check_step(from_status: S, to_status: S) -> None:
     """Refuse a step that the table does not have; names the steps that it has."""
     if to_status not in ALLOWED[from_status]:

@@ -13,6 +13,10 @@ from community.receiving.models import Collection, CollectionLine
 _REFUSE = "a posted sheet is not changed"
 _UNEVEN = "the lines of a posted sheet sum to its total"
 _SUM = "(SELECT COALESCE(SUM(amount_minor), 0) FROM collection_lines WHERE collection_id = NEW.id)"
+# Somebody who posts the sheet waits for a line that is being written, or the line for them: else
+# neither would see the other, and the sum would not be that of the lines.
+_LOCKED = """PERFORM 1 FROM collections
+  WHERE id IN (OLD.collection_id, NEW.collection_id) ORDER BY id FOR NO KEY UPDATE;"""
 _POSTED = "EXISTS (SELECT 1 FROM collections WHERE id = {row}.collection_id AND status = 'posted')"
 
 SQLITE = {
@@ -52,6 +56,7 @@ END $$
     f"""
 CREATE OR REPLACE FUNCTION guard_collection_line() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
+  {_LOCKED}
   IF TG_OP <> 'INSERT' AND {_POSTED.format(row="OLD")}
      OR TG_OP <> 'DELETE' AND {_POSTED.format(row="NEW")} THEN
     RAISE EXCEPTION '{_REFUSE}' USING ERRCODE = 'restrict_violation';

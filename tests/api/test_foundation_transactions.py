@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from flask import Flask
+from flask import Flask, Response
 from sqlalchemy import func, select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
@@ -219,3 +219,23 @@ def test_on_sqlite_a_unit_holds_the_write_lock_from_its_start(tmp_path: Path) ->
             run_unit(session, unit)
         assert other.scalars(select(Household.reference)).all() == ["a"]
     engine.dispose()
+
+
+def test_a_database_that_is_gone_after_the_answer_does_not_spoil_it(
+    app: Flask, member: Person
+) -> None:
+    """What was read still holds a connection when the answer is made: it may break then."""
+    add_probe(app)
+    broken = []
+
+    @app.after_request
+    def lose_the_database(response: Response) -> Response:
+        if not broken:
+            broken.append(db.session.connection().connection.driver_connection)
+            broken[0].close()
+        return response
+
+    for _ in range(3):
+        answer = member.get("/api/v1/probe/me")
+        assert answer.status_code == 200, answer.text
+    assert broken

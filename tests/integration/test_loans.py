@@ -389,6 +389,9 @@ def test_a_loan_paid_on_time_is_closed_and_the_books_show_it(village: Village) -
     assert service.owed(village.session, loan=loan, on=last).total_minor == 0
     unit(village.session, service.close_if_paid, loan=loan, on=last, now=NOW, actor_id=None)
     assert (loan.status, loan.outstanding_minor, loan.ended_on) == (LoanStatus.CLOSED, 0, last)
+    # A receipt that is taken back opens a closed loan again; a second pay-out does not.
+    with pytest.raises(StepNotAllowed):
+        unit(village.session, service.disburse, loan_id=loan.id, on=last, now=NOW, actor_id=None)
     income = ledger.balance(
         village.session,
         community_id=village.village.id,

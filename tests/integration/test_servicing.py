@@ -23,6 +23,7 @@ from community.loans.errors import (
     ReceiptReversed,
     RestructuredTooOften,
     SeasonOver,
+    StepNotAllowed,
     TrancheNotDue,
 )
 from community.loans.models import (
@@ -515,7 +516,7 @@ SEASONAL: dict[str, Any] = {
 }
 
 
-def farmer(session: Session) -> tuple[Hamlet, Any]:
+def farmer(session: Session, weights: tuple[int, int] = (60, 40)) -> tuple[Hamlet, Any]:
     """A hamlet that lends for rice in two tranches, and the season's id."""
     hamlet = Hamlet(session, rules={"yearly_rate_ppm_max": 600_000}, terms=SEASONAL)
     hamlet.fund(1_000_000)
@@ -530,8 +531,8 @@ def farmer(session: Session) -> tuple[Hamlet, Any]:
         harvest_from=HARVEST,
         selling=[{"due_on": "2026-09-18", "weight": 1}, {"due_on": "2026-10-08", "weight": 1}],
         tranches=[
-            {"pay_on": "2026-03-12", "weight": 60},
-            {"pay_on": SEEDED.isoformat(), "weight": 40},
+            {"pay_on": "2026-03-12", "weight": weights[0]},
+            {"pay_on": SEEDED.isoformat(), "weight": weights[1]},
         ],
         now=hamlet.now,
         actor_id=None,
@@ -607,6 +608,22 @@ def test_a_loan_goes_out_in_tranches_and_bears_interest_on_what_is_out(
     hamlet.check()
     with pytest.raises(TrancheNotDue):
         pay_tranche(hamlet, loan)
+
+
+def test_a_loan_that_was_settled_does_not_get_its_first_tranche_again(db_session: Session) -> None:
+    """A closed loan becomes current again when a receipt is taken back: not by more money."""
+    hamlet, season = farmer(db_session, weights=(50, 50))
+    loan = sown(hamlet, season)
+    hamlet.wait(10)
+    due = repayments.payoff(hamlet.session, loan=loan, on=hamlet.day).total_minor
+    hamlet.do(service.settle_early, loan_id=loan.id, amount=yuan(due), actor_id=None, **hamlet.when)
+    assert loan.status is LoanStatus.CLOSED
+    with pytest.raises(StepNotAllowed) as refused:
+        hamlet.do(loans.disburse, loan_id=loan.id, actor_id=None, **hamlet.when)
+    assert "current" not in refused.value.members["allowed"]
+    hamlet.session.refresh(loan)
+    assert (loan.status, loan.disbursed_minor) == (LoanStatus.CLOSED, 50_000)
+    hamlet.check()
 
 
 def test_a_tranche_is_not_out_before_its_day_in_reports_of_the_past(db_session: Session) -> None:

@@ -1,0 +1,443 @@
+"""Every constraint of the database, attacked by raw SQL from two sessions at once.
+
+The lists are read off the database: a new constraint is attacked, or it fails here until somebody
+says how it can be. Afterwards no row of the world has changed.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+
+import pytest
+from sqlalchemy import CheckConstraint, Index, Table, UniqueConstraint, text
+
+from community.engine import make_engine
+from community.models import metadata
+from tests import attacks
+from tests.api.world import World
+from tests.attacks import NOWHERE, Arena, Refusal, Row, copy, fresh_uniques, nothing_in, update
+
+TABLES = sorted(metadata.tables)
+Attack = Callable[[dict[str, str]], list[str]]
+
+# Rows for tables of which the world has none.
+MADE = (
+    "INSERT INTO day_runs (id, community_id, day_on, state, lease_owner, lease_until, started_at)"
+    " SELECT 7, min(id), '2026-01-01', 'working', 'us', '2026-01-02 00:00:00',"
+    " '2026-01-01 00:00:00' FROM communities",
+    "INSERT INTO day_steps (run_id, name, is_done, after_id, counts)"
+    " VALUES (7, 'x', TRUE, 0, '{}')",
+    "INSERT INTO expulsion_consents (id, expulsion_id, member_id, takes_over_minor, given_at)"
+    " SELECT 7, id, (SELECT min(id) FROM members), 0, '2026-01-01 00:00:00' FROM group_expulsions",
+    "INSERT INTO accrual_lines (entry_id, loan_id, amount_minor)"
+    " SELECT (SELECT min(id) FROM journal_entries), min(id), 1 FROM loans",
+    "INSERT INTO payer_accounts"
+    " (id, community_id, account, member_id, bank_line_id, noted_at)"
+    " SELECT 7, community_id, 'x', (SELECT min(id) FROM members), id, '2026-01-01 00:00:00'"
+    " FROM bank_lines WHERE id = (SELECT min(id) FROM bank_lines)",
+    "INSERT INTO declared_event_loans (id, event_id, loan_id, status, reason, fingerprint,"
+    " change_id, before, after, before_minor, after_minor, deferral_days) SELECT 7,"
+    " (SELECT min(id) FROM declared_events), min(id), 'applied', '', 'x',"
+    " (SELECT min(id) FROM loan_changes), '[]', '[]', 0, 0, 0 FROM loans",
+    "INSERT INTO declared_event_loans (id, event_id, loan_id, status, reason, fingerprint,"
+    " before, after, before_minor, after_minor, deferral_days) SELECT 8,"
+    " (SELECT min(id) FROM declared_events), min(id) + 1, 'planned', '', 'x',"
+    " '[]', '[]', 0, 0, 0 FROM loans",
+    "INSERT INTO network_builds (community_id) SELECT min(id) FROM communities",
+    # And what its rows leave out.
+    "UPDATE members SET reference = 'x' WHERE id = (SELECT max(id) FROM members)",
+    "UPDATE groups SET product_id = (SELECT min(id) FROM products), product_name = 'x'"
+    " WHERE id = (SELECT min(id) FROM groups)",
+    "UPDATE bank_lines SET status = 'saved', settled_at = '2026-01-01 00:00:00',"
+    " movement_id = (SELECT min(id) FROM savings_movements),"
+    " release_entry_id = (SELECT min(id) FROM journal_entries)"
+    " WHERE id = (SELECT min(id) FROM bank_lines WHERE status = 'suspense')",
+    "UPDATE collection_lines SET repayment_id = (SELECT min(id) FROM repayments)"
+    " WHERE collection_id = (SELECT min(id) FROM collections WHERE status = 'draft')",
+    "INSERT INTO collection_lines"
+    " (id, collection_id, number, kind, member_id, amount_minor, absent, note, movement_id)"
+    " SELECT 7, min(id), 9, 'deposit', min(entered_by_id), 0, FALSE, '',"
+    " (SELECT min(id) FROM savings_movements) FROM collections WHERE status = 'draft'",
+)
+MADE_IN = sorted({str(re.search(r"(?:INTO|UPDATE) (\w+)", made)[1]) for made in MADE})  # type: ignore[index]
+
+# What a record needs before it can be written behind the head of its book.
+NEXT = {
+    "seq": "(SELECT records + 1 FROM books WHERE books.id = book_id)",
+    "prev_hash": "(SELECT head_hash FROM books WHERE books.id = book_id)",
+    "hash": "'f'",
+}
+ENTRY = (
+    "INSERT INTO journal_entries (id, book_id, seq, kind, currency, business_on, value_on,"
+    " recorded_at, reference, prev_hash, hash) SELECT 999999990, id, records + 1, 'forged', 'CNY',"
+    " '2026-05-04', '2026-05-04', '2026-05-04 08:30:00', 'x', head_hash, 'f' FROM books"
+    " WHERE id = (SELECT book_id FROM journal_entries WHERE id ="
+    " (SELECT min(entry_id) FROM postings))"
+)
+# Where nothing may be changed, a row is added; what that needs besides.
+ADDED: dict[str, dict[str, str]] = {
+    "journal_entries": NEXT | {"reverses_id": "NULL"},
+    "events": NEXT,
+    "postings": {"entry_id": "999999990"},
+}
+# What no change of a row that is there brings about.
+BY_HAND: dict[str, list[str]] = {
+    "ck_books_records_count_up": [
+        "INSERT INTO communities (id, public_id, kind, name, reference, currency, path,"
+        " created_at, version) SELECT 999999991, 'x', kind, name, 'x', currency, path, created_at,"
+        " version FROM communities LIMIT 1",
+        "INSERT INTO books (id, community_id, records, head_hash)"
+        " VALUES (999999992, 999999991, -1, 'x')",
+    ],
+    "ck_collections_posted_is_money": [
+        copy(
+            metadata.tables["collections"],
+            "status = 'draft'",
+            {
+                "id": "999999991",
+                "public_id": "'x'",
+                "client_id": "'x'",
+                "total_minor": "0",
+                "repaid_minor": "0",
+                "deposited_minor": "0",
+            },
+        ),
+        "UPDATE collections SET status = 'posted', posted_at = '2026-01-01 00:00:00'"
+        " WHERE id = 999999991",
+    ],
+}
+# Where the tables of the trust network note what was written.
+NOTED = [metadata.tables["trust_changes"]]
+# What a guard refuses before the constraint itself is asked, and in which words.
+GUARDED_BEFORE = {
+    "fk_journal_entries_book_id": "a record follows the head",
+    "fk_events_book_id": "a record follows the head",
+    "uq_journal_entries_book_id_seq": "a record follows the head",
+    "uq_journal_entries_reverses_id": "a record follows the head",
+    "uq_events_book_id_seq": "a record follows the head",
+}
+# SQLite's triggers on INSERT ask for keys themselves, as INSERT OR REPLACE would not.
+SQLITE_SAYS = (
+    "UNIQUE constraint failed",
+    "the past is not changed",
+    "a record follows the head",
+    "a leg belongs to an entry",
+    "books and accounts keep their places",
+    "a hold ends once",
+)
+# What a reference needs beside it for the row to be right otherwise.
+BESIDE: dict[str, dict[str, str]] = {
+    "fk_holds_entry_id": {
+        "state": "'posted'",
+        "posted_minor": "amount_minor",
+        "ended_on": "placed_on",
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def arena(world: World) -> Iterator[Arena]:
+    url = world.app.extensions["settings"].database_url
+    engine = make_engine(url, durable=False, lock_timeout_ms=10_000)
+    arena = Arena(engine)
+    try:
+        with arena.kept(*(metadata.tables[name] for name in MADE_IN)):
+            with arena.past_the_guards() as connection:
+                for statement in MADE:
+                    connection.execute(text(statement))
+            world.changed()
+            yield arena
+    finally:
+        arena.close()
+        engine.dispose()
+        world.changed()
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_check_holds_in_both_sessions(world: World, arena: Arena, name: str) -> None:
+    table = metadata.tables[name]
+    with arena.kept(*NOTED):
+        unbroken = [
+            str(check.name)
+            for check in attacks.checks_of(table, arena.engine)
+            if not check_is_attacked(arena, table, check)
+        ]
+    assert unbroken == []
+    assert world.changed() == []
+
+
+def check_is_attacked(arena: Arena, table: Table, check: CheckConstraint) -> bool:
+    """Whether an attack was found; that it is refused, by this very check, is asserted."""
+    name = str(check.name)
+    by_hand = BY_HAND.get(name)
+    if by_hand is not None:
+        assert_refused(arena.duel([], by_hand), name)
+        return True
+    names = attacks.columns_in(table, attacks.condition_of(check, arena.engine))
+    for row in arena.rows(table):
+        for attack in attacks_on(arena, table, row):
+            found = changes_that_break(arena, table, name, names, attack)
+            if found is not None:
+                ours = nothing_in(table, arena.key_of(table, row))
+                first = [ours] if arena.refused(ours) is None else []
+                told = arena.duel(first, attack(found))
+                if arena.is_postgresql:
+                    assert_refused(told, name)
+                return told is not None
+    return False
+
+
+def attacks_on(arena: Arena, table: Table, row: Row) -> Iterator[Attack]:
+    """Ways to give a row, or another one like it, some values."""
+    key = arena.key_of(table, row)
+    if arena.refused(nothing_in(table, key)) is None:
+        yield lambda changes: [update(table, key, changes)]
+    base = arena.fresh_key(table) | fresh_uniques(table) | ADDED.get(table.name, {})
+    first = [ENTRY] if table.name == "postings" else []
+    yield lambda changes: [*first, copy(table, key, base | changes)]
+
+
+def changes_that_break(
+    arena: Arena, table: Table, name: str, names: Sequence[str], attack: Attack
+) -> dict[str, str] | None:
+    """Values that this check alone refuses: of its columns, else with those of checks beside it."""
+    others: dict[str, dict[str, str]] = {}
+    for changes in islice(attacks.assignments(table, names), 400):
+        refusal = arena.refused(*attack(changes))
+        if refusal is not None and refusal.name == name:
+            return changes
+        if refusal is not None:
+            others.setdefault(refusal.name, changes)
+    if others and not arena.is_postgresql:
+        # It asks the checks in the order in which they stand, and stops at the first.
+        return next(iter(others.values()))
+    beside = [
+        column
+        for other in attacks.checks_of(table, arena.engine)
+        if other.name in others
+        for column in attacks.columns_in(table, attacks.condition_of(other, arena.engine))
+    ]
+    helpers = [column for column in dict.fromkeys(beside) if column not in names][:6]
+    if helpers:
+        for changes in islice(attacks.assignments(table, names, helpers), 2_500):
+            refusal = arena.refused(*attack(changes))
+            if refusal is not None and refusal.name == name:
+                return changes
+    return None
+
+
+def assert_refused(told: Refusal | None, name: str) -> None:
+    assert told is not None, f"{name} did not hold"
+    assert told.name == name, told
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_reference_leads_to_a_row_in_both_sessions(world: World, arena: Arena, name: str) -> None:
+    """Nothing points to a row that is not there, nor to one that the other session takes away."""
+    table = metadata.tables[name]
+    unbroken = []
+    for reference in attacks.references_of(table):
+        [element] = reference.elements
+        with arena.kept(table, element.column.table, *NOTED):
+            told = reference_is_attacked(
+                arena, table, str(reference.name), element.parent.name, element.column.table
+            )
+        if not told:
+            unbroken.append(reference.name)
+    assert unbroken == []
+    assert world.changed() == []
+
+
+def reference_is_attacked(
+    arena: Arena, table: Table, name: str, column: str, target: Table
+) -> bool:
+    beside = BESIDE.get(name, {})
+    for row in arena.rows(table, first=column):
+        for attack in attacks_on(arena, table, row):
+            clone = arena.cloned(target)
+            # It is there when we look, and the other session takes it away.
+            ours = [f"DELETE FROM {target.name} WHERE {key_name(target)} = {clone}"]
+            wrong = beside | {column: clone or str(NOWHERE)}
+            told = arena.duel(ours if clone else [], attack(wrong))
+            assert told is not None, f"{name} did not hold"
+            if told.name == name or "FOREIGN KEY" in told.said or guarded(arena, name, told):
+                return True
+    return False
+
+
+def key_name(table: Table) -> str:
+    return next(iter(table.primary_key)).name
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_key_is_there_once_in_both_sessions(world: World, arena: Arena, name: str) -> None:
+    """Two sessions write the same key at the same time, a key that was free: one of them has it."""
+    table = metadata.tables[name]
+    unbroken = []
+    for unique in attacks.uniques_of(table):
+        with arena.kept(table, *NOTED):
+            if not key_is_attacked(arena, table, unique):
+                unbroken.append(str(unique.name))
+    assert unbroken == []
+    assert world.changed() == []
+
+
+def key_is_attacked(arena: Arena, table: Table, unique: UniqueConstraint | Index) -> bool:
+    name, columns = str(unique.name), attacks.columns_of(table, unique)
+    nullable = " || ".join(column for column in columns if table.columns[column].nullable)
+    for row in arena.rows(table, attacks.predicate_of(unique, arena.engine), first=nullable):
+        given = arena.plain(row)
+        ours: list[str] = []
+        if arena.is_postgresql and arena.may_be_written_anew(table, row):
+            # As if it had never been there: both may think it free.
+            ours = [arena.insert(table, row)]
+        for turn in range(2 ** len(attacks.uniques_of(table))):
+            theirs = attacks.other_row(arena, table, row, unique, turn)
+            if ours:
+                arena.take_away(table, row)
+            told = arena.duel(ours, [theirs], given)
+            if told is not None and (told.name == name or guarded(arena, name, told)):
+                return True
+            if told is None and name == "uq_books_community" and not arena.is_postgresql:
+                # Whoever opens a second book finds the first: nothing is refused, nothing written.
+                return True
+    return False
+
+
+def guarded(arena: Arena, name: str, told: Refusal) -> bool:
+    """Whether a guard, or another key, refused it before the constraint itself was asked."""
+    if not arena.is_postgresql and any(words in told.said for words in SQLITE_SAYS):
+        return True
+    return name in GUARDED_BEFORE and GUARDED_BEFORE[name] in told.said
+
+
+# Triggers that note what was written, and refuse nothing.
+NOTING = re.compile(r"(standings|vouches)_noted_(insert|update|delete)")
+BOOK_ONE = "SELECT book_id FROM journal_entries WHERE id = (SELECT min(entry_id) FROM postings)"
+EVENT = (
+    "INSERT INTO events (id, book_id, seq, kind, subject, recorded_at, facts, prev_hash, hash)"
+    " SELECT {id}, id, records + {after}, 'forged', 'x', '2026-05-04 08:30:00', '{{}}', head_hash,"
+    f" 'f' FROM books WHERE id = ({BOOK_ONE})"
+)
+MOVE_HEAD = f"UPDATE books SET records = records + 1, head_hash = 'f' WHERE id = ({BOOK_ONE})"
+LEG = (
+    "INSERT INTO postings (entry_id, account_id, amount_minor)"
+    " SELECT 999999990, min(account_id), {amount} FROM postings"
+    f" WHERE entry_id IN (SELECT id FROM journal_entries WHERE book_id = ({BOOK_ONE})"
+    " AND currency = 'CNY')"
+)
+DRAFT = "(SELECT min(id) FROM collections WHERE status = 'draft')"
+ONE_MORE_LINE = (
+    "INSERT INTO collection_lines"
+    " (id, collection_id, number, kind, member_id, amount_minor, absent, note)"
+    f" SELECT 999999990, id, 99, 'deposit', entered_by_id, 77, FALSE, ''"
+    f" FROM collections WHERE id = {DRAFT}"
+)
+POST_SHEET = (
+    "UPDATE collections SET status = 'posted', posted_at = '2026-05-04 08:30:00'"
+    f" WHERE id = {DRAFT}"
+)
+
+
+def trigger_attacks(table: str, trigger: str) -> list[tuple[list[str], list[str], str]]:
+    """What the first session does and keeps, what the second tries, and the refusal."""
+    past = "the past is not changed"
+    change, take = f"UPDATE {table} SET {{0}} = {{0}}", f"DELETE FROM {table}"
+    column = list(metadata.tables[table].columns)[-1].name
+    known: dict[str, list[tuple[list[str], list[str], str]]] = {
+        "accounts_keep": [
+            ([], ["UPDATE accounts SET currency = 'USD'"], "books and accounts keep their places")
+        ],
+        "books_keep": [
+            # Both move the same head on: the second to a record that the first has not written.
+            (
+                [EVENT.format(id=999999991, after=1), MOVE_HEAD],
+                [MOVE_HEAD],
+                "the head of a book is the hash",
+            ),
+            ([], [ENTRY, LEG.format(amount=5), MOVE_HEAD], "does not balance"),
+        ],
+        "events_next": [([], [EVENT.format(id=999999992, after=0)], "a record follows the head")],
+        "events_sealed": [([], [EVENT.format(id=999999992, after=1)], "is sealed by the head")],
+        "journal_entries_next": [
+            ([], [ENTRY.replace("records + 1", "records + 2")], "a record follows the head")
+        ],
+        "journal_entries_sealed": [([], [ENTRY], "is sealed by the head")],
+        "postings_next": [
+            (
+                [],
+                [LEG.format(amount=5).replace("999999990", "min(entry_id)")],
+                "a leg belongs to an entry",
+            )
+        ],
+        "holds_keep": [
+            (
+                ["UPDATE holds SET state = 'voided', ended_on = placed_on WHERE state = 'pending'"],
+                ["UPDATE holds SET amount_minor = amount_minor + 1"],
+                "a hold ends once",
+            )
+        ],
+        "collections_keep": [
+            (
+                [],
+                ["DELETE FROM collections WHERE status = 'posted'"],
+                "a posted sheet is not changed",
+            ),
+            ([ONE_MORE_LINE], [POST_SHEET], "the lines of a posted sheet sum to its total"),
+        ],
+        "collection_lines_keep": [
+            (
+                [],
+                ["UPDATE collection_lines SET amount_minor = amount_minor + 1"],
+                "a posted sheet is not changed",
+            ),
+            ([POST_SHEET], [ONE_MORE_LINE], "a posted sheet is not changed"),
+        ],
+    }
+    if trigger in known:
+        return known[trigger]
+    if trigger.endswith("_keep_all"):
+        return [([], [f"TRUNCATE {table} CASCADE"], past)]
+    if trigger.endswith("_keep_delete"):
+        return [([], [take], past)]
+    if trigger.endswith("_keep"):
+        return [([], [change.format(column)], past), ([], [take], past)]
+    return []
+
+
+def test_a_guard_holds_in_both_sessions(world: World, arena: Arena) -> None:
+    """The triggers that are in the database, each of them; SQLite's are in `test_ledger_cheats`."""
+    if not arena.is_postgresql:
+        assert arena.one_writer
+        return
+    found = arena.watcher.execute(
+        text("SELECT tgrelid::regclass::text, tgname FROM pg_trigger WHERE NOT tgisinternal")
+    ).all()
+    arena.watcher.rollback()
+    unbroken, held = [], 0
+    touched = [
+        metadata.tables[name]
+        for name in (
+            "books",
+            "events",
+            "holds",
+            "collections",
+            "collection_lines",
+            "collection_lines",
+        )
+    ]
+    for table, trigger in found:
+        if NOTING.fullmatch(trigger):
+            continue
+        tried = trigger_attacks(table, trigger)
+        for ours, theirs, refusal in tried:
+            with arena.kept(*touched):
+                told = arena.duel(ours, theirs)
+            if told is None or refusal not in told.said:
+                unbroken.append((trigger, theirs, told))
+        if not tried:
+            unbroken.append((trigger, [], None))
+        held += 1
+    assert unbroken == []
+    assert held > 25
+    assert world.changed() == []

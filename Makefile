@@ -37,6 +37,7 @@ test: dev-env ## run every test, on a PostgreSQL and a Redis of their own
 
 properties: dev-env ## run properties of loans on 10,000 loans each, and longer lives and loads
 	@ARITHMETIC_EXAMPLES=10000 $(VENV_PYTHON) -m pytest tests/unit/community/test_arithmetic_properties.py -n 2
+	@PURE=100 $(VENV_PYTHON) -m pytest tests/unit/community/test_pure_machine.py
 	@MACHINE=4 CHAOS=6 $(VENV_PYTHON) -m pytest tests/integration/test_guarantees_machine.py tests/integration/test_chaos.py -s
 
 check: dev-env ## format, lint, types and imports, without changing a file

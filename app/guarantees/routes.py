@@ -21,6 +21,7 @@ from app.guarantees.schemas import (
     ReasonSchema,
     RepaymentInSchema,
     RepaymentSchema,
+    ResolutionSchema,
     SubstitutionInSchema,
 )
 from app.idempotency import money_moving
@@ -31,7 +32,7 @@ from app.marks import never_refused
 from app.paging import Page, PageArgs, page_of, paginate
 from app.permissions import Facts, permit, requires
 from app.transaction import transactional
-from community.guarantees import handover, queries, service
+from community.guarantees import failure, handover, queries, service
 from community.guarantees.models import Call, CoverChange
 from community.loans import queries as loans
 from community.loans.models import LoanStatus, Repayment
@@ -318,15 +319,16 @@ def dispute_call(data: dict[str, Any], call_id: str) -> Any:
 
 @blp.route("/calls/<pid(cal):call_id>/resolution", methods=["POST"])
 @requires("call:resolve")
-@blp.arguments(ReasonSchema)
+@blp.arguments(ResolutionSchema)
 @blp.response(200, CallSchema)
 @transactional
 def resolve_dispute(data: dict[str, Any], call_id: str) -> Any:
-    """Answer a dispute; the call's clock goes on."""
+    """Answer a dispute: the call's clock goes on, or nothing more is asked on it."""
     session = db.session()
     call = queries.get_call(session, call_id)
     permit("call:resolve", _call_facts(call))
-    service.resolve_dispute(
+    answer = failure.uphold_dispute if data["upheld"] else service.resolve_dispute
+    answer(
         session,
         call_id=call.id,
         on=today(),

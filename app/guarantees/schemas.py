@@ -101,6 +101,8 @@ class CallSchema(Schema):
     issued_on = Day(required=True)
     deadline_on = Day(required=True)
     promised_on = Day(required=True, allow_none=True)
+    # The guarantor disputed it and was right: nothing more is asked.
+    upheld_on = Day(required=True, allow_none=True)
     dispute_reason = ma.fields.String(required=True, allow_none=True)
 
 
@@ -128,6 +130,14 @@ class PromiseSchema(Schema):
 class ReasonSchema(Schema):
     """A reason in words."""
 
+    reason = Text(500, required=True)
+
+
+class ResolutionSchema(Schema):
+    """How a dispute is answered, and why."""
+
+    # The guarantor was right: nothing more is asked of them on this call.
+    upheld = YesNo(load_default=False)
     reason = Text(500, required=True)
 
 

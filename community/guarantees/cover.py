@@ -230,14 +230,19 @@ def release_line(session: Session, line: CoverLine, amount_minor: int) -> None:
 def hold_again(session: Session, cover: LoanCover, amount_minor: int) -> int:
     """Hold cover again that was freed, the nearest paths first; returns what could be held.
 
-    Only lines of the loan itself that were not handed over to others, as far as their standing and
-    their live promises have room: what
-    was freed may back somebody else by now, and nobody is held to more than they signed.
+    Only lines of the loan itself that were not handed over to others, nor let go as not owed, as
+    far as their standing and their live promises have room: what was freed may back somebody else
+    by now, and nobody is held to more than they signed.
     """
     left = amount_minor
+    not_owed = {
+        item.cover_line_id
+        for item in cover.call_lines
+        if cover.calls[item.call_id].upheld_on is not None
+    }
     for line in sorted(cover.lines.values(), key=lambda line: (line.hops, line.id)):
-        if line.change_id is not None:
-            continue  # handed over: others hold it now
+        if line.change_id is not None or line.id in not_owed:
+            continue  # handed over, others hold it now; or rightly disputed
         room = min(left, line.released_minor, _room(cover, line))
         if room > 0:
             line.released_minor -= room

@@ -19,9 +19,11 @@ from community.guarantees.cover import (
     lock_cover,
     pay_line,
     release,
+    release_line,
     reserve,
     stake_for,
 )
+from community.guarantees.errors import CallNotOpen
 from community.guarantees.models import Call, CallGround, CallLine, CallStatus
 from community.guarantees.plan import (
     Demand,
@@ -30,6 +32,7 @@ from community.guarantees.plan import (
     outward_demands,
 )
 from community.guarantees.service import (
+    locked_call,
     mark_overdue_standings,
     note_payment,
     pay_on_call,
@@ -199,9 +202,7 @@ def _ask(
 ) -> None:
     """Open calls: the borrower's own standing first, then those who promised to them."""
     asked = _demanded(session, cover, on)
-    failed = {
-        call.guarantor_id for call in cover.calls.values() if call.status is CallStatus.LAPSED
-    }
+    failed = _not_asked_again(cover)
     lines = [cover.as_held(line, line.held_minor) for line in cover.lines.values()]
     own, demands = first_demands(
         [line for line in lines if line.direct_id is None or line.direct_id not in failed], asked
@@ -336,6 +337,56 @@ def _lapse_one(
         _call_across(session, cover, call, left, stake_first, on=on, deadline=deadline, now=now)
 
 
+def uphold_dispute(
+    session: Session, *, call_id: int, on: date, now: datetime, reason: str, actor_id: int
+) -> Call:
+    """The dispute was right: nothing more is asked on the call.
+
+    The cover that it asked for is let go, and rests on that promise no more. Jointly and severally
+    the others are asked for it, by what they signed; else it is left to the reserves. What was paid
+    on it before stays paid, with its claims. Raises CallNotFound, CallNotOpen.
+    """
+    call, cover = locked_call(session, call_id)
+    if call.status is not CallStatus.DISPUTED:
+        raise CallNotOpen("The call is not disputed.", status=call.status.value)
+    charter = _charters(session, {cover.loan.charter_id})[cover.loan.charter_id]
+    unpaid = payable_minor(cover, call)
+    for item in _items(cover, call):
+        line = cover.lines[item.cover_line_id]
+        part = min(item.open_minor, line.held_minor)
+        item.moved_minor += item.open_minor
+        if part:
+            release_line(session, line, part)
+    call.cancelled_minor += call.open_minor
+    call.status = CallStatus.CANCELLED
+    call.disputed_on, call.upheld_on = None, on
+    call.version += 1
+    record_event(
+        session,
+        community_id=cover.loan.community_id,
+        kind="call.dispute_upheld",
+        subject=call.public_id,
+        actor_id=actor_id,
+        now=now,
+        facts={"reason": reason, "unpaid_minor": unpaid},
+    )
+    if unpaid and cover.mode is LiabilityMode.JOINT_AND_SEVERAL and _is_called(cover):
+        deadline = on + timedelta(days=charter.call_deadline_days)
+        stake_first = charter.set_off_stake
+        _call_across(session, cover, call, unpaid, stake_first, on=on, deadline=deadline, now=now)
+    settle_state(session, cover, on=on, now=now, actor_id=actor_id)
+    return call
+
+
+def _not_asked_again(cover: LoanCover) -> set[int]:
+    """Guarantors whose call lapsed, or who were right to dispute it."""
+    return {
+        call.guarantor_id
+        for call in cover.calls.values()
+        if call.status is CallStatus.LAPSED or call.upheld_on is not None
+    }
+
+
 def _call_across(
     session: Session,
     cover: LoanCover,
@@ -356,9 +407,7 @@ def _call_across(
     asked = sum(call.open_minor for call in cover.calls.values() if call.status in PENDING)
     room: dict[int, int] = {}
     promise: dict[int, int] = {}
-    failed = {
-        call.guarantor_id for call in cover.calls.values() if call.status is CallStatus.LAPSED
-    }
+    failed = _not_asked_again(cover)
     for vouch in sorted(cover.vouches.values(), key=lambda vouch: vouch.id):
         member = vouch.voucher_id
         if vouch.borrower_id != cover.loan.borrower_id or member in failed or member in room:
@@ -387,7 +436,9 @@ def _call_across(
         [line] = reserve(session, loan=cover.loan, paths=[path], standing_ids={member: standing.id})
         cover.lines[line.id] = line
         # For the borrower's own part the claim is against the borrower as it is.
-        other = None if lapsed.ground is CallGround.OWN else lapsed.guarantor_id
+        # Who rightly disputed owes nobody anything.
+        alone = lapsed.ground is CallGround.OWN or lapsed.upheld_on is not None
+        other = None if alone else lapsed.guarantor_id
         demand = Demand(member, other, {line.id: share})
         call = _open_call(
             session,

@@ -171,7 +171,7 @@ class CallStatus(StrEnum):
     DISPUTED = "disputed"
     PAID = "paid"
     LAPSED = "lapsed"  # the deadline passed; what was not paid moved on
-    CANCELLED = "cancelled"  # the borrower paid first
+    CANCELLED = "cancelled"  # the borrower paid first, or the guarantor was right to dispute it
 
 
 class CallGround(StrEnum):
@@ -191,6 +191,9 @@ class Call(Base):
             "paid_minor >= 0 AND cancelled_minor >= 0"
             " AND paid_minor + cancelled_minor <= amount_minor",
             name="paid_within_call",
+        ),
+        CheckConstraint(
+            "upheld_on IS NULL OR status = 'cancelled'", name="nothing_is_asked_when_upheld"
         ),
         Index("ix_calls_loan_id", "loan_id"),
         Index("ix_calls_guarantor", "guarantor_id", "status"),
@@ -219,6 +222,8 @@ class Call(Base):
     # While a dispute is open the clock of this call stands still.
     disputed_on: Mapped[date | None]
     dispute_reason: Mapped[str | None] = mapped_column(String(500))
+    # The dispute was right: nothing more is asked, and its promise answers no more for the loan.
+    upheld_on: Mapped[date | None]
     version: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[Instant]
 

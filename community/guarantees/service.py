@@ -284,7 +284,7 @@ def pay_call(
     the borrower and whoever they stood in for. Raises CallNotFound, CallNotOpen, MoreThanCalled,
     CapReached.
     """
-    call, cover = _locked_call(session, call_id)
+    call, cover = locked_call(session, call_id)
     if call.status not in (CallStatus.OPEN, CallStatus.DISPUTED, CallStatus.LAPSED):
         raise CallNotOpen(f"The call is {call.status.value}.", status=call.status.value)
     if call.ground is CallGround.OWN:
@@ -496,8 +496,11 @@ def dispute_call(
 def resolve_dispute(
     session: Session, *, call_id: int, on: date, now: datetime, reason: str, actor_id: int
 ) -> Call:
-    """The dispute is answered; the deadline moves by the days for which the clock stood still."""
-    call, cover = _locked_call(session, call_id)
+    """The call stands; its deadline moves by the days for which the clock stood still.
+
+    `failure.uphold_dispute` is the other answer.
+    """
+    call, cover = locked_call(session, call_id)
     if call.status is not CallStatus.DISPUTED or call.disputed_on is None:
         raise CallNotOpen("The call is not disputed.", status=call.status.value)
     call.deadline_on += max(on - call.disputed_on, timedelta(0))
@@ -550,7 +553,8 @@ def _lower_calls(
         _note(session, cover, call, "call.lowered", actor_id, now, {"by_minor": cut})
 
 
-def _locked_call(session: Session, call_id: int) -> tuple[Call, LoanCover]:
+def locked_call(session: Session, call_id: int) -> tuple[Call, LoanCover]:
+    """A call with all that its loan's cover touches, locked. Raises CallNotFound."""
     loan_id = session.scalar(select(Call.loan_id).where(Call.id == call_id))
     if loan_id is None:
         raise CallNotFound()
@@ -559,7 +563,7 @@ def _locked_call(session: Session, call_id: int) -> tuple[Call, LoanCover]:
 
 
 def _own_open_call(session: Session, call_id: int, member_id: int) -> tuple[Call, LoanCover]:
-    call, cover = _locked_call(session, call_id)
+    call, cover = locked_call(session, call_id)
     if call.guarantor_id != member_id:
         raise NotTheGuarantor()
     if call.status is not CallStatus.OPEN:

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from community.guarantees import service as guarantees
 from community.guarantees.cover import lock_cover
 from community.guarantees.errors import CallNotOpen, MoreThanCalled, NothingOwed
-from community.guarantees.failure import advance_loans
+from community.guarantees.failure import advance_loans, uphold_dispute
 from community.guarantees.models import (
     CallGround,
     CallStatus,
@@ -598,3 +598,94 @@ def test_who_repays_what_was_written_off_is_late_no_more(db_session: Session) ->
     hamlet.repay(loan, 1)
     assert hamlet.standing("ben").overdue_since_on is None
     hamlet.check()
+
+
+def upheld(hamlet: Hamlet, loan: Loan, name: str) -> None:
+    """The guarantor disputes the call on them and is right."""
+    call_id = hamlet.calls(loan)[name].id
+    hamlet.do(
+        guarantees.dispute_call,
+        call_id=call_id,
+        member_id=hamlet.people[name].id,
+        reason="not my signature",
+        **hamlet.when,
+    )
+    hamlet.do(
+        uphold_dispute,
+        call_id=call_id,
+        reason="it was signed by a cousin",
+        actor_id=hamlet.officer.id,
+        **hamlet.when,
+    )
+
+
+def test_whoever_disputes_rightly_is_free_and_so_is_who_stands_behind_them(
+    db_session: Session,
+) -> None:
+    hamlet = Hamlet(db_session, rules={"set_off_stake": False})
+    loan = covered(hamlet)
+    hamlet.wait(42, loan)
+    assert hamlet.calls(loan)["uma"].amount_minor == 50
+    upheld(hamlet, loan, "uma")
+    uma = hamlet.calls(loan)["uma"]
+    assert (uma.status, uma.open_minor, uma.upheld_on) == (CallStatus.CANCELLED, 0, hamlet.day)
+    assert held(hamlet, loan) == {("ben", 0): 0, ("uma", 1): 0, ("xia", 1): 40, ("wei", 2): 0}
+    assert [hamlet.standing(name).reserved_minor for name in ("uma", "wei")] == [0, 0]
+    hamlet.check()
+    with pytest.raises(CallNotOpen):
+        hamlet.pay(uma, 1)
+    hamlet.pay(hamlet.calls(loan)["xia"], 40)
+    hamlet.wait(1, loan)
+    # Nobody else is asked for Uma's 50: the reserve has 10 of them.
+    assert set(hamlet.calls(loan)) == {"uma", "xia"}
+    assert loan.outstanding_minor == 40
+    assert not db_session.scalars(
+        select(Claim).where(Claim.debtor_id == hamlet.people["uma"].id)
+    ).all()
+    hamlet.check()
+
+
+def test_jointly_and_severally_a_right_dispute_asks_the_others_who_claim_from_the_borrower_only(
+    db_session: Session,
+) -> None:
+    hamlet = Hamlet(db_session, terms={"liability_mode": "joint_and_several"})
+    hamlet.fund(1_000)
+    hamlet.person("ben")
+    hamlet.person("uma", assessed=40)
+    hamlet.person("xia", assessed=60)
+    hamlet.vouch("uma", "ben", 40)
+    hamlet.vouch("xia", "ben", 60)
+    loan = hamlet.lend("ben", 100)
+    hamlet.repay(loan, 50)
+    hamlet.wait(42, loan)
+    hamlet.pay(hamlet.calls(loan)["xia"], 30)
+    upheld(hamlet, loan, "uma")
+    more = hamlet.calls(loan)["xia"]
+    assert (more.ground, more.amount_minor, more.for_guarantor_id) == (
+        CallGround.CO_GUARANTOR,
+        20,
+        None,
+    )
+    # Uma has room again, but is not asked a second time.
+    hamlet.wait(6, loan)
+    assert more.status is CallStatus.LAPSED
+    assert list(hamlet.calls(loan, CallStatus.OPEN)) == []
+    hamlet.pay(more, 20)
+    assert loan.status is LoanStatus.CLOSED
+    debtors = set(db_session.scalars(select(Claim.debtor_id)))
+    assert debtors == {hamlet.people["ben"].id}
+    hamlet.check()
+
+
+def test_a_dispute_that_nobody_raised_is_not_upheld(db_session: Session) -> None:
+    hamlet = Hamlet(db_session, rules={"set_off_stake": False})
+    loan = covered(hamlet)
+    hamlet.wait(42, loan)
+    with pytest.raises(CallNotOpen):
+        hamlet.do(
+            uphold_dispute,
+            call_id=hamlet.calls(loan)["xia"].id,
+            reason="kindness",
+            actor_id=hamlet.officer.id,
+            **hamlet.when,
+        )

@@ -378,6 +378,13 @@ CALLS = [
         "409 call-not-open",
     ),
     Wrong(
+        "upholding what is not disputed",
+        "officer",
+        "POST /calls/@call/resolution",
+        {**WHY, "upheld": True},
+        "409 call-not-open",
+    ),
+    Wrong(
         "resolving one's own dispute",
         "wei",
         "POST /calls/@disputed/resolution",

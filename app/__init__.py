@@ -40,6 +40,7 @@ FEATURES = [
     "seasons",
     "lines",
     "grouplife",
+    "monitoring",
     "credit",
     "ledger",
     "businessday",

@@ -18,6 +18,7 @@ from tests.api.wrong import (
     ledger,
     lines,
     loans,
+    monitoring,
     others,
     places,
     receiving,
@@ -52,6 +53,7 @@ TABLE = [
     *places.MEMBERS,
     *places.PRODUCTS,
     *seasons.SEASONS,
+    *monitoring.MONITORING,
 ]
 
 

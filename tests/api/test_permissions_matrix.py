@@ -43,6 +43,7 @@ IDS = {
     "grant_id": "@office",
     "hold_id": "@hold",
     "line_id": "@line",
+    "case_id": "@case",
     "kind": "savings_cash",
     "name": "savers-circle",
 }
@@ -181,6 +182,13 @@ READS = {
     "holds.list_member_holds": Read(OWN),
     "holds.list_holds": Read(BOOKS),
     "holds.get_hold": Read(OWN),
+    "monitoring.list_cases": Read(BOOKS),
+    # A leader's list: a fellow of the group has none, nor the one whom a case is about.
+    "monitoring.list_group_cases": Read(OWN),
+    "monitoring.list_my_cases": Read(ALL),
+    # The leader, and whom it is about; nobody else of the group.
+    "monitoring.get_case": Read(SHARED, "wang", "zhao", "sun"),
+    "monitoring.list_rules": Read(BOOKS),
 }
 YEAR = "?from=2026-01-01&until=2026-12-31"
 QUERIES = {
@@ -391,6 +399,14 @@ WRITES = {
     "receiving.apply_bank_line": Write({"loan": "@current"}),
     "receiving.save_bank_line": Write({"member": "@wang"}),
     "receiving.return_bank_line": Write(WHY),
+    "monitoring.act": Write({"kind": "talk", "text": "x"}),
+    "monitoring.take": Write(),
+    "monitoring.close": Write({"outcome": "resolved", "text": "x"}),
+    # Writes nothing; auditors may try a rule on the past.
+    "monitoring.replay": Write(
+        {"rule": "late", "from_on": "2026-04-01", "until_on": "2026-04-02"},
+        frozenset({"auditor", "inspector"}),
+    ),
 }
 # Two auditors, somebody of another community, its officer, and a neighbour of whom it is.
 OUTSIDERS = ("auditor", "inspector", "stranger", "foreign", "gao")

@@ -23,8 +23,10 @@ from werkzeug.test import TestResponse
 
 from app import create_app
 from app.extensions import db
+from community.communities import queries as community_queries
 from community.communities import service as communities
 from community.communities import templates
+from community.communities.charter import RiskRule
 from community.communities.models import Community, CommunityKind
 from community.groups import amendments, expulsions
 from community.groups import service as groups
@@ -39,6 +41,9 @@ from community.members import service as members
 from community.members.models import Household, Member, MemberKind, RoleGrant
 from community.members.principal import Role
 from community.models import metadata
+from community.monitoring import cases
+from community.monitoring.models import CaseOutcome, RiskCase
+from community.monitoring.signals import Signal
 from community.portfolio.service import classify_loans, provide
 from community.products import service as products
 from community.products.models import Product, Season
@@ -232,6 +237,7 @@ class Story:
         self._papers()
         self._disaster()
         self._lines()
+        self._watched()
         self._far_away()
         self._tokens()
         self._collect()
@@ -563,6 +569,35 @@ class Story:
             )
         )
 
+    def _watched(self) -> None:
+        # What the evening's rules find: loans that are late, of members in no group.
+        self.do(cases.watch, **self.place, **self.hamlet.when, limit=100)
+        charter = community_queries.charter_on(
+            self.session, self.hamlet.community.id, self.hamlet.day
+        )
+        # Of a group, so that its leader has a case to answer: about zhao and about sun.
+        raised = self.do(
+            cases.raise_events,
+            **self.place,
+            signals=[
+                Signal(RiskRule.MISSED_MEETINGS, self.hamlet.day, f"seen/{name}", self.id(name))
+                for name in ("zhao", "sun")
+            ],
+            charter=charter,
+            **self.hamlet.when,
+        )
+        self.case, self.closed_case = (
+            self.session.get_one(RiskCase, event.case_id) for event in raised.events
+        )
+        self.do(
+            cases.close,
+            case_id=self.closed_case.id,
+            outcome=CaseOutcome.FALSE_ALARM,
+            text="was ill",
+            actor_id=self.id("wang"),
+            **self.hamlet.when,
+        )
+
     def _far_away(self) -> None:
         self.far = self.do(
             communities.create_community,
@@ -656,6 +691,8 @@ class Story:
             "office": self.grants["officer"],
             "operation": self.grants["operator"],
             "kept": self.kept_token,
+            "case": self.case,
+            "closed_case": self.closed_case,
         }
         kinds = (Community, Household, Product, Season, Group, Vouch, Loan, GroupLoan, Call)
         assert {type(row) for row in rows.values()} >= {*kinds, Assessment, RoleGrant}

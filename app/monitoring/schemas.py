@@ -1,0 +1,149 @@
+"""Cases, their events and actions, and rules with their measures, as they cross the wire."""
+
+import marshmallow as ma
+
+from app.fields import Day, Schema, Text, Whole
+from app.paging import PageArgs
+from community.communities.charter import RiskRule, Severity
+from community.monitoring.models import BY_HAND, ActionKind, CaseOutcome, CaseRole, CaseStatus
+
+TEXT_MAX = 500
+
+
+class PersonSchema(Schema):
+    """A member as others see them."""
+
+    id = ma.fields.String(required=True)
+    name = ma.fields.String(required=True)
+
+
+class RiskEventSchema(Schema):
+    """What a rule of the charter found, with the facts that it found it by."""
+
+    id = ma.fields.String(required=True)
+    rule = ma.fields.Enum(RiskRule, by_value=ma.fields.String, required=True)
+    severity = ma.fields.Enum(Severity, by_value=ma.fields.String, required=True)
+    found_on = Day(required=True)
+    loan = ma.fields.String(required=True, allow_none=True)
+    facts = ma.fields.Dict(required=True, metadata={"description": "Amounts in minor units."})
+    charter_version = Whole(1, required=True)
+
+
+class CaseActionSchema(Schema):
+    """What was done about a case."""
+
+    number = Whole(1, required=True)
+    kind = ma.fields.Enum(ActionKind, by_value=ma.fields.String, required=True)
+    on = Day(required=True)
+    text = ma.fields.String(required=True)
+    by = ma.fields.Nested(PersonSchema, required=True, allow_none=True)
+
+
+class CaseSummarySchema(Schema):
+    """A case in a list."""
+
+    id = ma.fields.String(required=True)
+    member = ma.fields.Nested(PersonSchema, required=True, allow_none=True)
+    group = ma.fields.String(required=True, allow_none=True)
+    is_confidential = ma.fields.Boolean(required=True)
+    status = ma.fields.Enum(CaseStatus, by_value=ma.fields.String, required=True)
+    severity = ma.fields.Enum(Severity, by_value=ma.fields.String, required=True)
+    owner_role = ma.fields.Enum(CaseRole, by_value=ma.fields.String, required=True)
+    owner = ma.fields.Nested(PersonSchema, required=True, allow_none=True)
+    opened_on = Day(required=True)
+    due_on = Day(required=True)
+    outcome = ma.fields.Enum(CaseOutcome, by_value=ma.fields.String, required=True, allow_none=True)
+    closed_on = Day(required=True, allow_none=True)
+
+
+class CaseSchema(CaseSummarySchema):
+    """One case with what opened it and what was done; the member sees what rules found."""
+
+    events = ma.fields.List(ma.fields.Nested(RiskEventSchema), required=True)
+    actions = ma.fields.List(ma.fields.Nested(CaseActionSchema), required=True)
+
+
+class CaseListArgs(PageArgs):
+    """Which cases."""
+
+    status = ma.fields.Enum(CaseStatus, by_value=ma.fields.String, load_default=None)
+
+
+class CaseActionInSchema(Schema):
+    """What somebody did about a case."""
+
+    kind = ma.fields.String(required=True, validate=ma.validate.OneOf([k.value for k in BY_HAND]))
+    text = Text(TEXT_MAX, required=True)
+
+
+class CaseClosingSchema(Schema):
+    """What it was in the end, and why that is known."""
+
+    outcome = ma.fields.Enum(CaseOutcome, by_value=ma.fields.String, required=True)
+    text = Text(TEXT_MAX, required=True)
+
+
+class LeadSchema(Schema):
+    """How many findings were followed by harm, and how many days ahead of it they were."""
+
+    followed = Whole(0, required=True)
+    days_median = ma.fields.Float(required=True, allow_none=True)
+
+
+class RuleMeasureSchema(Schema):
+    """One rule: whether it is on, what it found, and what that was worth."""
+
+    rule = ma.fields.Enum(RiskRule, by_value=ma.fields.String, required=True)
+    severity = ma.fields.Enum(Severity, by_value=ma.fields.String, required=True, allow_none=True)
+    events = Whole(0, required=True)
+    open = Whole(0, required=True)
+    right = Whole(0, required=True)
+    false_alarms = Whole(0, required=True)
+    undecided = Whole(0, required=True)
+    precision_bps = Whole(0, 10_000, required=True, allow_none=True)
+    before_late = ma.fields.Nested(LeadSchema, required=True)
+    before_loss = ma.fields.Nested(LeadSchema, required=True)
+
+
+class RuleMeasuresSchema(Schema):
+    """Every rule of the platform, as it did in one community."""
+
+    on = Day(required=True)
+    rules = ma.fields.List(ma.fields.Nested(RuleMeasureSchema), required=True)
+
+
+class ReplayInSchema(Schema):
+    """A rule to be tried on the past, with other numbers than the charter's if given."""
+
+    rule = ma.fields.Enum(RiskRule, by_value=ma.fields.String, required=True)
+    from_on = Day(required=True)
+    until_on = Day(required=True)
+    charter = ma.fields.Dict(
+        keys=Text(60),
+        values=ma.fields.Raw(),
+        load_default=dict,
+        metadata={"description": "Rules of the charter to be replaced: name → value."},
+    )
+
+
+class ReplayRowSchema(Schema):
+    """One finding, on the first day that it would have been found."""
+
+    on = Day(required=True)
+    member = ma.fields.Nested(PersonSchema, required=True, allow_none=True)
+    loan = ma.fields.String(required=True, allow_none=True)
+    facts = ma.fields.Dict(required=True)
+
+
+class ReplaySchema(Schema):
+    """What a rule would have found; at most 500 findings are shown, all are counted."""
+
+    rule = ma.fields.Enum(RiskRule, by_value=ma.fields.String, required=True)
+    from_on = Day(required=True)
+    until_on = Day(required=True)
+    findings = Whole(0, required=True)
+    shown = ma.fields.List(ma.fields.Nested(ReplayRowSchema), required=True)
+    before_late = ma.fields.Nested(LeadSchema, required=True)
+    before_loss = ma.fields.Nested(LeadSchema, required=True)
+    losses = Whole(0, required=True)
+    losses_missed = Whole(0, required=True)

@@ -1,0 +1,127 @@
+"""Cases with the names of whom they concern, for dumping."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.auth import caller
+from app.monitoring.permissions import CaseFacts
+from community.communities.models import Charter
+from community.groups.models import Group
+from community.loans.models import Loan
+from community.members import queries as members
+from community.monitoring import queries
+from community.monitoring.measures import Replay
+from community.monitoring.models import RiskCase
+
+SHOWN_MAX = 500
+Person = dict[str, str]
+
+
+def people_of(session: Session, ids: Iterable[int | None]) -> dict[int | None, Person]:
+    """Public id and name by member id."""
+    named = members.names_of(session, ids)
+    return {key: {"id": one.public_id, "name": one.name} for key, one in named.items()}
+
+
+def loans_of(session: Session, ids: Iterable[int | None]) -> dict[int | None, str]:
+    """Public ids of loans."""
+    wanted = {loan_id for loan_id in ids if loan_id is not None}
+    rows = session.execute(select(Loan.id, Loan.public_id).where(Loan.id.in_(wanted)))
+    return {row[0]: row[1] for row in rows}
+
+
+def case_views(session: Session, cases: Sequence[RiskCase]) -> list[dict[str, Any]]:
+    """Cases in a list; three statements, however many."""
+    people = people_of(session, [x for c in cases for x in (c.member_id, c.owner_id)])
+    names = session.execute(
+        select(Group.id, Group.public_id).where(Group.id.in_({c.group_id for c in cases} - {None}))
+    )
+    groups: dict[int | None, str] = {row[0]: row[1] for row in names}
+    return [
+        {
+            "id": case.public_id,
+            "member": people.get(case.member_id),
+            "group": groups.get(case.group_id),
+            "is_confidential": case.is_confidential,
+            "status": case.status,
+            "severity": case.severity,
+            "owner_role": case.owner_role,
+            "owner": people.get(case.owner_id),
+            "opened_on": case.opened_on,
+            "due_on": case.due_on,
+            "outcome": case.outcome,
+            "closed_on": case.closed_on,
+        }
+        for case in cases
+    ]
+
+
+def case_view(session: Session, case: RiskCase, facts: CaseFacts) -> dict[str, Any]:
+    """One case in full; whom it is about sees what rules found, not what others wrote down."""
+    [shown] = case_views(session, [case])
+    events = queries.events_of(session, [case.id])
+    actions = queries.actions_of(session, [case.id])
+    people = people_of(session, [action.actor_id for action in actions])
+    loans = loans_of(session, [event.loan_id for event in events])
+    charters = dict(
+        session.execute(
+            select(Charter.id, Charter.version).where(
+                Charter.id.in_({event.charter_id for event in events})
+            )
+        ).all()
+    )
+    is_subject = caller().member_id in facts.subject_ids
+    return shown | {
+        "events": [
+            {
+                "id": event.public_id,
+                "rule": event.rule,
+                "severity": event.severity,
+                "found_on": event.found_on,
+                "loan": loans.get(event.loan_id),
+                "facts": event.facts,
+                "charter_version": charters[event.charter_id],
+            }
+            for event in events
+        ],
+        "actions": [
+            {
+                "number": action.number,
+                "kind": action.kind,
+                "on": action.acted_on,
+                "text": action.text,
+                "by": people.get(action.actor_id),
+            }
+            for action in actions
+            if not is_subject
+        ],
+    }
+
+
+def replay_view(session: Session, done: Replay) -> dict[str, Any]:
+    """What a rule would have found."""
+    rows = done.found[:SHOWN_MAX]
+    people = people_of(session, [row.member_id for row in rows])
+    loans = loans_of(session, [row.loan_id for row in rows])
+    return {
+        "rule": done.rule,
+        "from_on": done.from_on,
+        "until_on": done.until_on,
+        "findings": len(done.found),
+        "shown": [
+            {
+                "on": row.on,
+                "member": people.get(row.member_id),
+                "loan": loans.get(row.loan_id),
+                "facts": row.facts,
+            }
+            for row in rows
+        ],
+        "before_late": done.before_late,
+        "before_loss": done.before_loss,
+        "losses": done.losses,
+        "losses_missed": done.losses_missed,
+    }

@@ -1,0 +1,364 @@
+"""Peer monitoring: risk events and cases, and the rules that they come from."""
+
+import json
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0020"
+down_revision = "0013"
+branch_labels = None
+depends_on = None
+
+BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+REFUSE = "the past is not changed: post a correction instead"
+KEPT = ("risk_events", "case_actions")
+# What the templates propose.
+RULES: dict[str, dict[str, Any]] = {
+    "risk_low_rules": {
+        "value": ["expiring_cover", "missed_meetings"],
+        "source": "Template's proposal; decide it in your assembly",
+    },
+    "risk_medium_rules": {
+        "value": [
+            "late",
+            "broken_promise",
+            "falling_stake",
+            "concentration",
+            "distress",
+            "review_conflict",
+            "unusual_pattern",
+        ],
+        "source": "Template's proposal; decide it in your assembly",
+    },
+    "risk_high_rules": {
+        "value": ["misuse", "circular_money", "cluster_alert"],
+        "source": "Template's proposal; decide it in your assembly",
+    },
+    "risk_critical_rules": {
+        "value": ["coercion", "ghost_member"],
+        "source": "Template's proposal: harm to a person and loans to nobody wait for no meeting",
+    },
+    "risk_leader_rules": {
+        "value": ["late", "broken_promise", "missed_meetings"],
+        "source": "Practice of joint-liability groups: the leader speaks to a member first",
+    },
+    "risk_case_days": {
+        "value": [14, 7, 3, 1],
+        "source": "Template's proposal; decide it in your assembly",
+    },
+    "risk_late_days": {
+        "value": [1, 30, 90],
+        "source": "Template's proposal: the day after a due, and from where loans count as at risk and as non-performing",
+    },
+    "risk_promise_grace_days": {
+        "value": 1,
+        "source": "Template's proposal: money may be a bank day on its way",
+    },
+    "risk_stake_fall_bps": {
+        "value": 5000,
+        "source": "Template's proposal; decide it in your assembly",
+    },
+    "risk_stake_days": {"value": 30, "source": "Template's proposal; decide it in your assembly"},
+    "risk_cover_days": {"value": 30, "source": "Template's proposal; decide it in your assembly"},
+    "risk_meetings_missed": {
+        "value": 2,
+        "source": "Template's proposal; decide it in your assembly",
+    },
+    "risk_concentration_bps": {
+        "value": 2500,
+        "source": "Template's proposal; decide it in your assembly",
+    },
+    "reports_per_span_max": {
+        "value": 5,
+        "source": "Template's proposal: enough for whoever sees much, too few to flood",
+    },
+    "report_span_days": {"value": 30, "source": "Template's proposal; decide it in your assembly"},
+    "report_prior": {
+        "value": [2, 1],
+        "source": "Template's proposal: a report is rather right than wrong, until outcomes say otherwise",
+    },
+    "meeting_quorum_bps": {
+        "value": 5000,
+        "source": "Template's proposal; decide it in your assembly",
+    },
+    "meeting_proxies_max": {
+        "value": 1,
+        "source": "Template's proposal: one member speaks for at most one other",
+    },
+    "motion_majority_bps": {
+        "value": 5000,
+        "source": "Template's proposal: more than half of the votes cast",
+    },
+    "motion_unanimous": {
+        "value": ["membership"],
+        "source": "Template's proposal: whom to stand for is everybody's own decision",
+    },
+    "visit_photos_max": {"value": 6, "source": "Template's proposal; decide it in your assembly"},
+    "visit_photo_bytes_max": {
+        "value": 500000,
+        "source": "Template's proposal: a photo of a cheap phone, made small",
+    },
+    "proceeds_return_days": {
+        "value": 90,
+        "source": "Template's proposal; decide it in your assembly",
+    },
+}
+# What templates for other kinds of communities propose instead.
+OTHERS: dict[str, dict[str, dict[str, Any]]] = {
+    "industry": {
+        "risk_case_days": {
+            "value": [10, 5, 2, 1],
+            "source": "Template's proposal; decide it in your assembly",
+        },
+        "risk_concentration_bps": {
+            "value": 1500,
+            "source": "Template's proposal; decide it in your assembly",
+        },
+        "motion_majority_bps": {
+            "value": 5000,
+            "source": "Template's proposal; decide it in your assembly",
+        },
+        "motion_unanimous": {
+            "value": [],
+            "source": "Template's proposal: enterprises decide by majority",
+        },
+    },
+    "interest": {
+        "risk_case_days": {
+            "value": [7, 3, 2, 1],
+            "source": "Template's proposal; decide it in your assembly",
+        },
+        "risk_concentration_bps": {
+            "value": 4000,
+            "source": "Template's proposal: a circle has few borrowers",
+        },
+        "meeting_quorum_bps": {
+            "value": 6666,
+            "source": "Template's proposal; decide it in your assembly",
+        },
+        "motion_majority_bps": {
+            "value": 5000,
+            "source": "Template's proposal; decide it in your assembly",
+        },
+    },
+}
+
+
+def upgrade() -> None:
+    op.create_table(
+        "risk_cases",
+        sa.Column("id", BIG, autoincrement=True, nullable=False),
+        sa.Column("public_id", sa.String(length=40), nullable=False),
+        sa.Column("list_key", BIG, nullable=False),
+        sa.Column("community_id", BIG, nullable=False),
+        sa.Column("member_id", BIG, nullable=True),
+        sa.Column("group_id", BIG, nullable=True),
+        sa.Column("is_confidential", sa.Boolean(), nullable=False),
+        sa.Column("status", _choice("case_status", ["open", "closed"]), nullable=False),
+        sa.Column(
+            "severity", _choice("severity", ["low", "medium", "high", "critical"]), nullable=False
+        ),
+        sa.Column(
+            "owner_role", _choice("case_role", ["leader", "officer", "operator"]), nullable=False
+        ),
+        sa.Column("owner_id", BIG, nullable=True),
+        sa.Column("opened_on", sa.Date(), nullable=False),
+        sa.Column("due_on", sa.Date(), nullable=False),
+        sa.Column(
+            "outcome",
+            _choice("case_outcome", ["confirmed", "resolved", "false_alarm", "undecided"]),
+            nullable=True,
+        ),
+        sa.Column("closed_on", sa.Date(), nullable=True),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint(
+            "(status = 'closed') = (outcome IS NOT NULL) AND (status = 'closed') = (closed_on IS NOT NULL)",
+            name=op.f("ck_risk_cases_closed_with_its_outcome"),
+        ),
+        sa.CheckConstraint(
+            "NOT is_confidential OR owner_role <> 'leader'",
+            name=op.f("ck_risk_cases_confidential_is_for_officers"),
+        ),
+        sa.CheckConstraint("due_on >= opened_on", name=op.f("ck_risk_cases_due_after_it_opened")),
+        sa.CheckConstraint(
+            "owner_role <> 'leader' OR group_id IS NOT NULL",
+            name=op.f("ck_risk_cases_leaders_of_groups"),
+        ),
+        _key("risk_cases", "community_id", "communities"),
+        _key("risk_cases", "group_id", "groups"),
+        _key("risk_cases", "member_id", "members"),
+        _key("risk_cases", "owner_id", "members"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_risk_cases")),
+        sa.UniqueConstraint("list_key", name=op.f("uq_risk_cases_list_key")),
+        sa.UniqueConstraint("public_id", name=op.f("uq_risk_cases_public_id")),
+    )
+    op.create_index("ix_risk_cases_due", "risk_cases", ["community_id", "status", "due_on"])
+    op.create_index("ix_risk_cases_group_id", "risk_cases", ["group_id", "status"])
+    op.create_index("ix_risk_cases_member_id", "risk_cases", ["member_id", "status"])
+    op.create_index(
+        "uq_risk_cases_open",
+        "risk_cases",
+        ["community_id", sa.text("coalesce(member_id, 0)"), "is_confidential"],
+        unique=True,
+        postgresql_where=sa.text("status = 'open'"),
+        sqlite_where=sa.text("status = 'open'"),
+    )
+    op.create_table(
+        "case_actions",
+        sa.Column("id", BIG, autoincrement=True, nullable=False),
+        sa.Column("case_id", BIG, nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column(
+            "kind",
+            _choice(
+                "action_kind",
+                [
+                    "opened",
+                    "joined",
+                    "escalated",
+                    "taken",
+                    "closed",
+                    "talk",
+                    "reminder",
+                    "visit",
+                    "agreement",
+                    "note",
+                ],
+            ),
+            nullable=False,
+        ),
+        sa.Column("acted_on", sa.Date(), nullable=False),
+        sa.Column("text", sa.String(length=500), nullable=False),
+        sa.Column("actor_id", BIG, nullable=True),
+        sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+        _key("case_actions", "actor_id", "members"),
+        _key("case_actions", "case_id", "risk_cases"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_case_actions")),
+        sa.UniqueConstraint("case_id", "number", name=op.f("uq_case_actions_case_id_number")),
+    )
+    op.create_table(
+        "risk_events",
+        sa.Column("id", BIG, autoincrement=True, nullable=False),
+        sa.Column("public_id", sa.String(length=40), nullable=False),
+        sa.Column("community_id", BIG, nullable=False),
+        sa.Column(
+            "rule",
+            _choice(
+                "risk_rule",
+                [
+                    "late",
+                    "broken_promise",
+                    "falling_stake",
+                    "expiring_cover",
+                    "missed_meetings",
+                    "concentration",
+                    "circular_money",
+                    "misuse",
+                    "distress",
+                    "coercion",
+                    "ghost_member",
+                    "review_conflict",
+                    "cluster_alert",
+                    "unusual_pattern",
+                ],
+            ),
+            nullable=False,
+        ),
+        sa.Column("finding", sa.String(length=160), nullable=False),
+        sa.Column(
+            "severity", _choice("severity", ["low", "medium", "high", "critical"]), nullable=False
+        ),
+        sa.Column("member_id", BIG, nullable=True),
+        sa.Column("loan_id", BIG, nullable=True),
+        sa.Column("found_on", sa.Date(), nullable=False),
+        sa.Column("facts", sa.JSON(), nullable=False),
+        sa.Column("charter_id", BIG, nullable=False),
+        sa.Column("case_id", BIG, nullable=False),
+        sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+        _key("risk_events", "case_id", "risk_cases"),
+        _key("risk_events", "charter_id", "charters"),
+        _key("risk_events", "community_id", "communities"),
+        _key("risk_events", "loan_id", "loans"),
+        _key("risk_events", "member_id", "members"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_risk_events")),
+        sa.UniqueConstraint(
+            "community_id", "rule", "finding", name=op.f("uq_risk_events_community_id_rule_finding")
+        ),
+        sa.UniqueConstraint("public_id", name=op.f("uq_risk_events_public_id")),
+    )
+    op.create_index("ix_risk_events_case_id", "risk_events", ["case_id"])
+    op.create_index("ix_risk_events_member_id", "risk_events", ["member_id"])
+    for table in KEPT:
+        _keep(table)
+    _change_charters(_with_rules)
+
+
+def downgrade() -> None:
+    _change_charters(_without_rules)
+    op.drop_table("risk_events")
+    op.drop_table("case_actions")
+    op.drop_table("risk_cases")
+
+
+def _choice(name: str, values: list[str]) -> sa.Enum:
+    return sa.Enum(*values, name=name, native_enum=False, create_constraint=True, length=32)
+
+
+def _whole(table: str, column: str) -> Any:
+    # Only SQLite's integer columns would take 1.5.
+    return sa.CheckConstraint(
+        f"typeof({column}) IN ('integer', 'null')", name=op.f(f"ck_{table}_{column}_is_whole")
+    ).ddl_if(dialect="sqlite")
+
+
+def _key(table: str, column: str, to: str) -> sa.ForeignKeyConstraint:
+    return sa.ForeignKeyConstraint([column], [f"{to}.id"], name=op.f(f"fk_{table}_{column}"))
+
+
+def _keep(table: str) -> None:
+    if _is_postgresql():
+        op.execute(
+            f"CREATE TRIGGER {table}_keep BEFORE UPDATE OR DELETE ON {table} "
+            "FOR EACH ROW EXECUTE FUNCTION refuse_change()"
+        )
+        return
+    for verb in ("update", "delete"):
+        op.execute(
+            f"CREATE TRIGGER {table}_keep_{verb} BEFORE {verb.upper()} ON {table} "
+            f"BEGIN SELECT RAISE(ABORT, '{REFUSE}'); END"
+        )
+
+
+def _change_charters(change: Any) -> None:
+    """Every stored charter gets the rules that its kind of community's template proposes."""
+    charters = sa.table("charters", sa.column("id"), sa.column("community_id"), sa.column("rules"))
+    places = sa.table("communities", sa.column("id"), sa.column("kind"))
+    connection = op.get_bind()
+    rows = connection.execute(
+        sa.select(charters.c.id, places.c.kind, charters.c.rules).join_from(
+            charters, places, places.c.id == charters.c.community_id
+        )
+    ).all()
+    as_json = "CAST(:rules AS json)" if _is_postgresql() else ":rules"
+    for charter_id, kind, rules in rows:
+        document = json.loads(rules) if isinstance(rules, str) else rules
+        connection.execute(
+            sa.text(f"UPDATE charters SET rules = {as_json} WHERE id = :id"),
+            {"id": charter_id, "rules": json.dumps(change(document, kind))},
+        )
+
+
+def _with_rules(rules: dict[str, Any], kind: str) -> dict[str, Any]:
+    added = RULES | OTHERS.get(kind, {})
+    return rules | {name: rule for name, rule in added.items() if name not in rules}
+
+
+def _without_rules(rules: dict[str, Any], kind: str) -> dict[str, Any]:
+    return {name: rule for name, rule in rules.items() if name not in RULES}
+
+
+def _is_postgresql() -> bool:
+    return op.get_bind().dialect.name == "postgresql"

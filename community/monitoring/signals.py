@@ -1,0 +1,245 @@
+"""What the charter's rules find on a day. Reads only, and the same for today and for the past.
+
+Each finding has a name made of what it is about, so that a day worked through again, or replayed,
+finds the same and nothing twice. Amounts in facts are minor units.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Any
+
+from sqlalchemy import case, func, or_, select
+from sqlalchemy.orm import Session
+
+from community.communities.charter import CharterRules, RiskRule
+from community.communities.models import Community
+from community.guarantees.models import Call, CallStatus, CoverLine, GuaranteePayment
+from community.loans.models import Loan, LoanPosition
+from community.members.models import Member
+from community.portfolio.figures import IS_LIVE, outstanding_at, was_out
+from community.savings.models import SavingsMovement, SavingsMovementKind
+from community.trust.models import Vouch, VouchStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """One finding of one rule. `worse` is by how many steps it is worse than the rule's own."""
+
+    rule: RiskRule
+    on: date
+    finding: str
+    member_id: int | None = None
+    loan_id: int | None = None
+    worse: int = 0
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Looking:
+    """On which day of which community, by which rules; `today` reads balances as they are now."""
+
+    session: Session
+    community: Community
+    rules: CharterRules
+    on: date
+    today: bool
+
+
+def find_signals(looking: Looking, only: Iterable[RiskRule]) -> list[Signal]:
+    """What these rules find on the day, in one order always."""
+    found: list[Signal] = []
+    for rule in sorted(set(only) & FINDERS.keys()):
+        found += FINDERS[rule](looking)
+    return sorted(found, key=lambda s: (s.member_id or 0, s.rule, s.loan_id or 0, s.finding))
+
+
+def _late(at: Looking) -> Iterator[Signal]:
+    """A loan unpaid for so many days: one event for each number that the charter lists."""
+    steps = at.rules.risk_late_days
+    newest = at.on - timedelta(days=steps[0])
+    if at.today:
+        # The position knows since when; only late loans are read.
+        query = (
+            select(Loan.id, Loan.public_id, Loan.borrower_id, LoanPosition.oldest_due_on)
+            .join(LoanPosition, LoanPosition.loan_id == Loan.id)
+            .where(
+                LoanPosition.community_id == at.community.id,
+                LoanPosition.oldest_due_on <= newest,
+                IS_LIVE,
+            )
+        )
+    else:
+        then = outstanding_at(at.on, Loan.community_id == at.community.id)
+        query = (
+            select(Loan.id, Loan.public_id, Loan.borrower_id, then.c.overdue_since_on)
+            .join(then, then.c.loan_id == Loan.id)
+            .where(then.c.overdue_since_on <= newest)
+        )
+    for loan_id, public_id, borrower_id, since in at.session.execute(query):
+        if since is None:
+            continue
+        days = (at.on - since).days
+        worse = sum(step <= days for step in steps) - 1
+        yield Signal(
+            RiskRule.LATE,
+            at.on,
+            f"{public_id}/{since}/{steps[worse]}",
+            borrower_id,
+            loan_id,
+            worse,
+            {"days_overdue": days, "since": since.isoformat(), "rule_days": steps[worse]},
+        )
+
+
+def _broken_calls(at: Looking) -> Iterator[Signal]:
+    """A called guarantor named a day, and by then, and the grace, had not paid."""
+    until = at.on - timedelta(days=at.rules.risk_promise_grace_days + 1)
+    paid = (
+        select(func.coalesce(func.sum(GuaranteePayment.amount_minor), 0))
+        .where(GuaranteePayment.call_id == Call.id, GuaranteePayment.paid_on < at.on)
+        .correlate(Call)
+        .scalar_subquery()
+    )
+    rows = at.session.execute(
+        select(Call.public_id, Call.guarantor_id, Call.loan_id, Call.promised_on, paid).where(
+            Call.community_id == at.community.id,
+            Call.promised_on <= until,
+            Call.status != CallStatus.CANCELLED,
+            Call.amount_minor - Call.cancelled_minor > paid,
+        )
+    )
+    for public_id, guarantor_id, loan_id, promised_on, paid_minor in rows:
+        yield Signal(
+            RiskRule.BROKEN_PROMISE,
+            at.on,
+            f"{public_id}/{promised_on}",
+            guarantor_id,
+            loan_id,
+            0,
+            {"promised_on": promised_on.isoformat(), "paid_minor": int(paid_minor)},
+        )
+
+
+def _falling_stake(at: Looking) -> Iterator[Signal]:
+    """Somebody took back more of their stake, within the days, than the charter's share of it."""
+    m = SavingsMovement
+    since = at.on - timedelta(days=at.rules.risk_stake_days)
+    release = m.kind == SavingsMovementKind.STAKE_RELEASE
+    signed = case(
+        (m.kind == SavingsMovementKind.STAKE_LOCK, m.amount_minor),
+        (release, -m.amount_minor),
+        else_=0,
+    )
+    took_back = select(m.member_id).where(
+        m.community_id == at.community.id, release, m.on > since, m.on <= at.on
+    )
+    before = func.sum(case((m.on <= since, signed), else_=0))
+    after = func.sum(signed)
+    last = func.max(case((release, m.id)))
+    rows = at.session.execute(
+        select(m.member_id, before, after, last)
+        .where(m.community_id == at.community.id, m.member_id.in_(took_back), m.on <= at.on)
+        .group_by(m.member_id)
+        .having((before - after) * 10_000 > before * at.rules.risk_stake_fall_bps)
+    ).all()
+    names = dict(
+        at.session.execute(
+            select(m.id, m.public_id).where(m.id.in_([row[3] for row in rows]))
+        ).all()
+    )
+    for member_id, had, has, release_id in rows:
+        if had > 0:
+            yield Signal(
+                RiskRule.FALLING_STAKE,
+                at.on,
+                names[release_id],
+                member_id,
+                facts={"before_minor": int(had), "after_minor": int(has)},
+            )
+
+
+def _expiring_cover(at: Looking) -> Iterator[Signal]:
+    """A promise that backs a loan which is out ends soon: nothing new can rest on it then."""
+    until = at.on + timedelta(days=at.rules.risk_cover_days)
+    rows = at.session.execute(
+        select(Vouch.public_id, Vouch.borrower_id, Vouch.expires_on, Loan.id, Loan.public_id)
+        .join(
+            CoverLine,
+            or_(CoverLine.inner_vouch_id == Vouch.id, CoverLine.outer_vouch_id == Vouch.id),
+        )
+        .join(Loan, Loan.id == CoverLine.loan_id)
+        .where(
+            Vouch.community_id == at.community.id,
+            Vouch.expires_on > at.on,
+            Vouch.expires_on <= until,
+            Vouch.status.in_([VouchStatus.LIVE, VouchStatus.EXPIRED]),
+            was_out(at.on),
+            *([CoverLine.amount_minor > CoverLine.released_minor] if at.today else []),
+        )
+        .order_by(Vouch.id, Loan.id)
+        .distinct()
+    )
+    for vouch, borrower_id, expires_on, loan_id, loan in rows:
+        yield Signal(
+            RiskRule.EXPIRING_COVER,
+            at.on,
+            f"{vouch}/{expires_on}/{loan}",
+            borrower_id,
+            loan_id,
+            facts={"vouch": vouch, "expires_on": expires_on.isoformat()},
+        )
+
+
+def _concentration(at: Looking) -> Iterator[Signal]:
+    """One household owes more than its share of all that the community has out."""
+    if at.today:
+        rows = at.session.execute(
+            select(Loan.id, Loan.public_id, Loan.borrower_id, Loan.outstanding_minor).where(
+                Loan.community_id == at.community.id, IS_LIVE, Loan.outstanding_minor > 0
+            )
+        ).all()
+    else:
+        then = outstanding_at(at.on, Loan.community_id == at.community.id)
+        rows = at.session.execute(
+            select(Loan.id, Loan.public_id, Loan.borrower_id, then.c.outstanding_minor).join(
+                then, then.c.loan_id == Loan.id
+            )
+        ).all()
+    total = sum(int(row[3]) for row in rows)
+    homes = dict(
+        at.session.execute(
+            select(Member.id, Member.household_id).where(
+                Member.id.in_(select(Loan.borrower_id).where(Loan.community_id == at.community.id)),
+                Member.household_id.is_not(None),
+            )
+        ).all()
+    )
+    owed: dict[tuple[str, int], list[Any]] = {}
+    for row in rows:
+        home = homes.get(row[2])
+        owed.setdefault(("home", home) if home else ("member", row[2]), []).append(row)
+    for loans in owed.values():
+        minor = sum(int(row[3]) for row in loans)
+        if minor * 10_000 > total * at.rules.risk_concentration_bps:
+            # A further loan is a further event; the days between are not.
+            loan_id, public_id, borrower_id, _ = max(loans, key=lambda row: row[0])
+            yield Signal(
+                RiskRule.CONCENTRATION,
+                at.on,
+                public_id,
+                borrower_id,
+                loan_id,
+                facts={"owed_minor": minor, "of_minor": total, "loans": len(loans)},
+            )
+
+
+Finder = Callable[[Looking], Iterator[Signal]]
+
+FINDERS: dict[RiskRule, Finder] = {
+    RiskRule.LATE: _late,
+    RiskRule.BROKEN_PROMISE: _broken_calls,
+    RiskRule.FALLING_STAKE: _falling_stake,
+    RiskRule.EXPIRING_COVER: _expiring_cover,
+    RiskRule.CONCENTRATION: _concentration,
+}

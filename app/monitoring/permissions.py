@@ -7,6 +7,7 @@ from app.permissions import (
     declare,
     holds_office,
     is_auditor,
+    is_fellow,
     is_leader,
     is_operator,
     is_owner,
@@ -52,5 +53,9 @@ declare(
         "own-case:read": (is_owner,),
         "risk-rule:read": (is_operator, holds_office, is_auditor),
         "risk-rule:replay": (holds_office, is_auditor),
+        "meeting:read": (is_fellow, is_leader, holds_office, is_auditor),
+        "meeting:write": (is_leader, holds_office),
+        "meeting:propose": (is_fellow, is_leader),
+        "meeting:vote": (is_fellow, is_leader),
     }
 )

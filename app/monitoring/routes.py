@@ -8,8 +8,8 @@ from app.clock import now, today
 from app.extensions import db
 from app.groups.facts import group_facts
 from app.marks import limited
+from app.monitoring import meeting_routes, views
 from app.monitoring import permissions as _permissions  # noqa: F401  declares this room's actions
-from app.monitoring import views
 from app.monitoring.facts import case_facts
 from app.monitoring.schemas import (
     CaseActionInSchema,
@@ -178,3 +178,6 @@ def replay(data: dict[str, Any], community_id: str) -> dict[str, Any]:
         today=today(),
     )
     return views.replay_view(session, done)
+
+
+meeting_routes.add_routes(blp)

@@ -2,10 +2,22 @@
 
 import marshmallow as ma
 
-from app.fields import Day, Schema, Text, Whole
+from app.fields import Day, PublicId, Schema, Text, Whole
 from app.paging import PageArgs
-from community.communities.charter import RiskRule, Severity
-from community.monitoring.models import BY_HAND, ActionKind, CaseOutcome, CaseRole, CaseStatus
+from community.communities.charter import MotionSubject, RiskRule, Severity
+from community.monitoring.meetings import CLIENT_ID, LINES_MAX
+from community.monitoring.models import (
+    BY_HAND,
+    ActionKind,
+    AttendanceKind,
+    Ballot,
+    CaseOutcome,
+    CaseRole,
+    CaseStatus,
+    Choice,
+    MeetingStatus,
+    MotionStatus,
+)
 
 TEXT_MAX = 500
 
@@ -147,3 +159,132 @@ class ReplaySchema(Schema):
     before_loss = ma.fields.Nested(LeadSchema, required=True)
     losses = Whole(0, required=True)
     losses_missed = Whole(0, required=True)
+
+
+class MeetingPlanInSchema(Schema):
+    """When and where a group meets."""
+
+    first_on = Day(required=True)
+    every_days = Whole(1, 366, required=True)
+    place = Text(120, load_default="")
+
+
+class MeetingPlanSchema(MeetingPlanInSchema):
+    """When and where a group meets, and the days to come."""
+
+    next_on = ma.fields.List(Day(), required=True)
+
+
+class AttendanceInSchema(Schema):
+    """How one member was at a meeting."""
+
+    member = PublicId("mem", required=True)
+    attendance = ma.fields.Enum(
+        AttendanceKind, by_value=ma.fields.String, required=True, attribute="kind"
+    )
+    proxy = PublicId("mem", load_default=None, allow_none=True)
+    note = Text(120, load_default="")
+
+
+class MeetingInSchema(Schema):
+    """A meeting as it was written down."""
+
+    client_id = ma.fields.String(
+        load_default=None,
+        allow_none=True,
+        validate=ma.validate.Regexp(CLIENT_ID),
+        metadata={"description": "Made up by whoever writes: the same meeting is entered once."},
+    )
+    held_on = Day(required=True)
+    place = Text(120, load_default="")
+    attendance = ma.fields.List(
+        ma.fields.Nested(AttendanceInSchema),
+        load_default=list,
+        validate=ma.validate.Length(max=LINES_MAX),
+    )
+
+
+class MeetingChangeSchema(Schema):
+    """An open meeting, all its lines anew."""
+
+    minutes = Text(20_000, lines=True, load_default="")
+    attendance = ma.fields.List(
+        ma.fields.Nested(AttendanceInSchema),
+        required=True,
+        validate=ma.validate.Length(max=LINES_MAX),
+    )
+
+
+class MeetingSheetSchema(Schema):
+    """The sheet of the money that came in."""
+
+    collection = PublicId("col", required=True)
+
+
+class AttendanceSchema(Schema):
+    """How one member was at a meeting."""
+
+    member = ma.fields.Nested(PersonSchema, required=True)
+    attendance = ma.fields.Enum(AttendanceKind, by_value=ma.fields.String, required=True)
+    proxy = ma.fields.Nested(PersonSchema, required=True, allow_none=True)
+    note = ma.fields.String(required=True)
+
+
+class MotionInSchema(Schema):
+    """Something put to the vote; what it needs stands in the charter."""
+
+    subject = ma.fields.Enum(MotionSubject, by_value=ma.fields.String, required=True)
+    text = Text(TEXT_MAX, required=True)
+    ballot = ma.fields.Enum(Ballot, by_value=ma.fields.String, required=True)
+    loan = PublicId("lon", load_default=None, allow_none=True)
+
+
+class MotionVoteInSchema(Schema):
+    """A vote: one's own, or that of somebody whose proxy one holds."""
+
+    choice = ma.fields.Enum(Choice, by_value=ma.fields.String, required=True)
+    member = PublicId("mem", load_default=None, allow_none=True)
+
+
+class MotionVoteSchema(Schema):
+    """One vote of an open ballot."""
+
+    member = ma.fields.Nested(PersonSchema, required=True)
+    choice = ma.fields.Enum(Choice, by_value=ma.fields.String, required=True)
+
+
+class MotionSchema(Schema):
+    """What was put to the vote. The sums of a secret ballot are told when it is counted."""
+
+    id = ma.fields.String(required=True)
+    meeting = ma.fields.String(required=True)
+    subject = ma.fields.Enum(MotionSubject, by_value=ma.fields.String, required=True)
+    text = ma.fields.String(required=True)
+    loan = ma.fields.String(required=True, allow_none=True)
+    ballot = ma.fields.Enum(Ballot, by_value=ma.fields.String, required=True)
+    status = ma.fields.Enum(MotionStatus, by_value=ma.fields.String, required=True)
+    majority_bps = Whole(0, required=True)
+    is_unanimous = ma.fields.Boolean(required=True)
+    yes = Whole(0, required=True, allow_none=True)
+    no = Whole(0, required=True, allow_none=True)
+    abstain = Whole(0, required=True, allow_none=True)
+    votes = ma.fields.List(ma.fields.Nested(MotionVoteSchema), required=True)
+    counted_on = Day(required=True, allow_none=True)
+
+
+class MeetingSchema(Schema):
+    """A meeting: open, or closed and counted."""
+
+    id = ma.fields.String(required=True)
+    group = ma.fields.String(required=True)
+    client_id = ma.fields.String(required=True)
+    held_on = Day(required=True)
+    place = ma.fields.String(required=True)
+    minutes = ma.fields.String(required=True)
+    status = ma.fields.Enum(MeetingStatus, by_value=ma.fields.String, required=True)
+    collection = ma.fields.String(required=True, allow_none=True)
+    members = Whole(0, required=True, allow_none=True)
+    spoken_for = Whole(0, required=True, allow_none=True)
+    is_quorate = ma.fields.Boolean(required=True, allow_none=True)
+    attendance = ma.fields.List(ma.fields.Nested(AttendanceSchema), required=True)
+    motions = ma.fields.List(ma.fields.Nested(MotionSchema), required=True)

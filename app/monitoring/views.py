@@ -12,9 +12,10 @@ from community.communities.models import Charter
 from community.groups.models import Group
 from community.loans.models import Loan
 from community.members import queries as members
-from community.monitoring import queries
+from community.monitoring import meetings, queries
 from community.monitoring.measures import Replay
-from community.monitoring.models import RiskCase
+from community.monitoring.models import Ballot, Meeting, Motion, MotionStatus, RiskCase
+from community.receiving.models import Collection
 
 SHOWN_MAX = 500
 Person = dict[str, str]
@@ -124,4 +125,61 @@ def replay_view(session: Session, done: Replay) -> dict[str, Any]:
         "before_loss": done.before_loss,
         "losses": done.losses,
         "losses_missed": done.losses_missed,
+    }
+
+
+def motion_view(session: Session, motion: Motion) -> dict[str, Any]:
+    """A motion; of a secret ballot nobody is told how it stands before it is counted."""
+    votes = meetings.votes_on(session, motion.id)
+    people = people_of(session, [row.member_id for row in votes])
+    is_told = motion.ballot is Ballot.OPEN or motion.status is not MotionStatus.OPEN
+    meeting = session.get_one(Meeting, motion.meeting_id)
+    return {
+        "id": motion.public_id,
+        "meeting": meeting.public_id,
+        "subject": motion.subject,
+        "text": motion.text,
+        "loan": loans_of(session, [motion.loan_id]).get(motion.loan_id),
+        "ballot": motion.ballot,
+        "status": motion.status,
+        "majority_bps": motion.majority_bps,
+        "is_unanimous": motion.is_unanimous,
+        "yes": motion.yes_count if is_told else None,
+        "no": motion.no_count if is_told else None,
+        "abstain": motion.abstain_count if is_told else None,
+        "votes": [{"member": people[row.member_id], "choice": row.choice} for row in votes],
+        "counted_on": motion.counted_on,
+    }
+
+
+def meeting_view(session: Session, meeting: Meeting) -> dict[str, Any]:
+    """A meeting with who came and what was decided."""
+    rows = meetings.attendance_of(session, meeting.id)
+    people = people_of(session, [x for row in rows for x in (row.member_id, row.proxy_id)])
+    group = session.get_one(Group, meeting.group_id)
+    sheet = None
+    if meeting.collection_id is not None:
+        sheet = session.get_one(Collection, meeting.collection_id).public_id
+    return {
+        "id": meeting.public_id,
+        "group": group.public_id,
+        "client_id": meeting.client_id,
+        "held_on": meeting.held_on,
+        "place": meeting.place,
+        "minutes": meeting.minutes,
+        "status": meeting.status,
+        "collection": sheet,
+        "members": meeting.members_count,
+        "spoken_for": meeting.spoken_for_count,
+        "is_quorate": meeting.is_quorate,
+        "attendance": [
+            {
+                "member": people[row.member_id],
+                "attendance": row.kind,
+                "proxy": people.get(row.proxy_id),
+                "note": row.note,
+            }
+            for row in rows
+        ],
+        "motions": [motion_view(session, row) for row in meetings.motions_of(session, meeting.id)],
     }

@@ -1,6 +1,6 @@
 """What monitoring refuses."""
 
-from community.errors import Invalid, NotAllowed, NotFound, WrongState
+from community.errors import Conflict, Invalid, NotAllowed, NotFound, WrongState
 
 
 class CaseNotFound(NotFound):
@@ -29,3 +29,45 @@ class BadSpan(Invalid):
 
     code = "bad-span"
     title = "The span of days cannot be replayed"
+
+
+class MeetingNotFound(NotFound):
+    """There is no such meeting or motion, or the caller may not know that there is."""
+
+    code = "meeting-not-found"
+    title = "No such meeting"
+
+
+class MeetingExists(Conflict):
+    """The group has another meeting under this client's id; make up a new id for a new one."""
+
+    code = "meeting-exists"
+    title = "This id stands for another meeting"
+
+
+class MeetingClosed(WrongState):
+    """A closed meeting is counted and does not change."""
+
+    code = "meeting-closed"
+    title = "The meeting is closed"
+
+
+class AttendanceRefused(Invalid):
+    """A line names somebody who is not in the group, or a proxy that the charter does not admit."""
+
+    code = "attendance-refused"
+    title = "The attendance is not possible"
+
+
+class MotionClosed(WrongState):
+    """The motion is counted."""
+
+    code = "motion-closed"
+    title = "The motion is counted already"
+
+
+class VoteRefused(NotAllowed):
+    """Whoever votes was at the meeting, or somebody there holds their proxy; each votes once."""
+
+    code = "vote-refused"
+    title = "This vote cannot be cast"

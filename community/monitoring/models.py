@@ -5,17 +5,18 @@ from datetime import date
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.types import JSON
 
 from community.bulk import table_of
-from community.communities.charter import RiskRule, Severity
+from community.communities.charter import MotionSubject, RiskRule, Severity
 from community.database import (
     Base,
     BigId,
     Instant,
     Key,
+    Text120,
     Text500,
     choice,
     new_public_id,
@@ -181,5 +182,184 @@ class CaseAction(Base):
     recorded_at: Mapped[Instant]
 
 
-for _model in (RiskEvent, CaseAction):
+
+
+class AttendanceKind(StrEnum):
+    PRESENT = "present"
+    PROXY = "proxy"  # somebody who was there spoke for them
+    EXCUSED = "excused"
+    ABSENT = "absent"
+
+
+class MeetingStatus(StrEnum):
+    OPEN = "open"
+    CLOSED = "closed"
+
+
+class Ballot(StrEnum):
+    OPEN = "open"
+    SECRET = "secret"
+
+
+class MotionStatus(StrEnum):
+    OPEN = "open"
+    CARRIED = "carried"
+    REJECTED = "rejected"
+    VOID = "void"  # too few were there
+
+
+class Choice(StrEnum):
+    YES = "yes"
+    NO = "no"
+    ABSTAIN = "abstain"
+
+
+class MeetingPlan(Base):
+    """When and where a group meets: every so many days from a first one on."""
+
+    __tablename__ = "meeting_plans"
+    __table_args__ = (
+        UniqueConstraint("group_id"),
+        CheckConstraint("every_days >= 1 AND every_days <= 366", name="comes_again"),
+    )
+
+    id: Mapped[Key]
+    group_id: Mapped[int] = mapped_column(ForeignKey("groups.id"))
+    first_on: Mapped[date]
+    every_days: Mapped[int]
+    place: Mapped[Text120]
+    set_by_id: Mapped[int] = mapped_column(ForeignKey("members.id"))
+    set_at: Mapped[Instant]
+
+
+class Meeting(Base):
+    """A group's gathering: who came, what was written down, whether it could decide."""
+
+    __tablename__ = "meetings"
+    __table_args__ = (
+        # The meeting's name in the hands of whoever writes it down, perhaps without a connection.
+        UniqueConstraint("group_id", "client_id"),
+        UniqueConstraint("collection_id"),
+        CheckConstraint(
+            "(status = 'closed') = (closed_on IS NOT NULL)"
+            " AND (status = 'closed') = (members_count IS NOT NULL)"
+            " AND (members_count IS NULL) = (spoken_for_count IS NULL)"
+            " AND (members_count IS NULL) = (is_quorate IS NULL)",
+            name="closed_is_counted",
+        ),
+        CheckConstraint(
+            "spoken_for_count >= 0 AND spoken_for_count <= members_count", name="counts_of_members"
+        ),
+        Index("ix_meetings_closed", "community_id", "closed_on"),
+        Index("ix_meetings_group_id", "group_id", "held_on"),
+    )
+
+    id: Mapped[Key]
+    public_id: Mapped[str] = mapped_column(
+        String(40), unique=True, default=lambda: new_public_id("mtg")
+    )
+    community_id: Mapped[int] = mapped_column(ForeignKey("communities.id"))
+    group_id: Mapped[int] = mapped_column(ForeignKey("groups.id"))
+    client_id: Mapped[str] = mapped_column(String(64))
+    held_on: Mapped[date]
+    place: Mapped[Text120]
+    minutes: Mapped[str] = mapped_column(Text, default="")
+    status: Mapped[MeetingStatus] = mapped_column(choice(MeetingStatus))
+    # The sheet of the money that came in there.
+    collection_id: Mapped[int | None] = mapped_column(ForeignKey("collections.id"))
+    # Counted when it is closed, by the charter of its day.
+    members_count: Mapped[int | None]
+    spoken_for_count: Mapped[int | None]
+    is_quorate: Mapped[bool | None]
+    closed_on: Mapped[date | None]
+    entered_by_id: Mapped[int] = mapped_column(ForeignKey("members.id"))
+    version: Mapped[int] = mapped_column(default=1)
+    created_at: Mapped[Instant]
+
+
+class Attendance(Base):
+    """How one member was at a meeting."""
+
+    __tablename__ = "attendances"
+    __table_args__ = (
+        UniqueConstraint("meeting_id", "member_id"),
+        CheckConstraint("(kind = 'proxy') = (proxy_id IS NOT NULL)", name="proxies_are_named"),
+        CheckConstraint("proxy_id <> member_id", name="proxies_are_others"),
+        Index("ix_attendances_member_id", "member_id"),
+    )
+
+    id: Mapped[Key]
+    meeting_id: Mapped[int] = mapped_column(ForeignKey("meetings.id"))
+    member_id: Mapped[int] = mapped_column(ForeignKey("members.id"))
+    kind: Mapped[AttendanceKind] = mapped_column(choice(AttendanceKind))
+    proxy_id: Mapped[int | None] = mapped_column(ForeignKey("members.id"))
+    note: Mapped[Text120]
+
+
+class Motion(Base):
+    """What a meeting decides.
+
+    A secret ballot leaves no row of a vote: only that somebody has voted, and three sums.
+    """
+
+    __tablename__ = "motions"
+    __table_args__ = (
+        CheckConstraint(
+            "yes_count >= 0 AND no_count >= 0 AND abstain_count >= 0", name="counts_not_negative"
+        ),
+        CheckConstraint("(status = 'open') = (counted_on IS NULL)", name="counted_once"),
+        CheckConstraint("loan_id IS NULL OR subject = 'loan'", name="loans_are_about_loans"),
+        CheckConstraint(
+            "majority_bps >= 0 AND majority_bps < 10000", name="a_majority_can_be_reached"
+        ),
+        Index("ix_motions_meeting_id", "meeting_id"),
+    )
+
+    id: Mapped[Key]
+    public_id: Mapped[str] = mapped_column(
+        String(40), unique=True, default=lambda: new_public_id("mot")
+    )
+    meeting_id: Mapped[int] = mapped_column(ForeignKey("meetings.id"))
+    subject: Mapped[MotionSubject] = mapped_column(choice(MotionSubject))
+    text: Mapped[Text500]
+    loan_id: Mapped[int | None] = mapped_column(ForeignKey("loans.id"))
+    ballot: Mapped[Ballot] = mapped_column(choice(Ballot))
+    status: Mapped[MotionStatus] = mapped_column(choice(MotionStatus))
+    # By the charter when it was put; unanimous: nobody against.
+    majority_bps: Mapped[int]
+    is_unanimous: Mapped[bool]
+    charter_id: Mapped[int] = mapped_column(ForeignKey("charters.id"))
+    yes_count: Mapped[int] = mapped_column(default=0)
+    no_count: Mapped[int] = mapped_column(default=0)
+    abstain_count: Mapped[int] = mapped_column(default=0)
+    proposed_by_id: Mapped[int] = mapped_column(ForeignKey("members.id"))
+    counted_on: Mapped[date | None]
+    created_at: Mapped[Instant]
+
+
+class MotionVoter(Base):
+    """Somebody has voted on a motion: once. Which way, only if the ballot is open.
+
+    The key is the pair itself: no number and no time that would tell in which order they came.
+    """
+
+    __tablename__ = "motion_voters"
+
+    motion_id: Mapped[int] = mapped_column(BigId, ForeignKey("motions.id"), primary_key=True)
+    member_id: Mapped[int] = mapped_column(BigId, ForeignKey("members.id"), primary_key=True)
+
+
+class MotionVote(Base):
+    """One vote of an open ballot, and whose hand it was."""
+
+    __tablename__ = "motion_votes"
+
+    motion_id: Mapped[int] = mapped_column(BigId, ForeignKey("motions.id"), primary_key=True)
+    member_id: Mapped[int] = mapped_column(BigId, ForeignKey("members.id"), primary_key=True)
+    choice: Mapped[Choice] = mapped_column(choice(Choice))
+    cast_by_id: Mapped[int] = mapped_column(ForeignKey("members.id"))
+
+
+KEPT: tuple[type[Base], ...] = (RiskEvent, CaseAction, MotionVoter, MotionVote)
+for _model in KEPT:
     keep_history(table_of(_model))

@@ -17,6 +17,7 @@ from community.communities.models import Community
 from community.guarantees.models import Call, CallStatus, CoverLine, GuaranteePayment
 from community.loans.models import Loan, LoanPosition
 from community.members.models import Member
+from community.monitoring.models import Attendance, AttendanceKind, Meeting
 from community.portfolio.figures import IS_LIVE, outstanding_at, was_out
 from community.savings.models import SavingsMovement, SavingsMovementKind
 from community.trust.models import Vouch, VouchStatus
@@ -234,6 +235,63 @@ def _concentration(at: Looking) -> Iterator[Signal]:
             )
 
 
+# Meetings written down later than this after they were closed are not looked at any more.
+_MEETING_DAYS = 7
+
+
+def _missed_meetings(at: Looking) -> Iterator[Signal]:
+    """Somebody missed so many meetings of their group in a row: at the one that made it so many.
+
+    A meeting counts from the day on which it was closed; being excused neither counts nor ends it.
+    """
+    times = at.rules.risk_meetings_missed
+    recent = at.on - timedelta(days=_MEETING_DAYS)
+    groups = select(Meeting.group_id).where(
+        Meeting.community_id == at.community.id,
+        Meeting.closed_on > recent,
+        Meeting.closed_on <= at.on,
+    )
+    number = func.row_number().over(
+        partition_by=(Meeting.group_id, Attendance.member_id),
+        order_by=(Meeting.held_on.desc(), Meeting.id.desc()),
+    )
+    ranked = (
+        select(
+            Meeting.group_id,
+            Meeting.public_id,
+            Meeting.closed_on,
+            Attendance.member_id,
+            Attendance.kind,
+            number.label("number"),
+        )
+        .join(Attendance, Attendance.meeting_id == Meeting.id)
+        .where(
+            Meeting.group_id.in_(groups),
+            Meeting.closed_on <= at.on,
+            Attendance.kind != AttendanceKind.EXCUSED,
+        )
+        .subquery()
+    )
+    # The meetings of a week, with as many before each as have to be missed, and one more.
+    rows = at.session.execute(
+        select(ranked)
+        .where(ranked.c.number <= times + 1 + _MEETING_DAYS)
+        .order_by(ranked.c.group_id, ranked.c.member_id, ranked.c.number.desc())
+    ).all()
+    missed: dict[tuple[int, int], int] = {}
+    for row in rows:
+        who = (row.group_id, row.member_id)
+        missed[who] = missed.get(who, 0) + 1 if row.kind is AttendanceKind.ABSENT else 0
+        if missed[who] == times and row.closed_on > recent:
+            yield Signal(
+                RiskRule.MISSED_MEETINGS,
+                at.on,
+                f"{row.public_id}/{row.member_id}",
+                row.member_id,
+                facts={"missed": times, "meeting": row.public_id},
+            )
+
+
 Finder = Callable[[Looking], Iterator[Signal]]
 
 FINDERS: dict[RiskRule, Finder] = {
@@ -242,4 +300,5 @@ FINDERS: dict[RiskRule, Finder] = {
     RiskRule.FALLING_STAKE: _falling_stake,
     RiskRule.EXPIRING_COVER: _expiring_cover,
     RiskRule.CONCENTRATION: _concentration,
+    RiskRule.MISSED_MEETINGS: _missed_meetings,
 }

@@ -44,6 +44,8 @@ IDS = {
     "hold_id": "@hold",
     "line_id": "@line",
     "case_id": "@case",
+    "meeting_id": "@meeting",
+    "motion_id": "@motion",
     "kind": "savings_cash",
     "name": "savers-circle",
 }
@@ -189,6 +191,10 @@ READS = {
     # The leader, and whom it is about; nobody else of the group.
     "monitoring.get_case": Read(SHARED, "wang", "zhao", "sun"),
     "monitoring.list_rules": Read(BOOKS),
+    "monitoring.get_meeting_plan": Read(SHARED),
+    "monitoring.list_meetings": Read(SHARED),
+    "monitoring.get_meeting": Read(SHARED),
+    "monitoring.get_motion": Read(SHARED),
 }
 YEAR = "?from=2026-01-01&until=2026-12-31"
 QUERIES = {
@@ -402,6 +408,17 @@ WRITES = {
     "monitoring.act": Write({"kind": "talk", "text": "x"}),
     "monitoring.take": Write(),
     "monitoring.close": Write({"outcome": "resolved", "text": "x"}),
+    "monitoring.set_meeting_plan": Write({"first_on": "2026-05-01", "every_days": 7}),
+    "monitoring.enter_meeting": Write({"held_on": "2026-04-01"}),
+    "monitoring.enter_meeting_csv": Write(
+        "meeting,held_on,member,attendance\nx,2026-04-01,@wang,present\n"
+    ),
+    "monitoring.change_meeting": Write({"attendance": []}),
+    "monitoring.link_meeting_sheet": Write({"collection": "@sheet"}),
+    "monitoring.close_meeting": Write(),
+    "monitoring.propose_motion": Write({"subject": "general", "text": "x", "ballot": "open"}),
+    "monitoring.vote": Write({"choice": "yes"}),
+    "monitoring.count_motion": Write(),
     # Writes nothing; auditors may try a rule on the past.
     "monitoring.replay": Write(
         {"rule": "late", "from_on": "2026-04-01", "until_on": "2026-04-02"},

@@ -26,7 +26,7 @@ from app.extensions import db
 from community.communities import queries as community_queries
 from community.communities import service as communities
 from community.communities import templates
-from community.communities.charter import RiskRule
+from community.communities.charter import MotionSubject, RiskRule
 from community.communities.models import Community, CommunityKind
 from community.groups import amendments, expulsions
 from community.groups import service as groups
@@ -41,8 +41,14 @@ from community.members import service as members
 from community.members.models import Household, Member, MemberKind, RoleGrant
 from community.members.principal import Role
 from community.models import metadata
-from community.monitoring import cases
-from community.monitoring.models import CaseOutcome, RiskCase
+from community.monitoring import cases, meetings
+from community.monitoring.models import (
+    AttendanceKind,
+    Ballot,
+    CaseOutcome,
+    Choice,
+    RiskCase,
+)
 from community.monitoring.signals import Signal
 from community.portfolio.service import classify_loans, provide
 from community.products import service as products
@@ -598,6 +604,29 @@ class Story:
             **self.hamlet.when,
         )
 
+        self._meetings()
+
+    def _meetings(self) -> None:
+        by: dict[str, Any] = {"actor_id": self.id("wang"), "now": self.hamlet.now}
+        group = {"group_id": self.active.id}
+        first = self.hamlet.day
+        self.do(meetings.set_plan, first_on=first, every_days=7, place="mill", **group, **by)
+        lines = [
+            meetings.Present(self.id(name), AttendanceKind(kind))
+            for name, kind in (("wang", "present"), ("zhao", "present"), ("sun", "absent"))
+        ]
+        held = {**group, "lines": lines, "held_on": first, "on": first, **by}
+        self.meeting, over = (self.do(meetings.enter, **held) for _ in range(2))
+        put: dict[str, Any] = {"subject": MotionSubject.GENERAL, "text": "a well", **by}
+        self.motion, self.secret_motion = (
+            self.do(meetings.propose, meeting_id=self.meeting.id, ballot=ballot, **put)
+            for ballot in Ballot
+        )
+        voted = {"member_id": self.id("wang"), "actor_id": self.id("wang")}
+        self.do(meetings.vote, motion_id=self.motion.id, choice=Choice.YES, **voted)
+        self.counted = self.do(meetings.propose, meeting_id=over.id, ballot=Ballot.OPEN, **put)
+        self.over = self.do(meetings.close, meeting_id=over.id, on=first, **by)
+
     def _far_away(self) -> None:
         self.far = self.do(
             communities.create_community,
@@ -693,6 +722,11 @@ class Story:
             "kept": self.kept_token,
             "case": self.case,
             "closed_case": self.closed_case,
+            "meeting": self.meeting,
+            "over": self.over,
+            "motion": self.motion,
+            "secret_motion": self.secret_motion,
+            "counted": self.counted,
         }
         kinds = (Community, Household, Product, Season, Group, Vouch, Loan, GroupLoan, Call)
         assert {type(row) for row in rows.values()} >= {*kinds, Assessment, RoleGrant}

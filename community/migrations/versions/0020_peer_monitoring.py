@@ -13,7 +13,7 @@ depends_on = None
 
 BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 REFUSE = "the past is not changed: post a correction instead"
-KEPT = ("risk_events", "case_actions")
+KEPT = ("risk_events", "case_actions", "motion_voters", "motion_votes")
 # What the templates propose.
 RULES: dict[str, dict[str, Any]] = {
     "risk_low_rules": {
@@ -148,6 +148,23 @@ OTHERS: dict[str, dict[str, dict[str, Any]]] = {
 
 def upgrade() -> None:
     op.create_table(
+        "meeting_plans",
+        sa.Column("id", BIG, autoincrement=True, nullable=False),
+        sa.Column("group_id", BIG, nullable=False),
+        sa.Column("first_on", sa.Date(), nullable=False),
+        sa.Column("every_days", sa.Integer(), nullable=False),
+        sa.Column("place", sa.String(length=120), nullable=False),
+        sa.Column("set_by_id", BIG, nullable=False),
+        sa.Column("set_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint(
+            "every_days >= 1 AND every_days <= 366", name=op.f("ck_meeting_plans_comes_again")
+        ),
+        _key("meeting_plans", "group_id", "groups"),
+        _key("meeting_plans", "set_by_id", "members"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_meeting_plans")),
+        sa.UniqueConstraint("group_id", name=op.f("uq_meeting_plans_group_id")),
+    )
+    op.create_table(
         "risk_cases",
         sa.Column("id", BIG, autoincrement=True, nullable=False),
         sa.Column("public_id", sa.String(length=40), nullable=False),
@@ -240,6 +257,119 @@ def upgrade() -> None:
         sa.UniqueConstraint("case_id", "number", name=op.f("uq_case_actions_case_id_number")),
     )
     op.create_table(
+        "meetings",
+        sa.Column("id", BIG, autoincrement=True, nullable=False),
+        sa.Column("public_id", sa.String(length=40), nullable=False),
+        sa.Column("community_id", BIG, nullable=False),
+        sa.Column("group_id", BIG, nullable=False),
+        sa.Column("client_id", sa.String(length=64), nullable=False),
+        sa.Column("held_on", sa.Date(), nullable=False),
+        sa.Column("place", sa.String(length=120), nullable=False),
+        sa.Column("minutes", sa.Text(), nullable=False),
+        sa.Column("status", _choice("meeting_status", ["open", "closed"]), nullable=False),
+        sa.Column("collection_id", BIG, nullable=True),
+        sa.Column("members_count", sa.Integer(), nullable=True),
+        sa.Column("spoken_for_count", sa.Integer(), nullable=True),
+        sa.Column("is_quorate", sa.Boolean(), nullable=True),
+        sa.Column("closed_on", sa.Date(), nullable=True),
+        sa.Column("entered_by_id", BIG, nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint(
+            "(status = 'closed') = (closed_on IS NOT NULL) AND (status = 'closed') = (members_count IS NOT NULL) AND (members_count IS NULL) = (spoken_for_count IS NULL) AND (members_count IS NULL) = (is_quorate IS NULL)",
+            name=op.f("ck_meetings_closed_is_counted"),
+        ),
+        sa.CheckConstraint(
+            "spoken_for_count >= 0 AND spoken_for_count <= members_count",
+            name=op.f("ck_meetings_counts_of_members"),
+        ),
+        _key("meetings", "collection_id", "collections"),
+        _key("meetings", "community_id", "communities"),
+        _key("meetings", "entered_by_id", "members"),
+        _key("meetings", "group_id", "groups"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_meetings")),
+        sa.UniqueConstraint("collection_id", name=op.f("uq_meetings_collection_id")),
+        sa.UniqueConstraint("group_id", "client_id", name=op.f("uq_meetings_group_id_client_id")),
+        sa.UniqueConstraint("public_id", name=op.f("uq_meetings_public_id")),
+    )
+    op.create_index("ix_meetings_closed", "meetings", ["community_id", "closed_on"])
+    op.create_index("ix_meetings_group_id", "meetings", ["group_id", "held_on"])
+    op.create_table(
+        "attendances",
+        sa.Column("id", BIG, autoincrement=True, nullable=False),
+        sa.Column("meeting_id", BIG, nullable=False),
+        sa.Column("member_id", BIG, nullable=False),
+        sa.Column(
+            "kind",
+            _choice("attendance_kind", ["present", "proxy", "excused", "absent"]),
+            nullable=False,
+        ),
+        sa.Column("proxy_id", BIG, nullable=True),
+        sa.Column("note", sa.String(length=120), nullable=False),
+        sa.CheckConstraint(
+            "(kind = 'proxy') = (proxy_id IS NOT NULL)",
+            name=op.f("ck_attendances_proxies_are_named"),
+        ),
+        sa.CheckConstraint("proxy_id <> member_id", name=op.f("ck_attendances_proxies_are_others")),
+        _key("attendances", "meeting_id", "meetings"),
+        _key("attendances", "member_id", "members"),
+        _key("attendances", "proxy_id", "members"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_attendances")),
+        sa.UniqueConstraint(
+            "meeting_id", "member_id", name=op.f("uq_attendances_meeting_id_member_id")
+        ),
+    )
+    op.create_index("ix_attendances_member_id", "attendances", ["member_id"])
+    op.create_table(
+        "motions",
+        sa.Column("id", BIG, autoincrement=True, nullable=False),
+        sa.Column("public_id", sa.String(length=40), nullable=False),
+        sa.Column("meeting_id", BIG, nullable=False),
+        sa.Column(
+            "subject",
+            _choice("motion_subject", ["general", "loan", "money", "membership", "rules"]),
+            nullable=False,
+        ),
+        sa.Column("text", sa.String(length=500), nullable=False),
+        sa.Column("loan_id", BIG, nullable=True),
+        sa.Column("ballot", _choice("ballot", ["open", "secret"]), nullable=False),
+        sa.Column(
+            "status",
+            _choice("motion_status", ["open", "carried", "rejected", "void"]),
+            nullable=False,
+        ),
+        sa.Column("majority_bps", sa.Integer(), nullable=False),
+        sa.Column("is_unanimous", sa.Boolean(), nullable=False),
+        sa.Column("charter_id", BIG, nullable=False),
+        sa.Column("yes_count", sa.Integer(), nullable=False),
+        sa.Column("no_count", sa.Integer(), nullable=False),
+        sa.Column("abstain_count", sa.Integer(), nullable=False),
+        sa.Column("proposed_by_id", BIG, nullable=False),
+        sa.Column("counted_on", sa.Date(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint(
+            "majority_bps >= 0 AND majority_bps < 10000",
+            name=op.f("ck_motions_a_majority_can_be_reached"),
+        ),
+        sa.CheckConstraint(
+            "(status = 'open') = (counted_on IS NULL)", name=op.f("ck_motions_counted_once")
+        ),
+        sa.CheckConstraint(
+            "yes_count >= 0 AND no_count >= 0 AND abstain_count >= 0",
+            name=op.f("ck_motions_counts_not_negative"),
+        ),
+        sa.CheckConstraint(
+            "loan_id IS NULL OR subject = 'loan'", name=op.f("ck_motions_loans_are_about_loans")
+        ),
+        _key("motions", "charter_id", "charters"),
+        _key("motions", "loan_id", "loans"),
+        _key("motions", "meeting_id", "meetings"),
+        _key("motions", "proposed_by_id", "members"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_motions")),
+        sa.UniqueConstraint("public_id", name=op.f("uq_motions_public_id")),
+    )
+    op.create_index("ix_motions_meeting_id", "motions", ["meeting_id"])
+    op.create_table(
         "risk_events",
         sa.Column("id", BIG, autoincrement=True, nullable=False),
         sa.Column("public_id", sa.String(length=40), nullable=False),
@@ -291,6 +421,25 @@ def upgrade() -> None:
     )
     op.create_index("ix_risk_events_case_id", "risk_events", ["case_id"])
     op.create_index("ix_risk_events_member_id", "risk_events", ["member_id"])
+    op.create_table(
+        "motion_voters",
+        sa.Column("motion_id", BIG, nullable=False),
+        sa.Column("member_id", BIG, nullable=False),
+        _key("motion_voters", "member_id", "members"),
+        _key("motion_voters", "motion_id", "motions"),
+        sa.PrimaryKeyConstraint("motion_id", "member_id", name=op.f("pk_motion_voters")),
+    )
+    op.create_table(
+        "motion_votes",
+        sa.Column("motion_id", BIG, nullable=False),
+        sa.Column("member_id", BIG, nullable=False),
+        sa.Column("choice", _choice("choice", ["yes", "no", "abstain"]), nullable=False),
+        sa.Column("cast_by_id", BIG, nullable=False),
+        _key("motion_votes", "cast_by_id", "members"),
+        _key("motion_votes", "member_id", "members"),
+        _key("motion_votes", "motion_id", "motions"),
+        sa.PrimaryKeyConstraint("motion_id", "member_id", name=op.f("pk_motion_votes")),
+    )
     for table in KEPT:
         _keep(table)
     _change_charters(_with_rules)
@@ -298,9 +447,15 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     _change_charters(_without_rules)
+    op.drop_table("motion_votes")
+    op.drop_table("motion_voters")
     op.drop_table("risk_events")
+    op.drop_table("motions")
+    op.drop_table("attendances")
+    op.drop_table("meetings")
     op.drop_table("case_actions")
     op.drop_table("risk_cases")
+    op.drop_table("meeting_plans")
 
 
 def _choice(name: str, values: list[str]) -> sa.Enum:

@@ -1,6 +1,8 @@
 """Cases, and rules tried on the past."""
 
-from tests.api.wrong.shape import VILLAGE, Wrong
+from typing import Any
+
+from tests.api.wrong.shape import FRESH, VILLAGE, Raw, Wrong
 
 ACT = "POST /cases/@case/actions"
 CLOSE = "POST /cases/@case/closing"
@@ -8,8 +10,90 @@ REPLAY = f"POST {VILLAGE}/risk-rules/replay"
 SPAN = {"rule": "late", "from_on": "2026-04-01", "until_on": "2026-04-02"}
 TALK = {"kind": "talk", "text": "x"}
 SOLVED = {"outcome": "resolved", "text": "x"}
+MEET = "POST /groups/@active/meetings"
+MEET_CSV = "POST /groups/@active/meetings/csv"
+CHANGE = "PUT /meetings/@meeting"
+VOTE = "POST /motions/@motion/votes"
+HEAD = "meeting,held_on,member,attendance\n"
+
+
+def held(*lines: tuple[str, str, str | None], on: str = "2026-04-01") -> dict[str, Any]:
+    return {
+        "held_on": on,
+        "attendance": [
+            {"member": member, "attendance": kind, "proxy": proxy} for member, kind, proxy in lines
+        ],
+    }
+
 
 MONITORING = [
+    *(
+        Wrong(f"a meeting with {name}", "wang", MEET, body, problem)
+        for name, body, problem in (
+            ("a day to come", held(on="2027-01-01"), "422 invalid"),
+            ("no day", {}, "422 validation"),
+            ("somebody else's member", held(("@li", "present", None)), "422 attendance-refused"),
+            (
+                "nobody",
+                held(("mem_0000000000000000", "present", None)),
+                "422 attendance-refused",
+            ),
+            ("a proxy of nobody", held(("@zhao", "proxy", None)), "422 attendance-refused"),
+            ("a proxy who was away", held(("@zhao", "proxy", "@sun")), "422 attendance-refused"),
+            ("a feeling", held(("@zhao", "bored", None)), "422 validation"),
+        )
+    ),
+    Wrong("a meeting of a fellow", "zhao", MEET, held(), "403 not-allowed"),
+    Wrong("a meeting as no file", "wang", MEET_CSV, Raw("x", "text/csv"), "422 invalid"),
+    Wrong(
+        "a meeting's file with nobody in it",
+        "wang",
+        MEET_CSV,
+        Raw(HEAD + "x,2026-04-01,someone,present\n", "text/csv"),
+        "422 attendance-refused",
+    ),
+    Wrong(
+        "a meeting changed unseen", "wang", CHANGE, {"attendance": []}, "428 precondition-required"
+    ),
+    Wrong(
+        "whoever voted taken off the list",
+        "wang",
+        CHANGE,
+        {"attendance": []},
+        "422 attendance-refused",
+        {"If-Match": FRESH},
+    ),
+    Wrong(
+        "a closed meeting changed",
+        "wang",
+        "PUT /meetings/@over",
+        {"attendance": []},
+        "409 meeting-closed",
+        {"If-Match": FRESH},
+    ),
+    Wrong(
+        "a motion at a closed meeting",
+        "zhao",
+        "POST /meetings/@over/motions",
+        {"subject": "general", "text": "x", "ballot": "open"},
+        "409 meeting-closed",
+    ),
+    Wrong("a vote of who was away", "sun", VOTE, {"choice": "yes"}, "403 vote-refused"),
+    Wrong("a second vote", "wang", VOTE, {"choice": "no"}, "403 vote-refused"),
+    Wrong(
+        "another's vote at a secret ballot",
+        "wang",
+        "POST /motions/@secret_motion/votes",
+        {"choice": "no", "member": "@zhao"},
+        "403 vote-refused",
+    ),
+    Wrong(
+        "a vote when all are counted",
+        "wang",
+        "POST /motions/@counted/votes",
+        {"choice": "yes"},
+        "409 motion-closed",
+    ),
     Wrong(
         "an action that comes about by itself",
         "wang",

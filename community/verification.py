@@ -23,6 +23,7 @@ from community.lines.checks import check_lines
 from community.loans.checks import check_loans
 from community.members.checks import check_members
 from community.models import metadata
+from community.monitoring.checks import check_monitoring
 from community.portfolio.checks import check_portfolio
 from community.products.checks import check_products
 from community.receiving.checks import check_receiving
@@ -51,6 +52,7 @@ CHECKS: tuple[Check, ...] = (
     ("promises, cover, caps and claims", check_guarantees),
     ("shared lines are what their draws take", check_lines),
     ("sheets and bank lines agree with their receipts and the books", check_receiving),
+    ("ballots sum, meetings are counted, reports are kept apart", check_monitoring),
 )
 
 LAWS = {

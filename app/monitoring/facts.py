@@ -3,10 +3,13 @@
 from sqlalchemy.orm import Session
 
 from app.clock import today
+from app.groups.facts import group_facts
 from app.monitoring.permissions import CaseFacts
+from app.permissions import Facts
 from community.communities import queries as communities
 from community.groups import queries as groups
-from community.monitoring.models import CaseRole, RiskCase
+from community.monitoring import visits
+from community.monitoring.models import CaseRole, RiskCase, Visit
 
 
 def case_facts(session: Session, case: RiskCase) -> CaseFacts:
@@ -26,4 +29,16 @@ def case_facts(session: Session, case: RiskCase) -> CaseFacts:
         leader_ids=leaders,
         subject_ids=about,
         officer_ids=(taken | leaders if case.owner_role is CaseRole.LEADER else taken) - about,
+    )
+
+
+def visit_facts(session: Session, visit: Visit) -> Facts:
+    """Who visits, who is visited, and who leads the group in which it was drawn."""
+    group = groups.get_group_by_id(session, visits.round_of(session, visit).group_id)
+    known = group_facts(session, group)
+    return Facts(
+        path=known.path,
+        owner_ids=frozenset({visit.visitor_id}),
+        related_ids=frozenset({visit.visited_id}),
+        leader_ids=known.leader_ids,
     )

@@ -11,6 +11,7 @@ from app.permissions import (
     is_leader,
     is_operator,
     is_owner,
+    is_related,
 )
 from community.members.principal import Principal
 
@@ -48,6 +49,15 @@ declare(
         "case:act": (is_case_officer, looks_after),
         "case:take": (looks_after,),
         "case:close": (is_case_officer, looks_after),
+        # Who reported, and what: for the officer who has taken the case, and nobody else.
+        "case:read_reports": (is_case_officer,),
+        # Owner: the visitor. Related: whom they visit.
+        "visit:read": (is_owner, is_related, is_leader, holds_office, is_auditor),
+        "visit:answer": (is_owner,),
+        "visit-round:read": (is_leader, holds_office, is_auditor),
+        "visit-round:draw": (is_leader, holds_office),
+        "own-visit:read": (is_owner,),
+        "peer-report:send": (is_fellow,),
         "case-queue:read": (holds_office, is_auditor),
         "group-case:read": (is_leader, holds_office, is_auditor),
         "own-case:read": (is_owner,),

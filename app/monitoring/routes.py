@@ -5,10 +5,11 @@ from typing import Any
 from app.auth import caller
 from app.blueprint import Blueprint
 from app.clock import now, today
+from app.communities.facts import community_facts
 from app.extensions import db
 from app.groups.facts import group_facts
-from app.marks import limited
-from app.monitoring import meeting_routes, views
+from app.marks import limited, unnamed
+from app.monitoring import meeting_routes, views, visit_routes
 from app.monitoring import permissions as _permissions  # noqa: F401  declares this room's actions
 from app.monitoring.facts import case_facts
 from app.monitoring.schemas import (
@@ -17,16 +18,21 @@ from app.monitoring.schemas import (
     CaseListArgs,
     CaseSchema,
     CaseSummarySchema,
+    PeerReportAnswerSchema,
+    PeerReportInSchema,
     ReplayInSchema,
     ReplaySchema,
+    ReportReadingSchema,
     RuleMeasuresSchema,
 )
 from app.paging import Page, PageArgs, page_of, paginate
 from app.permissions import Facts, permit, requires
 from app.transaction import transactional
 from community.communities import queries as communities
+from community.communities.charter import RiskRule
 from community.groups import queries as groups
-from community.monitoring import cases, measures, queries
+from community.members import queries as members
+from community.monitoring import cases, measures, queries, reports
 from community.monitoring.models import ActionKind, RiskCase
 
 blp = Blueprint("monitoring", __name__, description="Risk events, cases, and peer monitoring")
@@ -145,6 +151,45 @@ def close(data: dict[str, Any], case_id: str) -> dict[str, Any]:
     return views.case_view(session, case, facts)
 
 
+@blp.route("/communities/<pid(com):community_id>/peer-reports", methods=["POST"])
+@requires("peer-report:send")
+@unnamed
+@blp.arguments(PeerReportInSchema)
+@blp.response(201, PeerReportAnswerSchema)
+@transactional
+def send_report(data: dict[str, Any], community_id: str) -> dict[str, str]:
+    """Say what you see of another member; only the case's own officer can read from whom it is."""
+    session = db.session()
+    community = communities.get_community(session, community_id)
+    permit("peer-report:send", community_facts(session, community))
+    reports.report(
+        session,
+        community_id=community.id,
+        reporter_id=caller().member_id,
+        member_id=members.get_member(session, data["member"]).id,
+        kind=RiskRule(data["kind"]),
+        text=data["text"],
+        on=today(),
+        now=now(),
+    )
+    return {"status": "received"}
+
+
+@blp.route("/cases/<pid(cas):case_id>/reports-reading", methods=["POST"])
+@requires("case:read_reports")
+@blp.response(201, ReportReadingSchema)
+@transactional
+def read_reports(case_id: str) -> dict[str, Any]:
+    """Read who reported what: for the officer who has taken the case; that it was read is kept."""
+    session = db.session()
+    case = queries.get_case(session, case_id)
+    permit("case:read_reports", case_facts(session, case))
+    reading = reports.read_reports(
+        session, case_id=case.id, on=today(), now=now(), actor_id=caller().member_id
+    )
+    return views.reading_view(session, reading)
+
+
 @blp.route("/communities/<pid(com):community_id>/risk-rules")
 @requires("risk-rule:read")
 @limited("heavy")
@@ -181,3 +226,4 @@ def replay(data: dict[str, Any], community_id: str) -> dict[str, Any]:
 
 
 meeting_routes.add_routes(blp)
+visit_routes.add_routes(blp)

@@ -2,9 +2,9 @@
 
 import marshmallow as ma
 
-from app.fields import Day, PublicId, Schema, Text, Whole
+from app.fields import Day, Instant, PublicId, Schema, Text, Whole, YesNo
 from app.paging import PageArgs
-from community.communities.charter import MotionSubject, RiskRule, Severity
+from community.communities.charter import REPORT_RULES, MotionSubject, RiskRule, Severity
 from community.monitoring.meetings import CLIENT_ID, LINES_MAX
 from community.monitoring.models import (
     BY_HAND,
@@ -17,7 +17,10 @@ from community.monitoring.models import (
     Choice,
     MeetingStatus,
     MotionStatus,
+    Purpose,
+    VisitStatus,
 )
+from community.monitoring.visits import SEED_MAX
 
 TEXT_MAX = 500
 
@@ -288,3 +291,116 @@ class MeetingSchema(Schema):
     is_quorate = ma.fields.Boolean(required=True, allow_none=True)
     attendance = ma.fields.List(ma.fields.Nested(AttendanceSchema), required=True)
     motions = ma.fields.List(ma.fields.Nested(MotionSchema), required=True)
+
+
+class PeerReportInSchema(Schema):
+    """What a member sees of another."""
+
+    member = PublicId("mem", required=True)
+    kind = ma.fields.String(
+        required=True, validate=ma.validate.OneOf(sorted(rule.value for rule in REPORT_RULES))
+    )
+    text = Text(2_000, lines=True, required=True)
+
+
+class PeerReportAnswerSchema(Schema):
+    """The same answer to every report that was taken."""
+
+    status = ma.fields.String(required=True, validate=ma.validate.Equal("received"))
+
+
+class HeardReportSchema(Schema):
+    """One report, for the case's own officer."""
+
+    id = ma.fields.String(required=True)
+    reporter = ma.fields.Nested(PersonSchema, required=True)
+    kind = ma.fields.Enum(RiskRule, by_value=ma.fields.String, required=True)
+    text = ma.fields.String(required=True)
+    week_on = Day(required=True)
+    right = Whole(0, required=True)
+    wrong = Whole(0, required=True)
+    believed_bps = Whole(0, 10_000, required=True)
+
+
+class ReportReadingSchema(Schema):
+    """All reports of a case, and how far they are to be believed together."""
+
+    believed_bps = Whole(0, 10_000, required=True)
+    reports = ma.fields.List(ma.fields.Nested(HeardReportSchema), required=True)
+
+
+class VisitRoundInSchema(Schema):
+    """A drawing of who visits whom."""
+
+    purpose = ma.fields.Enum(Purpose, by_value=ma.fields.String, required=True)
+    due_on = Day(required=True)
+    seed = Whole(
+        0,
+        SEED_MAX,
+        load_default=None,
+        allow_none=True,
+        metadata={"description": "Drawn by the server if left out; the same one draws the same."},
+    )
+
+
+class PlaceSchema(Schema):
+    """Where something was seen, in millionths of a degree."""
+
+    latitude_micro = Whole(-90_000_000, 90_000_000, required=True)
+    longitude_micro = Whole(-180_000_000, 180_000_000, required=True)
+
+
+class VisitAnswerSchema(Schema):
+    """What a visitor saw; place and time if they give them."""
+
+    answers = ma.fields.Dict(keys=Text(40), values=YesNo(), required=True)
+    note = Text(TEXT_MAX, lines=True, load_default="")
+    place = ma.fields.Nested(PlaceSchema, load_default=None, allow_none=True)
+    seen_at = Instant(load_default=None, allow_none=True)
+
+
+class VisitQuestionSchema(Schema):
+    """What a visit asks."""
+
+    key = ma.fields.String(required=True)
+    en = ma.fields.String(required=True)
+    zh = ma.fields.String(required=True)
+
+
+class VisitPhotoSchema(Schema):
+    """A photo of a visit; its bytes have an address of their own."""
+
+    number = Whole(1, required=True)
+    media_type = ma.fields.String(required=True)
+    size_bytes = Whole(1, required=True)
+    sha256 = ma.fields.String(required=True)
+    seen_before = ma.fields.Boolean(required=True)
+
+
+class VisitSchema(Schema):
+    """One visit: to be made, or answered."""
+
+    id = ma.fields.String(required=True)
+    visitor = ma.fields.Nested(PersonSchema, required=True)
+    visited = ma.fields.Nested(PersonSchema, required=True)
+    purpose = ma.fields.Enum(Purpose, by_value=ma.fields.String, required=True)
+    due_on = Day(required=True)
+    status = ma.fields.Enum(VisitStatus, by_value=ma.fields.String, required=True)
+    questions = ma.fields.List(ma.fields.Nested(VisitQuestionSchema), required=True)
+    answers = ma.fields.Dict(required=True, allow_none=True)
+    note = ma.fields.String(required=True)
+    place = ma.fields.Nested(PlaceSchema, required=True, allow_none=True)
+    seen_at = Instant(required=True, allow_none=True)
+    done_on = Day(required=True, allow_none=True)
+    photos = ma.fields.List(ma.fields.Nested(VisitPhotoSchema), required=True)
+
+
+class VisitRoundSchema(Schema):
+    """One drawing with its seed and its visits."""
+
+    id = ma.fields.String(required=True)
+    group = ma.fields.String(required=True)
+    number = Whole(1, required=True)
+    seed = Whole(0, required=True)
+    drawn_on = Day(required=True)
+    visits = ma.fields.List(ma.fields.Nested(VisitSchema), required=True)

@@ -12,9 +12,20 @@ from community.communities.models import Charter
 from community.groups.models import Group
 from community.loans.models import Loan
 from community.members import queries as members
-from community.monitoring import meetings, queries
+from community.monitoring import meetings, queries, visits
 from community.monitoring.measures import Replay
-from community.monitoring.models import Ballot, Meeting, Motion, MotionStatus, RiskCase
+from community.monitoring.models import (
+    Ballot,
+    Meeting,
+    Motion,
+    MotionStatus,
+    RiskCase,
+    Visit,
+    VisitPhoto,
+    VisitRound,
+)
+from community.monitoring.questions import QUESTIONS
+from community.monitoring.reports import Reading
 from community.receiving.models import Collection
 
 SHOWN_MAX = 500
@@ -64,6 +75,8 @@ def case_view(session: Session, case: RiskCase, facts: CaseFacts) -> dict[str, A
     """One case in full; whom it is about sees what rules found, not what others wrote down."""
     [shown] = case_views(session, [case])
     events = queries.events_of(session, [case.id])
+    if case.is_confidential:
+        events = sorted(events, key=lambda event: event.public_id)
     actions = queries.actions_of(session, [case.id])
     people = people_of(session, [action.actor_id for action in actions])
     loans = loans_of(session, [event.loan_id for event in events])
@@ -182,4 +195,81 @@ def meeting_view(session: Session, meeting: Meeting) -> dict[str, Any]:
             for row in rows
         ],
         "motions": [motion_view(session, row) for row in meetings.motions_of(session, meeting.id)],
+    }
+
+
+def reading_view(session: Session, reading: Reading) -> dict[str, Any]:
+    """Reports with who sent them."""
+    people = people_of(session, [heard.report.reporter_id for heard in reading.reports])
+    return {
+        "believed_bps": reading.believed_bps,
+        "reports": [
+            {
+                "id": heard.report.public_id,
+                "reporter": people[heard.report.reporter_id],
+                "kind": heard.rule,
+                "text": heard.report.text,
+                "week_on": heard.report.week_on,
+                "right": heard.reliability.right,
+                "wrong": heard.reliability.wrong,
+                "believed_bps": heard.reliability.believed_bps,
+            }
+            for heard in reading.reports
+        ],
+    }
+
+
+def photo_view(photo: VisitPhoto) -> dict[str, Any]:
+    """A photo without its bytes."""
+    return {
+        "number": photo.number,
+        "media_type": photo.media_type,
+        "size_bytes": photo.size_bytes,
+        "sha256": photo.sha256,
+        "seen_before": photo.seen_before,
+    }
+
+
+def visit_views(session: Session, rows: Sequence[Visit]) -> list[dict[str, Any]]:
+    """Visits with what they ask and what was seen."""
+    people = people_of(session, [x for row in rows for x in (row.visitor_id, row.visited_id)])
+    photos = visits.photos_of(session, [row.id for row in rows])
+    found = []
+    for row in rows:
+        drawn = visits.round_of(session, row)
+        place = None
+        if row.latitude_micro is not None:
+            place = {
+                "latitude_micro": row.latitude_micro,
+                "longitude_micro": row.longitude_micro,
+            }
+        found.append(
+            {
+                "id": row.public_id,
+                "visitor": people[row.visitor_id],
+                "visited": people[row.visited_id],
+                "purpose": drawn.purpose,
+                "due_on": drawn.due_on,
+                "status": row.status,
+                "questions": QUESTIONS[drawn.purpose],
+                "answers": row.answers,
+                "note": row.note,
+                "place": place,
+                "seen_at": row.seen_at,
+                "done_on": row.done_on,
+                "photos": [photo_view(photo) for photo in photos if photo.visit_id == row.id],
+            }
+        )
+    return found
+
+
+def round_view(session: Session, row: VisitRound) -> dict[str, Any]:
+    """One drawing."""
+    return {
+        "id": row.public_id,
+        "group": session.get_one(Group, row.group_id).public_id,
+        "number": row.number,
+        "seed": row.seed,
+        "drawn_on": row.drawn_on,
+        "visits": visit_views(session, visits.visits_of(session, row.id)),
     }

@@ -27,7 +27,7 @@ from community.groups.models import Group, GroupMember, GroupStatus
 from community.ledger.events import record_event
 from community.locks import lock, lock_one, lock_where
 from community.members.models import Member
-from community.monitoring.errors import CaseClosed
+from community.monitoring.errors import CaseClosed, NotTheCaseOfficer, ReporterCannotJudge
 from community.monitoring.models import (
     BY_HAND,
     ActionKind,
@@ -35,6 +35,7 @@ from community.monitoring.models import (
     CaseOutcome,
     CaseRole,
     CaseStatus,
+    PeerReport,
     RiskCase,
     RiskEvent,
 )
@@ -130,7 +131,7 @@ def raise_events(
     for signal in now_dealt:
         secret = signal.rule in REPORT_RULES
         severity = _worse(severity_of(charter.rules, signal.rule) or Severity.HIGH, signal.worse)
-        found_on, written_at = (_week(on), _coarse(on)) if secret else (signal.on, now)
+        found_on, written_at = (week_of(on), _coarse(on)) if secret else (signal.on, now)
         place = (signal.member_id or 0, secret)
         case = open_cases.get(place)
         if case is None:
@@ -197,10 +198,11 @@ def act(
     now: datetime,
     actor_id: int,
 ) -> RiskCase:
-    """Somebody writes down what they did. Raises CaseClosed, Invalid."""
+    """Somebody writes down what they did. Raises CaseClosed, NotTheCaseOfficer, Invalid."""
     if kind not in BY_HAND:
         raise Invalid("Choose what people do: " + ", ".join(BY_HAND) + ".", field="kind")
     case = _locked_open(session, case_id)
+    _only_its_officer(case, actor_id)
     _add_action(session, case, kind, text, on, now, actor_id)
     case.version += 1
     return case
@@ -211,6 +213,8 @@ def take(session: Session, *, case_id: int, on: date, now: datetime, actor_id: i
     case = _locked_open(session, case_id)
     if case.owner_id == actor_id:
         return case
+    if case.is_confidential and _has_reported(session, case, actor_id):
+        raise ReporterCannotJudge()
     case.owner_id = actor_id
     if case.owner_role is CaseRole.LEADER:
         case.owner_role = CaseRole.OFFICER
@@ -232,6 +236,7 @@ def close(
 ) -> RiskCase:
     """What it was in the end; every rule that found it is measured by this. Raises CaseClosed."""
     case = _locked_open(session, case_id)
+    _only_its_officer(case, actor_id)
     case.status, case.outcome, case.closed_on = CaseStatus.CLOSED, outcome, on
     case.version += 1
     _add_action(session, case, ActionKind.CLOSED, text, on, now, actor_id)
@@ -331,12 +336,13 @@ def _worse(severity: Severity, steps: int) -> Severity:
     return _STEPS[min(_STEPS.index(severity) + steps, len(_STEPS) - 1)]
 
 
-def _week(on: date) -> date:
+def week_of(on: date) -> date:
+    """The Monday of a day's week: the only time that a report has."""
     return on - timedelta(days=on.weekday())
 
 
 def _coarse(on: date) -> datetime:
-    return datetime.combine(_week(on), time(), UTC)
+    return datetime.combine(week_of(on), time(), UTC)
 
 
 def _known(
@@ -390,6 +396,22 @@ def _action_counts(session: Session, case_ids: Sequence[int]) -> dict[int, int]:
         .group_by(CaseAction.case_id)
     )
     return dict.fromkeys(case_ids, 0) | {row[0]: row[1] for row in rows}
+
+
+def _only_its_officer(case: RiskCase, actor_id: int) -> None:
+    """What members reported is dealt with by who has taken it, and by nobody else."""
+    if case.is_confidential and case.owner_id != actor_id:
+        raise NotTheCaseOfficer()
+
+
+def _has_reported(session: Session, case: RiskCase, member_id: int) -> bool:
+    found = session.scalar(
+        select(PeerReport.id)
+        .join(RiskEvent, RiskEvent.id == PeerReport.event_id)
+        .where(RiskEvent.case_id == case.id, PeerReport.reporter_id == member_id)
+        .limit(1)
+    )
+    return found is not None
 
 
 def _locked_open(session: Session, case_id: int) -> RiskCase:

@@ -1,6 +1,13 @@
 """What monitoring refuses."""
 
-from community.errors import Conflict, Invalid, NotAllowed, NotFound, WrongState
+from community.errors import (
+    Conflict,
+    Invalid,
+    LimitReached,
+    NotAllowed,
+    NotFound,
+    WrongState,
+)
 
 
 class CaseNotFound(NotFound):
@@ -71,3 +78,52 @@ class VoteRefused(NotAllowed):
 
     code = "vote-refused"
     title = "This vote cannot be cast"
+
+
+class ReportsExhausted(LimitReached):
+    """The charter limits how many reports one member sends within its span; talk to an officer."""
+
+    code = "reports-exhausted"
+    title = "You have sent as many reports as the charter admits for now"
+
+
+class ReporterCannotJudge(NotAllowed):
+    """Whoever reported does not decide on it; another officer, or an operator, takes the case."""
+
+    code = "reporter-cannot-judge"
+    title = "You cannot take this case"
+
+
+class VisitNotFound(NotFound):
+    """There is no such visit or photo, or the caller may not know that there is."""
+
+    code = "visit-not-found"
+    title = "No such visit"
+
+
+class VisitsNotPossible(Conflict):
+    """Nobody can be sent to each member: too few, or too many of one household."""
+
+    code = "visits-not-possible"
+    title = "No assignment of visits is possible"
+
+
+class VisitDone(WrongState):
+    """The visit was answered; a further look is a visit of the next round."""
+
+    code = "visit-done"
+    title = "The visit is done"
+
+
+class PhotoRefused(Invalid):
+    """A photo is a JPEG, PNG or WebP picture, by its content, of at most the charter's size."""
+
+    code = "photo-refused"
+    title = "The photo cannot be taken"
+
+
+class PhotosExhausted(LimitReached):
+    """The charter limits the photos of one visit."""
+
+    code = "photos-exhausted"
+    title = "The visit has as many photos as the charter admits"

@@ -1,11 +1,20 @@
 """Risk events, the cases that they open or join, and what was done about them."""
 
 import secrets
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint, text
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    String,
+    Text,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.types import JSON
 
@@ -18,6 +27,7 @@ from community.database import (
     Key,
     Text120,
     Text500,
+    UtcTime,
     choice,
     new_public_id,
 )
@@ -180,8 +190,6 @@ class CaseAction(Base):
     # Null: the business day.
     actor_id: Mapped[int | None] = mapped_column(ForeignKey("members.id"))
     recorded_at: Mapped[Instant]
-
-
 
 
 class AttendanceKind(StrEnum):
@@ -360,6 +368,145 @@ class MotionVote(Base):
     cast_by_id: Mapped[int] = mapped_column(ForeignKey("members.id"))
 
 
-KEPT: tuple[type[Base], ...] = (RiskEvent, CaseAction, MotionVoter, MotionVote)
+class PeerReport(Base):
+    """What a member reported of another. Who it was is for the case's own officer to read.
+
+    It has the Monday of its week and no other time.
+    """
+
+    __tablename__ = "peer_reports"
+    __table_args__ = (
+        UniqueConstraint("event_id"),
+        CheckConstraint("reporter_id <> member_id", name="of_somebody_else"),
+        Index("ix_peer_reports_reporter_id", "reporter_id", "community_id", "week_on"),
+    )
+
+    id: Mapped[Key]
+    public_id: Mapped[str] = mapped_column(
+        String(40), unique=True, default=lambda: new_public_id("rpt")
+    )
+    community_id: Mapped[int] = mapped_column(ForeignKey("communities.id"))
+    reporter_id: Mapped[int] = mapped_column(ForeignKey("members.id"))
+    member_id: Mapped[int] = mapped_column(ForeignKey("members.id"))
+    text: Mapped[str] = mapped_column(String(2000))
+    week_on: Mapped[date]
+    event_id: Mapped[int] = mapped_column(ForeignKey("risk_events.id"))
+
+
+class Purpose(StrEnum):
+    """What a loan's money is for: which questions a visit asks, and what counts as evidence."""
+
+    CROP = "crop"
+    ANIMALS = "animals"
+    STOCK = "stock"
+    EQUIPMENT = "equipment"
+    HOUSING = "housing"
+    OTHER = "other"
+
+
+class VisitStatus(StrEnum):
+    ASSIGNED = "assigned"
+    DONE = "done"
+
+
+class VisitRound(Base):
+    """One drawing of who visits whom in a group: from its seed and inputs it can be drawn again."""
+
+    __tablename__ = "visit_rounds"
+    __table_args__ = (
+        UniqueConstraint("group_id", "number"),
+        CheckConstraint("due_on >= drawn_on", name="due_after_it_is_drawn"),
+    )
+
+    id: Mapped[Key]
+    public_id: Mapped[str] = mapped_column(
+        String(40), unique=True, default=lambda: new_public_id("vro")
+    )
+    community_id: Mapped[int] = mapped_column(ForeignKey("communities.id"))
+    group_id: Mapped[int] = mapped_column(ForeignKey("groups.id"))
+    number: Mapped[int]
+    purpose: Mapped[Purpose] = mapped_column(choice(Purpose))
+    seed: Mapped[int] = mapped_column(BigId)
+    # What it was drawn from: members with their households, and whom each visited last.
+    inputs: Mapped[dict[str, Any]] = mapped_column(JSON)
+    drawn_on: Mapped[date]
+    due_on: Mapped[date]
+    drawn_by_id: Mapped[int] = mapped_column(ForeignKey("members.id"))
+    created_at: Mapped[Instant]
+
+
+class Visit(Base):
+    """One member's visit to another (互查): what was asked, seen and answered."""
+
+    __tablename__ = "visits"
+    __table_args__ = (
+        # In a round everybody goes to one and is gone to by one.
+        UniqueConstraint("round_id", "visitor_id"),
+        UniqueConstraint("round_id", "visited_id"),
+        CheckConstraint("visitor_id <> visited_id", name="to_somebody_else"),
+        CheckConstraint(
+            "(status = 'done') = (done_on IS NOT NULL)"
+            " AND (status = 'done') = (answers IS NOT NULL)",
+            name="done_is_answered",
+        ),
+        CheckConstraint(
+            "(latitude_micro IS NULL) = (longitude_micro IS NULL)"
+            " AND latitude_micro BETWEEN -90000000 AND 90000000"
+            " AND longitude_micro BETWEEN -180000000 AND 180000000",
+            name="somewhere_on_earth",
+        ),
+        Index("ix_visits_visitor_id", "visitor_id", "status"),
+        Index("ix_visits_visited_id", "visited_id"),
+    )
+
+    id: Mapped[Key]
+    public_id: Mapped[str] = mapped_column(
+        String(40), unique=True, default=lambda: new_public_id("vis")
+    )
+    round_id: Mapped[int] = mapped_column(ForeignKey("visit_rounds.id"))
+    visitor_id: Mapped[int] = mapped_column(ForeignKey("members.id"))
+    visited_id: Mapped[int] = mapped_column(ForeignKey("members.id"))
+    status: Mapped[VisitStatus] = mapped_column(choice(VisitStatus))
+    answers: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    note: Mapped[Text500]
+    # If the visitor gives them: where, in millionths of a degree, and when.
+    latitude_micro: Mapped[int | None]
+    longitude_micro: Mapped[int | None]
+    seen_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    done_on: Mapped[date | None]
+    version: Mapped[int] = mapped_column(default=1)
+
+
+class VisitPhoto(Base):
+    """A photo of a visit, with the hash of its bytes. Never changed."""
+
+    __tablename__ = "visit_photos"
+    __table_args__ = (
+        UniqueConstraint("visit_id", "number"),
+        UniqueConstraint("visit_id", "sha256"),
+        CheckConstraint("size_bytes > 0", name="is_something"),
+        Index("ix_visit_photos_sha256", "sha256"),
+    )
+
+    id: Mapped[Key]
+    visit_id: Mapped[int] = mapped_column(ForeignKey("visits.id"))
+    number: Mapped[int]
+    media_type: Mapped[str] = mapped_column(String(40))
+    size_bytes: Mapped[int]
+    sha256: Mapped[str] = mapped_column(String(64))
+    content: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)
+    # The same picture was there before, at another visit: worth a question.
+    seen_before: Mapped[bool]
+    added_at: Mapped[Instant]
+
+
+KEPT: tuple[type[Base], ...] = (
+    RiskEvent,
+    CaseAction,
+    MotionVoter,
+    MotionVote,
+    PeerReport,
+    VisitPhoto,
+)
 for _model in KEPT:
     keep_history(table_of(_model))

@@ -178,7 +178,6 @@ def _expiring_cover(at: Looking) -> Iterator[Signal]:
             was_out(at.on),
             *([CoverLine.amount_minor > CoverLine.released_minor] if at.today else []),
         )
-        .order_by(Vouch.id, Loan.id)
         .distinct()
     )
     for vouch, borrower_id, expires_on, loan_id, loan in rows:

@@ -46,6 +46,8 @@ IDS = {
     "case_id": "@case",
     "meeting_id": "@meeting",
     "motion_id": "@motion",
+    "visit_id": "@visit",
+    "number": "1",
     "kind": "savings_cash",
     "name": "savers-circle",
 }
@@ -195,6 +197,11 @@ READS = {
     "monitoring.list_meetings": Read(SHARED),
     "monitoring.get_meeting": Read(SHARED),
     "monitoring.get_motion": Read(SHARED),
+    "monitoring.list_visit_rounds": Read(OWN),
+    "monitoring.list_my_visits": Read(ALL),
+    # Whoever visits, and the leader of the group.
+    "monitoring.get_visit": Read(SHARED, "zhao", "wang"),
+    "monitoring.get_photo": Read(SHARED, "zhao", "wang"),
 }
 YEAR = "?from=2026-01-01&until=2026-12-31"
 QUERIES = {
@@ -408,6 +415,11 @@ WRITES = {
     "monitoring.act": Write({"kind": "talk", "text": "x"}),
     "monitoring.take": Write(),
     "monitoring.close": Write({"outcome": "resolved", "text": "x"}),
+    "monitoring.send_report": Write({"member": "@wang", "kind": "misuse", "text": "x"}, NEIGHBOUR),
+    "monitoring.read_reports": Write(),
+    "monitoring.draw_visits": Write({"purpose": "crop", "due_on": "2026-06-01"}),
+    "monitoring.answer_visit": Write({"answers": {}}),
+    "monitoring.add_photo": Write("no picture"),
     "monitoring.set_meeting_plan": Write({"first_on": "2026-05-01", "every_days": 7}),
     "monitoring.enter_meeting": Write({"held_on": "2026-04-01"}),
     "monitoring.enter_meeting_csv": Write(
@@ -472,7 +484,8 @@ def test_outsiders_and_auditors_never_write(world: World, endpoint: str) -> None
     line, (method, path) = WRITES[endpoint], address(world, endpoint, WRITING)
     options: dict[str, Any] = {"headers": {"Idempotency-Key": "a-key-of-this-request"}}
     if isinstance(line.body, str):
-        options |= {"data": world.named(line.body), "content_type": "text/csv"}
+        kind = "image/jpeg" if endpoint.endswith("photo") else "text/csv"
+        options |= {"data": world.named(line.body), "content_type": kind}
     elif line.body is not None:
         options["json"] = world.named(line.body)
     for who in OUTSIDERS:
@@ -491,4 +504,6 @@ def address(world: World, endpoint: str, methods: set[str]) -> tuple[str, str]:
         path = path.replace("@active", "@signing")
     if endpoint == "members.revoke_role":
         path = path.replace("@wang", "@officer")
+    if endpoint == "monitoring.read_reports":
+        path = path.replace("@case", "@reported")
     return method, path

@@ -41,12 +41,13 @@ from community.members import service as members
 from community.members.models import Household, Member, MemberKind, RoleGrant
 from community.members.principal import Role
 from community.models import metadata
-from community.monitoring import cases, meetings
+from community.monitoring import cases, meetings, reports, visits
 from community.monitoring.models import (
     AttendanceKind,
     Ballot,
     CaseOutcome,
     Choice,
+    Purpose,
     RiskCase,
 )
 from community.monitoring.signals import Signal
@@ -605,6 +606,55 @@ class Story:
         )
 
         self._meetings()
+        self._reports()
+        self._visits()
+
+    def _visits(self) -> None:
+        drawn = self.do(
+            visits.draw_round,
+            group_id=self.active.id,
+            purpose=Purpose.CROP,
+            seed=1,
+            due_on=self.hamlet.day + timedelta(days=7),
+            actor_id=self.id("wang"),
+            **self.hamlet.when,
+        )
+        rows = {row.visitor_id: row for row in visits.visits_of(self.session, drawn.id)}
+        self.visit, self.visited = (rows[self.id(name)] for name in ("zhao", "sun"))
+        self.photo = self.do(
+            visits.add_photo,
+            visit_id=self.visit.id,
+            content=b"\xff\xd8\xff\xe0 field \xff\xd9",
+            media_type="image/jpeg",
+            **self.hamlet.when,
+        )
+        self.do(
+            visits.answer,
+            visit_id=self.visited.id,
+            answers={"met": True, "planted": True, "healthy": True, "trouble": False},
+            note="",
+            place=None,
+            seen_at=None,
+            actor_id=self.id("sun"),
+            **self.hamlet.when,
+        )
+
+    def _reports(self) -> None:
+        said: dict[str, Any] = {
+            **self.place,
+            "reporter_id": self.id("wu"),
+            "kind": RiskRule.MISUSE,
+            "text": "sold the seed",
+            **self.hamlet.when,
+        }
+        for name in ("gao", "clerk"):
+            self.do(reports.report, member_id=self.id(name), **said)
+        self.reported, self.of_clerk = (
+            self.session.scalars(select(RiskCase).where(RiskCase.member_id == self.id(name))).one()
+            for name in ("gao", "clerk")
+        )
+        act = {"actor_id": self.hamlet.officer.id, **self.hamlet.when}
+        self.do(cases.take, case_id=self.reported.id, **act)
 
     def _meetings(self) -> None:
         by: dict[str, Any] = {"actor_id": self.id("wang"), "now": self.hamlet.now}
@@ -722,6 +772,10 @@ class Story:
             "kept": self.kept_token,
             "case": self.case,
             "closed_case": self.closed_case,
+            "reported": self.reported,
+            "of_clerk": self.of_clerk,
+            "visit": self.visit,
+            "visited": self.visited,
             "meeting": self.meeting,
             "over": self.over,
             "motion": self.motion,

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
+from app.transaction import run_unit
 from community.communities.charter import MotionSubject
 from community.engine import session_factory
 from community.errors import Invalid
@@ -371,14 +372,14 @@ def test_votes_cast_at_the_same_time_are_all_counted(engine: Engine) -> None:
         def cast(name: str) -> None:
             with session_factory(engine)() as own:
                 gate.wait()
-                meetings.vote(
+                run_unit(
                     own,
+                    meetings.vote,
                     motion_id=motion.id,
                     member_id=people[name],
                     choice=Choice.YES,
                     actor_id=people[name],
                 )
-                own.commit()
 
         people = {name: hamlet.people[name].id for name in FIVE}
         threads = [threading.Thread(target=cast, args=(name,)) for name in FIVE]

@@ -13,7 +13,14 @@ depends_on = None
 
 BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 REFUSE = "the past is not changed: post a correction instead"
-KEPT = ("risk_events", "case_actions", "motion_voters", "motion_votes")
+KEPT = (
+    "risk_events",
+    "case_actions",
+    "motion_voters",
+    "motion_votes",
+    "peer_reports",
+    "visit_photos",
+)
 # What the templates propose.
 RULES: dict[str, dict[str, Any]] = {
     "risk_low_rules": {
@@ -224,6 +231,34 @@ def upgrade() -> None:
         sqlite_where=sa.text("status = 'open'"),
     )
     op.create_table(
+        "visit_rounds",
+        sa.Column("id", BIG, autoincrement=True, nullable=False),
+        sa.Column("public_id", sa.String(length=40), nullable=False),
+        sa.Column("community_id", BIG, nullable=False),
+        sa.Column("group_id", BIG, nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column(
+            "purpose",
+            _choice("purpose", ["crop", "animals", "stock", "equipment", "housing", "other"]),
+            nullable=False,
+        ),
+        sa.Column("seed", BIG, nullable=False),
+        sa.Column("inputs", sa.JSON(), nullable=False),
+        sa.Column("drawn_on", sa.Date(), nullable=False),
+        sa.Column("due_on", sa.Date(), nullable=False),
+        sa.Column("drawn_by_id", BIG, nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint(
+            "due_on >= drawn_on", name=op.f("ck_visit_rounds_due_after_it_is_drawn")
+        ),
+        _key("visit_rounds", "community_id", "communities"),
+        _key("visit_rounds", "drawn_by_id", "members"),
+        _key("visit_rounds", "group_id", "groups"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_visit_rounds")),
+        sa.UniqueConstraint("group_id", "number", name=op.f("uq_visit_rounds_group_id_number")),
+        sa.UniqueConstraint("public_id", name=op.f("uq_visit_rounds_public_id")),
+    )
+    op.create_table(
         "case_actions",
         sa.Column("id", BIG, autoincrement=True, nullable=False),
         sa.Column("case_id", BIG, nullable=False),
@@ -294,6 +329,40 @@ def upgrade() -> None:
     )
     op.create_index("ix_meetings_closed", "meetings", ["community_id", "closed_on"])
     op.create_index("ix_meetings_group_id", "meetings", ["group_id", "held_on"])
+    op.create_table(
+        "visits",
+        sa.Column("id", BIG, autoincrement=True, nullable=False),
+        sa.Column("public_id", sa.String(length=40), nullable=False),
+        sa.Column("round_id", BIG, nullable=False),
+        sa.Column("visitor_id", BIG, nullable=False),
+        sa.Column("visited_id", BIG, nullable=False),
+        sa.Column("status", _choice("visit_status", ["assigned", "done"]), nullable=False),
+        sa.Column("answers", sa.JSON(), nullable=True),
+        sa.Column("note", sa.String(length=500), nullable=False),
+        sa.Column("latitude_micro", sa.Integer(), nullable=True),
+        sa.Column("longitude_micro", sa.Integer(), nullable=True),
+        sa.Column("seen_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("done_on", sa.Date(), nullable=True),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.CheckConstraint(
+            "(status = 'done') = (done_on IS NOT NULL) AND (status = 'done') = (answers IS NOT NULL)",
+            name=op.f("ck_visits_done_is_answered"),
+        ),
+        sa.CheckConstraint(
+            "(latitude_micro IS NULL) = (longitude_micro IS NULL) AND latitude_micro BETWEEN -90000000 AND 90000000 AND longitude_micro BETWEEN -180000000 AND 180000000",
+            name=op.f("ck_visits_somewhere_on_earth"),
+        ),
+        sa.CheckConstraint("visitor_id <> visited_id", name=op.f("ck_visits_to_somebody_else")),
+        _key("visits", "round_id", "visit_rounds"),
+        _key("visits", "visited_id", "members"),
+        _key("visits", "visitor_id", "members"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_visits")),
+        sa.UniqueConstraint("public_id", name=op.f("uq_visits_public_id")),
+        sa.UniqueConstraint("round_id", "visited_id", name=op.f("uq_visits_round_id_visited_id")),
+        sa.UniqueConstraint("round_id", "visitor_id", name=op.f("uq_visits_round_id_visitor_id")),
+    )
+    op.create_index("ix_visits_visited_id", "visits", ["visited_id"])
+    op.create_index("ix_visits_visitor_id", "visits", ["visitor_id", "status"])
     op.create_table(
         "attendances",
         sa.Column("id", BIG, autoincrement=True, nullable=False),
@@ -422,6 +491,24 @@ def upgrade() -> None:
     op.create_index("ix_risk_events_case_id", "risk_events", ["case_id"])
     op.create_index("ix_risk_events_member_id", "risk_events", ["member_id"])
     op.create_table(
+        "visit_photos",
+        sa.Column("id", BIG, autoincrement=True, nullable=False),
+        sa.Column("visit_id", BIG, nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("media_type", sa.String(length=40), nullable=False),
+        sa.Column("size_bytes", sa.Integer(), nullable=False),
+        sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column("content", sa.LargeBinary(), nullable=False),
+        sa.Column("seen_before", sa.Boolean(), nullable=False),
+        sa.Column("added_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("size_bytes > 0", name=op.f("ck_visit_photos_is_something")),
+        _key("visit_photos", "visit_id", "visits"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_visit_photos")),
+        sa.UniqueConstraint("visit_id", "number", name=op.f("uq_visit_photos_visit_id_number")),
+        sa.UniqueConstraint("visit_id", "sha256", name=op.f("uq_visit_photos_visit_id_sha256")),
+    )
+    op.create_index("ix_visit_photos_sha256", "visit_photos", ["sha256"])
+    op.create_table(
         "motion_voters",
         sa.Column("motion_id", BIG, nullable=False),
         sa.Column("member_id", BIG, nullable=False),
@@ -440,6 +527,30 @@ def upgrade() -> None:
         _key("motion_votes", "motion_id", "motions"),
         sa.PrimaryKeyConstraint("motion_id", "member_id", name=op.f("pk_motion_votes")),
     )
+    op.create_table(
+        "peer_reports",
+        sa.Column("id", BIG, autoincrement=True, nullable=False),
+        sa.Column("public_id", sa.String(length=40), nullable=False),
+        sa.Column("community_id", BIG, nullable=False),
+        sa.Column("reporter_id", BIG, nullable=False),
+        sa.Column("member_id", BIG, nullable=False),
+        sa.Column("text", sa.String(length=2000), nullable=False),
+        sa.Column("week_on", sa.Date(), nullable=False),
+        sa.Column("event_id", BIG, nullable=False),
+        sa.CheckConstraint(
+            "reporter_id <> member_id", name=op.f("ck_peer_reports_of_somebody_else")
+        ),
+        _key("peer_reports", "community_id", "communities"),
+        _key("peer_reports", "event_id", "risk_events"),
+        _key("peer_reports", "member_id", "members"),
+        _key("peer_reports", "reporter_id", "members"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_peer_reports")),
+        sa.UniqueConstraint("event_id", name=op.f("uq_peer_reports_event_id")),
+        sa.UniqueConstraint("public_id", name=op.f("uq_peer_reports_public_id")),
+    )
+    op.create_index(
+        "ix_peer_reports_reporter_id", "peer_reports", ["reporter_id", "community_id", "week_on"]
+    )
     for table in KEPT:
         _keep(table)
     _change_charters(_with_rules)
@@ -447,13 +558,17 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     _change_charters(_without_rules)
+    op.drop_table("peer_reports")
     op.drop_table("motion_votes")
     op.drop_table("motion_voters")
+    op.drop_table("visit_photos")
     op.drop_table("risk_events")
     op.drop_table("motions")
     op.drop_table("attendances")
+    op.drop_table("visits")
     op.drop_table("meetings")
     op.drop_table("case_actions")
+    op.drop_table("visit_rounds")
     op.drop_table("risk_cases")
     op.drop_table("meeting_plans")
 

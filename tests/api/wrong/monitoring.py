@@ -14,6 +14,12 @@ MEET = "POST /groups/@active/meetings"
 MEET_CSV = "POST /groups/@active/meetings/csv"
 CHANGE = "PUT /meetings/@meeting"
 VOTE = "POST /motions/@motion/votes"
+DRAW = "POST /groups/@active/visit-rounds"
+ROUND = {"purpose": "crop", "due_on": "2026-06-01"}
+ANSWER = "POST /visits/@visit/answers"
+PHOTO = "POST /visits/@visit/photos"
+REPORT = f"POST {VILLAGE}/peer-reports"
+SAID = {"member": "@gao", "kind": "misuse", "text": "sold the seed"}
 HEAD = "meeting,held_on,member,attendance\n"
 
 
@@ -42,6 +48,59 @@ MONITORING = [
             ("a proxy who was away", held(("@zhao", "proxy", "@sun")), "422 attendance-refused"),
             ("a feeling", held(("@zhao", "bored", None)), "422 validation"),
         )
+    ),
+    *(
+        Wrong(f"a report {name}", who, REPORT, SAID | change, problem)
+        for name, who, change, problem in (
+            ("of oneself", "wu", {"member": "@wu"}, "422 invalid"),
+            ("of nobody", "wu", {"member": "mem_0000000000000000"}, "404 member-not-found"),
+            ("of a stranger", "wu", {"member": "@stranger"}, "404 member-not-found"),
+            ("of lateness", "wu", {"kind": "late"}, "422 validation"),
+            ("without a word", "wu", {"text": ""}, "422 validation"),
+            ("of somebody suspended", "feng", {}, "409 not-an-active-member"),
+            ("from elsewhere", "stranger", {}, "404 not-found"),
+        )
+    ),
+    Wrong(
+        "a reported case closed by who has not taken it",
+        "clerk",
+        "POST /cases/@reported/closing",
+        SOLVED,
+        "403 not-the-case-officer",
+    ),
+    Wrong(
+        "reports read by another officer",
+        "clerk",
+        "POST /cases/@reported/reports-reading",
+        None,
+        "403 not-allowed",
+    ),
+    Wrong(
+        "what was reported of an officer, by that officer",
+        "clerk",
+        "GET /cases/@of_clerk",
+        None,
+        "404 not-found",
+    ),
+    Wrong("what was reported of oneself", "gao", "GET /cases/@reported", None, "404 not-found"),
+    Wrong("what one reported oneself", "wu", "GET /cases/@reported", None, "404 not-found"),
+    Wrong("visits due yesterday", "wang", DRAW, ROUND | {"due_on": "2026-01-01"}, "422 invalid"),
+    Wrong("visits for nothing", "wang", DRAW, ROUND | {"purpose": "x"}, "422 validation"),
+    Wrong("visits drawn by a fellow", "zhao", DRAW, ROUND, "404 not-found"),
+    Wrong("a visit half answered", "zhao", ANSWER, {"answers": {"met": True}}, "422 invalid"),
+    Wrong(
+        "a visit answered by a number", "zhao", ANSWER, {"answers": {"met": 1}}, "422 validation"
+    ),
+    Wrong("another's visit answered", "wang", ANSWER, {"answers": {}}, "403 not-allowed"),
+    Wrong("a photo that is a text", "zhao", PHOTO, Raw("x", "image/png"), "422 photo-refused"),
+    Wrong("a photo in words", "zhao", PHOTO, {}, "415 unsupported-media-type"),
+    Wrong("a photo of nobody", "zhao", "GET /visits/@visit/photos/9", None, "404 visit-not-found"),
+    Wrong(
+        "a visit answered again",
+        "sun",
+        "POST /visits/@visited/answers",
+        {"answers": {"met": True}},
+        "409 visit-done",
     ),
     Wrong("a meeting of a fellow", "zhao", MEET, held(), "403 not-allowed"),
     Wrong("a meeting as no file", "wang", MEET_CSV, Raw("x", "text/csv"), "422 invalid"),

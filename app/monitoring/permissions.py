@@ -57,6 +57,15 @@ declare(
         "visit-round:read": (is_leader, holds_office, is_auditor),
         "visit-round:draw": (is_leader, holds_office),
         "own-visit:read": (is_owner,),
+        # As the loan itself.
+        "loan-use:read": (is_owner, is_related, is_fellow, holds_office, is_auditor),
+        "loan-use:state": (is_owner, holds_office),
+        "loan-use:verify": (is_leader, holds_office),
+        "promise:read": (is_owner, is_related, is_fellow, holds_office, is_auditor),
+        "promise:make": (is_owner, is_leader, holds_office),
+        # Its members see the ratio, those who look after it the amounts.
+        "verified-use:read": (is_fellow, holds_office, is_auditor),
+        "verified-use:review": (holds_office, is_auditor),
         "peer-report:send": (is_fellow,),
         "case-queue:read": (holds_office, is_auditor),
         "group-case:read": (is_leader, holds_office, is_auditor),

@@ -9,7 +9,7 @@ from app.communities.facts import community_facts
 from app.extensions import db
 from app.groups.facts import group_facts
 from app.marks import limited, unnamed
-from app.monitoring import meeting_routes, views, visit_routes
+from app.monitoring import meeting_routes, proceeds_routes, views, visit_routes
 from app.monitoring import permissions as _permissions  # noqa: F401  declares this room's actions
 from app.monitoring.facts import case_facts
 from app.monitoring.schemas import (
@@ -61,7 +61,7 @@ def list_group_cases(args: dict[str, Any], group_id: str) -> Page:
     session = db.session()
     group = groups.get_group(session, group_id)
     permit("group-case:read", group_facts(session, group))
-    query = queries.list_group_cases(group.id, args["status"])
+    query = queries.list_group_cases(group.id, reader_id=caller().member_id, status=args["status"])
     page = paginate(session, query, key=RiskCase.id, args=args, newest_first=True)
     return Page(views.case_views(session, page.items), page.next_cursor)
 
@@ -227,3 +227,4 @@ def replay(data: dict[str, Any], community_id: str) -> dict[str, Any]:
 
 meeting_routes.add_routes(blp)
 visit_routes.add_routes(blp)
+proceeds_routes.add_routes(blp)

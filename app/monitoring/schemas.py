@@ -2,7 +2,7 @@
 
 import marshmallow as ma
 
-from app.fields import Day, Instant, PublicId, Schema, Text, Whole, YesNo
+from app.fields import Day, Instant, Money, PublicId, Schema, Text, Whole, YesNo
 from app.paging import PageArgs
 from community.communities.charter import REPORT_RULES, MotionSubject, RiskRule, Severity
 from community.monitoring.meetings import CLIENT_ID, LINES_MAX
@@ -15,17 +15,19 @@ from community.monitoring.models import (
     CaseRole,
     CaseStatus,
     Choice,
+    EvidenceKind,
     MeetingStatus,
     MotionStatus,
     Purpose,
     VisitStatus,
 )
+from community.monitoring.proceeds import PromiseState
 from community.monitoring.visits import SEED_MAX
 
 TEXT_MAX = 500
 
 
-class PersonSchema(Schema):
+class CasePersonSchema(Schema):
     """A member as others see them."""
 
     id = ma.fields.String(required=True)
@@ -51,20 +53,20 @@ class CaseActionSchema(Schema):
     kind = ma.fields.Enum(ActionKind, by_value=ma.fields.String, required=True)
     on = Day(required=True)
     text = ma.fields.String(required=True)
-    by = ma.fields.Nested(PersonSchema, required=True, allow_none=True)
+    by = ma.fields.Nested(CasePersonSchema, required=True, allow_none=True)
 
 
 class CaseSummarySchema(Schema):
     """A case in a list."""
 
     id = ma.fields.String(required=True)
-    member = ma.fields.Nested(PersonSchema, required=True, allow_none=True)
+    member = ma.fields.Nested(CasePersonSchema, required=True, allow_none=True)
     group = ma.fields.String(required=True, allow_none=True)
     is_confidential = ma.fields.Boolean(required=True)
     status = ma.fields.Enum(CaseStatus, by_value=ma.fields.String, required=True)
     severity = ma.fields.Enum(Severity, by_value=ma.fields.String, required=True)
     owner_role = ma.fields.Enum(CaseRole, by_value=ma.fields.String, required=True)
-    owner = ma.fields.Nested(PersonSchema, required=True, allow_none=True)
+    owner = ma.fields.Nested(CasePersonSchema, required=True, allow_none=True)
     opened_on = Day(required=True)
     due_on = Day(required=True)
     outcome = ma.fields.Enum(CaseOutcome, by_value=ma.fields.String, required=True, allow_none=True)
@@ -145,7 +147,7 @@ class ReplayRowSchema(Schema):
     """One finding, on the first day that it would have been found."""
 
     on = Day(required=True)
-    member = ma.fields.Nested(PersonSchema, required=True, allow_none=True)
+    member = ma.fields.Nested(CasePersonSchema, required=True, allow_none=True)
     loan = ma.fields.String(required=True, allow_none=True)
     facts = ma.fields.Dict(required=True)
 
@@ -227,9 +229,9 @@ class MeetingSheetSchema(Schema):
 class AttendanceSchema(Schema):
     """How one member was at a meeting."""
 
-    member = ma.fields.Nested(PersonSchema, required=True)
+    member = ma.fields.Nested(CasePersonSchema, required=True)
     attendance = ma.fields.Enum(AttendanceKind, by_value=ma.fields.String, required=True)
-    proxy = ma.fields.Nested(PersonSchema, required=True, allow_none=True)
+    proxy = ma.fields.Nested(CasePersonSchema, required=True, allow_none=True)
     note = ma.fields.String(required=True)
 
 
@@ -252,7 +254,7 @@ class MotionVoteInSchema(Schema):
 class MotionVoteSchema(Schema):
     """One vote of an open ballot."""
 
-    member = ma.fields.Nested(PersonSchema, required=True)
+    member = ma.fields.Nested(CasePersonSchema, required=True)
     choice = ma.fields.Enum(Choice, by_value=ma.fields.String, required=True)
 
 
@@ -313,7 +315,7 @@ class HeardReportSchema(Schema):
     """One report, for the case's own officer."""
 
     id = ma.fields.String(required=True)
-    reporter = ma.fields.Nested(PersonSchema, required=True)
+    reporter = ma.fields.Nested(CasePersonSchema, required=True)
     kind = ma.fields.Enum(RiskRule, by_value=ma.fields.String, required=True)
     text = ma.fields.String(required=True)
     week_on = Day(required=True)
@@ -381,8 +383,8 @@ class VisitSchema(Schema):
     """One visit: to be made, or answered."""
 
     id = ma.fields.String(required=True)
-    visitor = ma.fields.Nested(PersonSchema, required=True)
-    visited = ma.fields.Nested(PersonSchema, required=True)
+    visitor = ma.fields.Nested(CasePersonSchema, required=True)
+    visited = ma.fields.Nested(CasePersonSchema, required=True)
     purpose = ma.fields.Enum(Purpose, by_value=ma.fields.String, required=True)
     due_on = Day(required=True)
     status = ma.fields.Enum(VisitStatus, by_value=ma.fields.String, required=True)
@@ -404,3 +406,84 @@ class VisitRoundSchema(Schema):
     seed = Whole(0, required=True)
     drawn_on = Day(required=True)
     visits = ma.fields.List(ma.fields.Nested(VisitSchema), required=True)
+
+
+class LoanUseInSchema(Schema):
+    """What a part of a loan is for, and who gets it."""
+
+    purpose = ma.fields.Enum(Purpose, by_value=ma.fields.String, required=True)
+    payee_name = Text(120, required=True)
+    payee = PublicId(
+        "mem",
+        load_default=None,
+        allow_none=True,
+        metadata={"description": "The payee, if they are a member."},
+    )
+    amount = Money(required=True)
+
+
+class UseEvidenceInSchema(Schema):
+    """What shows that money was used as was said, and for how much of it."""
+
+    kind = ma.fields.Enum(EvidenceKind, by_value=ma.fields.String, required=True)
+    amount = Money(required=True)
+    reference = Text(120, required=True)
+    visit = PublicId("vis", load_default=None, allow_none=True)
+
+
+class UseEvidenceSchema(Schema):
+    """What shows a use."""
+
+    number = Whole(1, required=True)
+    kind = ma.fields.Enum(EvidenceKind, by_value=ma.fields.String, required=True)
+    amount = Money(minor="amount_minor", required=True)
+    reference = ma.fields.String(required=True)
+    verified_on = Day(required=True)
+    verified_by = ma.fields.Nested(CasePersonSchema, required=True)
+
+
+class LoanUseSchema(Schema):
+    """What a part of a loan is for, and what shows it."""
+
+    id = ma.fields.String(required=True)
+    loan = ma.fields.String(required=True)
+    purpose = ma.fields.Enum(Purpose, by_value=ma.fields.String, required=True)
+    payee_name = ma.fields.String(required=True)
+    payee = ma.fields.Nested(CasePersonSchema, required=True, allow_none=True)
+    amount = Money(minor="amount_minor", required=True)
+    verified = Money(minor="verified_minor", required=True)
+    stated_on = Day(required=True)
+    evidence = ma.fields.List(ma.fields.Nested(UseEvidenceSchema), required=True)
+
+
+class VerifiedUseSchema(Schema):
+    """How much of what is out is shown to be used as was said; amounts for who may see them."""
+
+    verified_bps = Whole(0, 10_000, required=True, allow_none=True)
+    disbursed = Money(minor="disbursed_minor", required=True, allow_none=True)
+    stated = Money(minor="stated_minor", required=True, allow_none=True)
+    verified = Money(minor="verified_minor", required=True, allow_none=True)
+
+
+class PaymentPromiseInSchema(Schema):
+    """A borrower's word to pay so much by a day."""
+
+    amount = Money(required=True)
+    promised_on = Day(required=True)
+
+
+class PaymentPromiseSchema(Schema):
+    """A promise to pay, and what receipts say of it."""
+
+    id = ma.fields.String(required=True)
+    amount = Money(minor="amount_minor", required=True)
+    made_on = Day(required=True)
+    promised_on = Day(required=True)
+    paid = Money(minor="paid_minor", required=True)
+    state = ma.fields.Enum(PromiseState, by_value=ma.fields.String, required=True)
+
+
+class PaymentPromiseListSchema(Schema):
+    """The promises on a loan, oldest first."""
+
+    items = ma.fields.List(ma.fields.Nested(PaymentPromiseSchema), required=True)

@@ -11,11 +11,13 @@ from app.monitoring.permissions import CaseFacts
 from community.communities.models import Charter
 from community.groups.models import Group
 from community.loans.models import Loan
+from community.loans.service import currency_of
 from community.members import queries as members
-from community.monitoring import meetings, queries, visits
+from community.monitoring import meetings, proceeds, queries, visits
 from community.monitoring.measures import Replay
 from community.monitoring.models import (
     Ballot,
+    LoanUse,
     Meeting,
     Motion,
     MotionStatus,
@@ -24,6 +26,7 @@ from community.monitoring.models import (
     VisitPhoto,
     VisitRound,
 )
+from community.monitoring.proceeds import PromiseSeen
 from community.monitoring.questions import QUESTIONS
 from community.monitoring.reports import Reading
 from community.receiving.models import Collection
@@ -272,4 +275,53 @@ def round_view(session: Session, row: VisitRound) -> dict[str, Any]:
         "seed": row.seed,
         "drawn_on": row.drawn_on,
         "visits": visit_views(session, visits.visits_of(session, row.id)),
+    }
+
+
+def use_views(session: Session, rows: Sequence[LoanUse], loan: Loan) -> list[dict[str, Any]]:
+    """What a loan is for, with what shows it."""
+    shown = proceeds.evidence_of(session, [row.id for row in rows])
+    people = people_of(
+        session, [row.payee_id for row in rows] + [row.verified_by_id for row in shown]
+    )
+    currency = currency_of(loan)
+    return [
+        {
+            "id": row.public_id,
+            "loan": loan.public_id,
+            "purpose": row.purpose,
+            "payee_name": row.payee_name,
+            "payee": people.get(row.payee_id),
+            "currency": currency,
+            "amount_minor": row.amount_minor,
+            "verified_minor": row.verified_minor,
+            "stated_on": row.stated_on,
+            "evidence": [
+                {
+                    "number": one.number,
+                    "kind": one.kind,
+                    "currency": currency,
+                    "amount_minor": one.amount_minor,
+                    "reference": one.reference,
+                    "verified_on": one.verified_on,
+                    "verified_by": people[one.verified_by_id],
+                }
+                for one in shown
+                if one.use_id == row.id
+            ],
+        }
+        for row in rows
+    ]
+
+
+def promise_view(seen: PromiseSeen, loan: Loan) -> dict[str, Any]:
+    """A promise to pay."""
+    return {
+        "id": seen.promise.public_id,
+        "currency": currency_of(loan),
+        "amount_minor": seen.promise.amount_minor,
+        "made_on": seen.promise.made_on,
+        "promised_on": seen.promise.promised_on,
+        "paid_minor": seen.paid_minor,
+        "state": seen.state,
     }

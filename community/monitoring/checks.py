@@ -7,10 +7,12 @@ from sqlalchemy.orm import Session
 
 from community.communities.charter import REPORT_RULES
 from community.ledger.checks import Breach
+from community.loans.models import Loan
 from community.monitoring.models import (
     Attendance,
     AttendanceKind,
     Ballot,
+    LoanUse,
     Meeting,
     MeetingStatus,
     Motion,
@@ -19,6 +21,7 @@ from community.monitoring.models import (
     PeerReport,
     RiskCase,
     RiskEvent,
+    UseEvidence,
 )
 
 
@@ -27,6 +30,7 @@ def check_monitoring(session: Session) -> Iterator[Breach]:
     yield from _ballots_sum(session)
     yield from _meetings_are_counted(session)
     yield from _reports_are_kept_apart(session)
+    yield from _uses_sum(session)
 
 
 def _ballots_sum(session: Session) -> Iterator[Breach]:
@@ -99,3 +103,30 @@ def _reports_are_kept_apart(session: Session) -> Iterator[Breach]:
     )
     for event, rule, place in rows:
         yield Breach(9, "risk_events", event, f"{rule} does not belong in case {place}")
+
+
+def _uses_sum(session: Session) -> Iterator[Breach]:
+    """Law 5: what is shown of a use is its evidence; the uses of a loan are within the loan."""
+    shown = (
+        select(func.coalesce(func.sum(UseEvidence.amount_minor), 0))
+        .where(UseEvidence.use_id == LoanUse.id)
+        .correlate(LoanUse)
+        .scalar_subquery()
+    )
+    rows = session.execute(
+        select(LoanUse.public_id, LoanUse.verified_minor, shown)
+        .where(LoanUse.verified_minor != shown)
+        .order_by(LoanUse.id)
+    )
+    for public_id, said, found in rows:
+        yield Breach(5, "loan_uses", public_id, f"says {said} is shown, its evidence {found}")
+    stated = func.sum(LoanUse.amount_minor)
+    over = session.execute(
+        select(Loan.public_id, Loan.principal_minor, stated)
+        .join(LoanUse, LoanUse.loan_id == Loan.id)
+        .group_by(Loan.id, Loan.public_id, Loan.principal_minor)
+        .having(stated > Loan.principal_minor)
+        .order_by(Loan.id)
+    )
+    for public_id, principal, found in over:
+        yield Breach(5, "loans", public_id, f"is of {principal}, its uses sum to {found}")

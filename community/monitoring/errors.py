@@ -127,3 +127,24 @@ class PhotosExhausted(LimitReached):
 
     code = "photos-exhausted"
     title = "The visit has as many photos as the charter admits"
+
+
+class UseNotFound(NotFound):
+    """There is no such use of a loan, or the caller may not know that there is."""
+
+    code = "loan-use-not-found"
+    title = "No such use of a loan"
+
+
+class UseRefused(Invalid):
+    """Uses of a loan sum to no more than the loan, evidence of a use to no more than the use."""
+
+    code = "loan-use-refused"
+    title = "This is more than there is"
+
+
+class NotAWitness(NotAllowed):
+    """Neither the borrower nor the payee can show that the money was used; somebody else looks."""
+
+    code = "not-a-witness"
+    title = "You cannot verify this"

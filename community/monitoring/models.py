@@ -25,6 +25,7 @@ from community.database import (
     BigId,
     Instant,
     Key,
+    Minor,
     Text120,
     Text500,
     UtcTime,
@@ -498,6 +499,91 @@ class VisitPhoto(Base):
     # The same picture was there before, at another visit: worth a question.
     seen_before: Mapped[bool]
     added_at: Mapped[Instant]
+
+
+class LoanUse(Base):
+    """What a part of a loan's money is for, and who gets it (资金用途)."""
+
+    __tablename__ = "loan_uses"
+    __table_args__ = (
+        CheckConstraint("amount_minor > 0", name="amount_is_positive"),
+        CheckConstraint(
+            "verified_minor >= 0 AND verified_minor <= amount_minor", name="verified_within_amount"
+        ),
+        Index("ix_loan_uses_loan_id", "loan_id"),
+        Index("ix_loan_uses_payee_id", "payee_id"),
+    )
+
+    id: Mapped[Key]
+    public_id: Mapped[str] = mapped_column(
+        String(40), unique=True, default=lambda: new_public_id("use")
+    )
+    loan_id: Mapped[int] = mapped_column(ForeignKey("loans.id"))
+    purpose: Mapped[Purpose] = mapped_column(choice(Purpose))
+    payee_name: Mapped[Text120]
+    # The payee, if they are a member.
+    payee_id: Mapped[int | None] = mapped_column(ForeignKey("members.id"))
+    amount_minor: Mapped[Minor]
+    # Always the sum of its evidence.
+    verified_minor: Mapped[Minor] = mapped_column(default=0)
+    stated_on: Mapped[date]
+    stated_by_id: Mapped[int] = mapped_column(ForeignKey("members.id"))
+    created_at: Mapped[Instant]
+
+
+class EvidenceKind(StrEnum):
+    INVOICE = "invoice"
+    PHOTO = "photo"
+    VISIT = "visit"
+    SEEN = "seen"
+
+
+class UseEvidence(Base):
+    """What shows that money was used as was said, and for how much of it. Never changed."""
+
+    __tablename__ = "use_evidence"
+    __table_args__ = (
+        UniqueConstraint("use_id", "number"),
+        CheckConstraint("amount_minor > 0", name="amount_is_positive"),
+        CheckConstraint("(kind = 'visit') = (visit_id IS NOT NULL)", name="visits_are_named"),
+    )
+
+    id: Mapped[Key]
+    use_id: Mapped[int] = mapped_column(ForeignKey("loan_uses.id"))
+    number: Mapped[int]
+    kind: Mapped[EvidenceKind] = mapped_column(choice(EvidenceKind))
+    amount_minor: Mapped[Minor]
+    # The invoice's number, the photo's hash, who was asked.
+    reference: Mapped[Text120]
+    visit_id: Mapped[int | None] = mapped_column(ForeignKey("visits.id"))
+    verified_on: Mapped[date]
+    verified_by_id: Mapped[int] = mapped_column(ForeignKey("members.id"))
+    recorded_at: Mapped[Instant]
+
+
+class Promise(Base):
+    """A borrower's word to pay so much by a day; receipts say if it was kept. Never changed."""
+
+    __tablename__ = "promises"
+    __table_args__ = (
+        CheckConstraint("amount_minor > 0", name="amount_is_positive"),
+        CheckConstraint("promised_on >= made_on", name="promised_for_later"),
+        Index("ix_promises_loan_id", "loan_id"),
+        Index("ix_promises_promised_on", "community_id", "promised_on"),
+    )
+
+    id: Mapped[Key]
+    public_id: Mapped[str] = mapped_column(
+        String(40), unique=True, default=lambda: new_public_id("prm")
+    )
+    community_id: Mapped[int] = mapped_column(ForeignKey("communities.id"))
+    loan_id: Mapped[int] = mapped_column(ForeignKey("loans.id"))
+    member_id: Mapped[int] = mapped_column(ForeignKey("members.id"))
+    amount_minor: Mapped[Minor]
+    promised_on: Mapped[date]
+    made_on: Mapped[date]
+    noted_by_id: Mapped[int] = mapped_column(ForeignKey("members.id"))
+    recorded_at: Mapped[Instant]
 
 
 KEPT: tuple[type[Base], ...] = (

@@ -40,10 +40,14 @@ def list_cases(
     return query if status is None else query.where(RiskCase.status == status)
 
 
-def list_group_cases(group_id: int, status: CaseStatus | None = None) -> Select[RiskCase]:
-    """What a group's leader has to answer, or had to: never what members reported."""
+def list_group_cases(
+    group_id: int, *, reader_id: int, status: CaseStatus | None = None
+) -> Select[RiskCase]:
+    """What a group's leader has to answer, or had to: nothing about themselves or reported."""
     query = select(RiskCase).where(
-        RiskCase.group_id == group_id, RiskCase.is_confidential.is_(False)
+        RiskCase.group_id == group_id,
+        RiskCase.is_confidential.is_(False),
+        RiskCase.member_id != reader_id,
     )
     return query if status is None else query.where(RiskCase.status == status)
 

@@ -9,16 +9,16 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
 
-from sqlalchemy import case, func, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ScalarSelect, case, func, or_, select
+from sqlalchemy.orm import Session, aliased
 
 from community.communities.charter import CharterRules, RiskRule
 from community.communities.models import Community
 from community.guarantees.models import Call, CallStatus, CoverLine, GuaranteePayment
-from community.loans.models import Loan, LoanPosition
+from community.loans.models import Loan, LoanPosition, Repayment, RepaymentSource
 from community.members.models import Member
-from community.monitoring.models import Attendance, AttendanceKind, Meeting
-from community.portfolio.figures import IS_LIVE, outstanding_at, was_out
+from community.monitoring.models import Attendance, AttendanceKind, LoanUse, Meeting, Promise
+from community.portfolio.figures import IS_LIVE, DaysAfter, outstanding_at, was_out
 from community.savings.models import SavingsMovement, SavingsMovementKind
 from community.trust.models import Vouch, VouchStatus
 
@@ -120,6 +120,133 @@ def _broken_calls(at: Looking) -> Iterator[Signal]:
             0,
             {"promised_on": promised_on.isoformat(), "paid_minor": int(paid_minor)},
         )
+
+
+def _broken_promises(at: Looking) -> Iterator[Signal]:
+    """Called guarantors and borrowers alike."""
+    yield from _broken_calls(at)
+    grace = timedelta(days=at.rules.risk_promise_grace_days)
+    rows = at.session.execute(
+        select(Promise, paid_on_promise(at.rules.risk_promise_grace_days)).where(
+            Promise.community_id == at.community.id,
+            Promise.made_on <= at.on,
+            Promise.promised_on < at.on - grace,
+        )
+    )
+    for promise, paid in rows:
+        if paid < promise.amount_minor:
+            yield Signal(
+                RiskRule.BROKEN_PROMISE,
+                at.on,
+                promise.public_id,
+                promise.member_id,
+                promise.loan_id,
+                facts={
+                    "promised_on": promise.promised_on.isoformat(),
+                    "promised_minor": promise.amount_minor,
+                    "paid_minor": int(paid),
+                },
+            )
+
+
+def paid_on_promise(grace_days: int) -> ScalarSelect[int]:
+    """What came on a promise's loan, of the borrower's or others' own will, from the day it was
+    made to the promised one and the grace after it."""
+    return (
+        select(func.coalesce(func.sum(Repayment.amount_minor), 0))
+        .where(
+            Repayment.loan_id == Promise.loan_id,
+            Repayment.source.in_([RepaymentSource.BORROWER, RepaymentSource.THIRD_PARTY]),
+            Repayment.reversed_on.is_(None),
+            Repayment.received_on >= Promise.made_on,
+            Repayment.received_on <= DaysAfter(Promise.promised_on, grace_days),
+        )
+        .correlate(Promise)
+        .scalar_subquery()
+    )
+
+
+def _circular_money(at: Looking) -> Iterator[Signal]:
+    """Money that goes to a payee and comes back: by repayments, by loans in a ring, or at home."""
+    since = at.on - timedelta(days=at.rules.proceeds_return_days)
+    lent = (
+        Loan.community_id == at.community.id,
+        Loan.disbursed_on > since,
+        Loan.disbursed_on <= at.on,
+        LoanUse.stated_on <= at.on,
+    )
+    payee = aliased(Member)
+    rows = at.session.execute(
+        select(
+            LoanUse.public_id,
+            LoanUse.payee_id,
+            Loan.id,
+            Loan.borrower_id,
+            Member.household_id,
+            payee.household_id,
+        )
+        .join(Loan, Loan.id == LoanUse.loan_id)
+        .join(Member, Member.id == Loan.borrower_id)
+        .join(payee, payee.id == LoanUse.payee_id)
+        .where(*lent)
+        .order_by(LoanUse.id)
+    ).all()
+    pays: dict[int, set[int]] = {}
+    ways: list[tuple[str, str, int, int, dict[str, Any]]] = []
+    for _, payee_id, _, borrower_id, *_ in rows:
+        pays.setdefault(borrower_id, set()).add(payee_id or 0)
+    for use, payee_id, loan_id, borrower_id, home, other in rows:
+        if payee_id == borrower_id or (home is not None and home == other):
+            ways.append((use, "home", loan_id, borrower_id, {}))
+        elif _reaches(pays, payee_id or 0, borrower_id):
+            ways.append((use, "ring", loan_id, borrower_id, {}))
+    paid_for = aliased(Loan)
+    receipts = at.session.execute(
+        select(
+            LoanUse.public_id,
+            Repayment.public_id,
+            Loan.id,
+            Loan.borrower_id,
+            Repayment.amount_minor,
+        )
+        .join(Loan, Loan.id == LoanUse.loan_id)
+        .join(Repayment, Repayment.payer_id == LoanUse.payee_id)
+        .join(paid_for, paid_for.id == Repayment.loan_id)
+        .where(
+            *lent,
+            paid_for.borrower_id == Loan.borrower_id,
+            Repayment.source == RepaymentSource.THIRD_PARTY,
+            Repayment.reversed_on.is_(None),
+            Repayment.received_on >= Loan.disbursed_on,
+            Repayment.received_on <= at.on,
+        )
+    )
+    ways += [
+        (use, receipt, loan_id, borrower_id, {"paid_minor": minor})
+        for use, receipt, loan_id, borrower_id, minor in receipts
+    ]
+    for use, way, loan_id, borrower_id, facts in ways:
+        yield Signal(
+            RiskRule.CIRCULAR_MONEY,
+            at.on,
+            f"{use}/{way}",
+            borrower_id,
+            loan_id,
+            facts={"use": use, "way": way, **facts},
+        )
+
+
+def _reaches(pays: dict[int, set[int]], start: int, end: int) -> bool:
+    """Whether money that goes along loans to payees can come from one member to another."""
+    seen, left = {start}, [start]
+    while left:
+        one = left.pop()
+        if one == end:
+            return True
+        fresh = pays.get(one, set()) - seen
+        seen |= fresh
+        left += fresh
+    return False
 
 
 def _falling_stake(at: Looking) -> Iterator[Signal]:
@@ -295,9 +422,10 @@ Finder = Callable[[Looking], Iterator[Signal]]
 
 FINDERS: dict[RiskRule, Finder] = {
     RiskRule.LATE: _late,
-    RiskRule.BROKEN_PROMISE: _broken_calls,
+    RiskRule.BROKEN_PROMISE: _broken_promises,
     RiskRule.FALLING_STAKE: _falling_stake,
     RiskRule.EXPIRING_COVER: _expiring_cover,
     RiskRule.CONCENTRATION: _concentration,
     RiskRule.MISSED_MEETINGS: _missed_meetings,
+    RiskRule.CIRCULAR_MONEY: _circular_money,
 }

@@ -47,6 +47,7 @@ IDS = {
     "meeting_id": "@meeting",
     "motion_id": "@motion",
     "visit_id": "@visit",
+    "use_id": "@use",
     "number": "1",
     "kind": "savings_cash",
     "name": "savers-circle",
@@ -197,6 +198,10 @@ READS = {
     "monitoring.list_meetings": Read(SHARED),
     "monitoring.get_meeting": Read(SHARED),
     "monitoring.get_motion": Read(SHARED),
+    "monitoring.list_uses": Read(SHARED, **ABOUT_DING),
+    "monitoring.list_promises": Read(SHARED, **ABOUT_DING),
+    # Members see the ratio alone.
+    "monitoring.get_verified_use": Read(VILLAGERS),
     "monitoring.list_visit_rounds": Read(OWN),
     "monitoring.list_my_visits": Read(ALL),
     # Whoever visits, and the leader of the group.
@@ -420,6 +425,9 @@ WRITES = {
     "monitoring.draw_visits": Write({"purpose": "crop", "due_on": "2026-06-01"}),
     "monitoring.answer_visit": Write({"answers": {}}),
     "monitoring.add_photo": Write("no picture"),
+    "monitoring.state_use": Write({"purpose": "crop", "payee_name": "x", **FIVE}),
+    "monitoring.verify_use": Write({"kind": "seen", "reference": "x", **FIVE}),
+    "monitoring.promise_payment": Write({"promised_on": "2026-06-01", **FIVE}),
     "monitoring.set_meeting_plan": Write({"first_on": "2026-05-01", "every_days": 7}),
     "monitoring.enter_meeting": Write({"held_on": "2026-04-01"}),
     "monitoring.enter_meeting_csv": Write(

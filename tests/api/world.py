@@ -41,7 +41,7 @@ from community.members import service as members
 from community.members.models import Household, Member, MemberKind, RoleGrant
 from community.members.principal import Role
 from community.models import metadata
-from community.monitoring import cases, meetings, reports, visits
+from community.monitoring import cases, meetings, proceeds, reports, visits
 from community.monitoring.models import (
     AttendanceKind,
     Ballot,
@@ -608,6 +608,7 @@ class Story:
         self._meetings()
         self._reports()
         self._visits()
+        self._uses()
 
     def _visits(self) -> None:
         drawn = self.do(
@@ -637,6 +638,26 @@ class Story:
             seen_at=None,
             actor_id=self.id("sun"),
             **self.hamlet.when,
+        )
+
+    def _uses(self) -> None:
+        act: dict[str, Any] = {"actor_id": self.id("ding"), **self.hamlet.when}
+        loan = {"loan_id": self.failing["ding"].id}
+        self.use = self.do(
+            proceeds.state_use,
+            **loan,
+            purpose=Purpose.STOCK,
+            payee_name="the mill",
+            payee_id=self.id("clerk"),
+            amount=yuan(30_00),
+            **act,
+        )
+        self.do(
+            proceeds.promise,
+            **loan,
+            amount=yuan(5_00),
+            promised_on=self.hamlet.day + timedelta(days=5),
+            **act,
         )
 
     def _reports(self) -> None:
@@ -774,6 +795,7 @@ class Story:
             "closed_case": self.closed_case,
             "reported": self.reported,
             "of_clerk": self.of_clerk,
+            "use": self.use,
             "visit": self.visit,
             "visited": self.visited,
             "meeting": self.meeting,

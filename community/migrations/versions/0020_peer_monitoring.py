@@ -20,6 +20,8 @@ KEPT = (
     "motion_votes",
     "peer_reports",
     "visit_photos",
+    "use_evidence",
+    "promises",
 )
 # What the templates propose.
 RULES: dict[str, dict[str, Any]] = {
@@ -390,6 +392,38 @@ def upgrade() -> None:
     )
     op.create_index("ix_attendances_member_id", "attendances", ["member_id"])
     op.create_table(
+        "loan_uses",
+        sa.Column("id", BIG, autoincrement=True, nullable=False),
+        sa.Column("public_id", sa.String(length=40), nullable=False),
+        sa.Column("loan_id", BIG, nullable=False),
+        sa.Column(
+            "purpose",
+            _choice("purpose", ["crop", "animals", "stock", "equipment", "housing", "other"]),
+            nullable=False,
+        ),
+        sa.Column("payee_name", sa.String(length=120), nullable=False),
+        sa.Column("payee_id", BIG, nullable=True),
+        sa.Column("amount_minor", sa.BigInteger(), nullable=False),
+        sa.Column("verified_minor", sa.BigInteger(), nullable=False),
+        sa.Column("stated_on", sa.Date(), nullable=False),
+        sa.Column("stated_by_id", BIG, nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("amount_minor > 0", name=op.f("ck_loan_uses_amount_is_positive")),
+        sa.CheckConstraint(
+            "verified_minor >= 0 AND verified_minor <= amount_minor",
+            name=op.f("ck_loan_uses_verified_within_amount"),
+        ),
+        _whole("loan_uses", "amount_minor"),
+        _whole("loan_uses", "verified_minor"),
+        _key("loan_uses", "loan_id", "loans"),
+        _key("loan_uses", "payee_id", "members"),
+        _key("loan_uses", "stated_by_id", "members"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_loan_uses")),
+        sa.UniqueConstraint("public_id", name=op.f("uq_loan_uses_public_id")),
+    )
+    op.create_index("ix_loan_uses_loan_id", "loan_uses", ["loan_id"])
+    op.create_index("ix_loan_uses_payee_id", "loan_uses", ["payee_id"])
+    op.create_table(
         "motions",
         sa.Column("id", BIG, autoincrement=True, nullable=False),
         sa.Column("public_id", sa.String(length=40), nullable=False),
@@ -438,6 +472,30 @@ def upgrade() -> None:
         sa.UniqueConstraint("public_id", name=op.f("uq_motions_public_id")),
     )
     op.create_index("ix_motions_meeting_id", "motions", ["meeting_id"])
+    op.create_table(
+        "promises",
+        sa.Column("id", BIG, autoincrement=True, nullable=False),
+        sa.Column("public_id", sa.String(length=40), nullable=False),
+        sa.Column("community_id", BIG, nullable=False),
+        sa.Column("loan_id", BIG, nullable=False),
+        sa.Column("member_id", BIG, nullable=False),
+        sa.Column("amount_minor", sa.BigInteger(), nullable=False),
+        sa.Column("promised_on", sa.Date(), nullable=False),
+        sa.Column("made_on", sa.Date(), nullable=False),
+        sa.Column("noted_by_id", BIG, nullable=False),
+        sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("amount_minor > 0", name=op.f("ck_promises_amount_is_positive")),
+        sa.CheckConstraint("promised_on >= made_on", name=op.f("ck_promises_promised_for_later")),
+        _whole("promises", "amount_minor"),
+        _key("promises", "community_id", "communities"),
+        _key("promises", "loan_id", "loans"),
+        _key("promises", "member_id", "members"),
+        _key("promises", "noted_by_id", "members"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_promises")),
+        sa.UniqueConstraint("public_id", name=op.f("uq_promises_public_id")),
+    )
+    op.create_index("ix_promises_loan_id", "promises", ["loan_id"])
+    op.create_index("ix_promises_promised_on", "promises", ["community_id", "promised_on"])
     op.create_table(
         "risk_events",
         sa.Column("id", BIG, autoincrement=True, nullable=False),
@@ -551,6 +609,32 @@ def upgrade() -> None:
     op.create_index(
         "ix_peer_reports_reporter_id", "peer_reports", ["reporter_id", "community_id", "week_on"]
     )
+    op.create_table(
+        "use_evidence",
+        sa.Column("id", BIG, autoincrement=True, nullable=False),
+        sa.Column("use_id", BIG, nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column(
+            "kind", _choice("evidence_kind", ["invoice", "photo", "visit", "seen"]), nullable=False
+        ),
+        sa.Column("amount_minor", sa.BigInteger(), nullable=False),
+        sa.Column("reference", sa.String(length=120), nullable=False),
+        sa.Column("visit_id", BIG, nullable=True),
+        sa.Column("verified_on", sa.Date(), nullable=False),
+        sa.Column("verified_by_id", BIG, nullable=False),
+        sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("amount_minor > 0", name=op.f("ck_use_evidence_amount_is_positive")),
+        sa.CheckConstraint(
+            "(kind = 'visit') = (visit_id IS NOT NULL)",
+            name=op.f("ck_use_evidence_visits_are_named"),
+        ),
+        _whole("use_evidence", "amount_minor"),
+        _key("use_evidence", "use_id", "loan_uses"),
+        _key("use_evidence", "verified_by_id", "members"),
+        _key("use_evidence", "visit_id", "visits"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_use_evidence")),
+        sa.UniqueConstraint("use_id", "number", name=op.f("uq_use_evidence_use_id_number")),
+    )
     for table in KEPT:
         _keep(table)
     _change_charters(_with_rules)
@@ -558,12 +642,15 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     _change_charters(_without_rules)
+    op.drop_table("use_evidence")
     op.drop_table("peer_reports")
     op.drop_table("motion_votes")
     op.drop_table("motion_voters")
     op.drop_table("visit_photos")
     op.drop_table("risk_events")
+    op.drop_table("promises")
     op.drop_table("motions")
+    op.drop_table("loan_uses")
     op.drop_table("attendances")
     op.drop_table("visits")
     op.drop_table("meetings")

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.api.wrong.shape import FRESH, VILLAGE, Raw, Wrong
+from tests.api.wrong.shape import FIVE, FRESH, NOBODY, VILLAGE, Raw, Wrong, paid
 
 ACT = "POST /cases/@case/actions"
 CLOSE = "POST /cases/@case/closing"
@@ -18,6 +18,10 @@ DRAW = "POST /groups/@active/visit-rounds"
 ROUND = {"purpose": "crop", "due_on": "2026-06-01"}
 ANSWER = "POST /visits/@visit/answers"
 PHOTO = "POST /visits/@visit/photos"
+USE = "POST /loans/@late/uses"
+STATED = {"purpose": "stock", "payee_name": "x", **FIVE}
+SHOW = "POST /loan-uses/@use/evidence"
+SHOWN = {"kind": "seen", "reference": "x", **FIVE}
 REPORT = f"POST {VILLAGE}/peer-reports"
 SAID = {"member": "@gao", "kind": "misuse", "text": "sold the seed"}
 HEAD = "meeting,held_on,member,attendance\n"
@@ -101,6 +105,47 @@ MONITORING = [
         "POST /visits/@visited/answers",
         {"answers": {"met": True}},
         "409 visit-done",
+    ),
+    *(
+        Wrong(f"a use {name}", who, USE, STATED | change, problem)
+        for name, who, change, problem in (
+            ("of more than the loan", "ding", paid("20.01"), "422 loan-use-refused"),
+            ("in dollars", "ding", paid("1.00", "USD"), "422 currency-mismatch"),
+            ("for nobody", "ding", {"payee_name": ""}, "422 validation"),
+            ("for nobody known", "ding", {"payee": NOBODY}, "404 member-not-found"),
+            ("stated by a guarantor", "li", {}, "403 not-allowed"),
+        )
+    ),
+    Wrong("evidence by the payee", "clerk", SHOW, SHOWN, "403 not-a-witness"),
+    Wrong("evidence by the borrower", "ding", SHOW, SHOWN, "403 not-allowed"),
+    Wrong("evidence of more", "officer", SHOW, SHOWN | paid("30.01"), "422 loan-use-refused"),
+    Wrong(
+        "evidence by a visit to another",
+        "officer",
+        SHOW,
+        SHOWN | {"kind": "visit", "visit": "@visited"},
+        "422 invalid",
+    ),
+    Wrong(
+        "evidence for nothing",
+        "officer",
+        "POST /loan-uses/use_0000000000000000/evidence",
+        SHOWN,
+        "404 loan-use-not-found",
+    ),
+    Wrong(
+        "a promise for yesterday",
+        "ding",
+        "POST /loans/@late/promises",
+        FIVE | {"promised_on": "2026-01-01"},
+        "422 invalid",
+    ),
+    Wrong(
+        "a promise on what is paid",
+        "tycoon",
+        "POST /loans/@closed/promises",
+        FIVE | {"promised_on": "2026-06-01"},
+        "422 invalid",
     ),
     Wrong("a meeting of a fellow", "zhao", MEET, held(), "403 not-allowed"),
     Wrong("a meeting as no file", "wang", MEET_CSV, Raw("x", "text/csv"), "422 invalid"),

@@ -593,6 +593,8 @@ KEPT: tuple[type[Base], ...] = (
     MotionVote,
     PeerReport,
     VisitPhoto,
+    UseEvidence,
+    Promise,
 )
 for _model in KEPT:
     keep_history(table_of(_model))

@@ -26,6 +26,14 @@ LATER = ("second_group_per_product", "leader_acting_days", "amendment_days_max")
 LATER += ("group_whole_days", "kin_warnings", "mutual_pair_warnings", "group_alike_bps_max")
 LATER += ("stagger_batches", "stagger_instalments_min", "one_line_per_product", "line_minor_max")
 LATER += ("line_days_max", "line_shares_bps_max", "line_raise_bps_max", "line_raise_days_max")
+# Peer monitoring.
+LATER += ("risk_low_rules", "risk_medium_rules", "risk_high_rules", "risk_critical_rules")
+LATER += ("risk_leader_rules", "risk_case_days", "risk_late_days", "risk_promise_grace_days")
+LATER += ("risk_stake_fall_bps", "risk_stake_days", "risk_cover_days")
+LATER += ("risk_meetings_missed", "risk_concentration_bps", "reports_per_span_max")
+LATER += ("report_span_days", "report_prior", "meeting_quorum_bps", "meeting_proxies_max")
+LATER += ("motion_majority_bps", "motion_unanimous", "visit_photos_max")
+LATER += ("visit_photo_bytes_max", "proceeds_return_days")
 NOW = "2027-03-25 02:00:00+00:00"
 SELLING = [{"due_on": "2027-12-01", "weight": 40}, {"due_on": "2027-10-15", "weight": 60}]
 

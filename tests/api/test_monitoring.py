@@ -1,6 +1,7 @@
 """Cases, meetings, reports, visits over HTTP: who sees what, and what nobody can put together."""
 
 import json
+import logging
 import re
 
 import pytest
@@ -193,3 +194,13 @@ def test_members_see_the_ratio_and_officers_the_amounts(world: World) -> None:
         shown = world.call(who, "GET", f"{HERE}/verified-use").get_json()
         assert shown["verified_bps"] == 0
         assert (shown["stated"] is not None) is sees
+
+
+def test_the_log_does_not_say_who_reported(moved: World, caplog: pytest.LogCaptureFixture) -> None:
+    report = moved.named({"member": "@guo", "kind": "misuse", "text": "x"})
+    with caplog.at_level(logging.INFO, "app.health"):
+        moved.call("lin", "GET", "/me")
+        _said(moved, "lin", f"{HERE}/peer-reports", json=report)
+    facts = [record.facts for record in caplog.records if record.message == "request"]
+    assert [line.get("caller") for line in facts] == [moved.ids["lin"], None]
+    assert facts[1]["route"].endswith("/peer-reports")

@@ -1,14 +1,17 @@
 """Use of proceeds and its evidence, money that comes back in a circle, promises to pay."""
 
+import threading
 from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import Engine, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
+from app.transaction import run_unit
+from community.engine import session_factory
 from community.errors import CurrencyMismatch, Invalid
 from community.loans.models import Loan
 from community.members import service as members
@@ -37,7 +40,7 @@ RULES = {
 def hamlet(db_session: Session) -> Iterator[Watched]:
     place = watched(db_session, RULES)
     yield place
-    place.check()
+    place.check_own()
 
 
 def _use(hamlet: Watched, loan: Loan, amount: int, payee: str | None = None) -> LoanUse:
@@ -199,3 +202,50 @@ def test_promises_are_kept_or_broken_by_receipts(hamlet: Watched) -> None:
     hamlet.repay(loan, 75_00)
     with pytest.raises(Invalid):
         _promise(hamlet, loan, 1, 1)
+    hamlet.check()
+
+
+def test_a_promise_is_broken_on_the_evening_after_the_grace(hamlet: Watched) -> None:
+    loan = hamlet.lend("ada", 90_00)
+    _promise(hamlet, loan, 20_00, 1)
+    assert hamlet.evening()["risk events"] == 0
+    found = []
+    for _ in range(4):
+        found.append((_states(hamlet, loan), hamlet.evening(1)["risk events"]))
+    # Promised for the 3rd; the 4th is grace; on the 5th it is broken.
+    assert [events for _, events in found] == [0, 0, 1, 0]
+    assert [states for states, _ in found] == [["open"]] * 3 + [["broken"]]
+
+
+def test_uses_stated_at_the_same_time_are_within_the_loan(engine: Engine) -> None:
+    with session_factory(engine)() as session:
+        hamlet = watched(session, RULES)
+        loan = hamlet.lend("ada", 100_00)
+        gate, answers = threading.Barrier(2), []
+
+        def state() -> None:
+            with session_factory(engine)() as own:
+                gate.wait()
+                try:
+                    run_unit(
+                        own,
+                        proceeds.state_use,
+                        loan_id=loan.id,
+                        purpose=Purpose.STOCK,
+                        payee_name="the mill",
+                        payee_id=None,
+                        amount=yuan(60_00),
+                        actor_id=loan.borrower_id,
+                        **hamlet.when,
+                    )
+                    answers.append("stated")
+                except UseRefused:
+                    answers.append("refused")
+
+        threads = [threading.Thread(target=state) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(answers) == ["refused", "stated"]
+        hamlet.check()

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
 
-from sqlalchemy import ScalarSelect, case, func, or_, select
+from sqlalchemy import ScalarSelect, case, func, literal_column, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from community.communities.charter import CharterRules, RiskRule
@@ -260,7 +260,11 @@ def _falling_stake(at: Looking) -> Iterator[Signal]:
         else_=0,
     )
     took_back = select(m.member_id).where(
-        m.community_id == at.community.id, release, m.on > since, m.on <= at.on
+        m.community_id == at.community.id,
+        # Spelled out, as in the index that it is meant to use.
+        m.kind == literal_column("'stake_release'"),
+        m.on > since,
+        m.on <= at.on,
     )
     before = func.sum(case((m.on <= since, signed), else_=0))
     after = func.sum(signed)

@@ -637,11 +637,19 @@ def upgrade() -> None:
     )
     for table in KEPT:
         _keep(table)
+    op.create_index(
+        "ix_savings_movements_releases",
+        "savings_movements",
+        ["community_id", "moved_on"],
+        postgresql_where=sa.text("kind = 'stake_release'"),
+        sqlite_where=sa.text("kind = 'stake_release'"),
+    )
     _change_charters(_with_rules)
 
 
 def downgrade() -> None:
     _change_charters(_without_rules)
+    op.drop_index("ix_savings_movements_releases", table_name="savings_movements")
     op.drop_table("use_evidence")
     op.drop_table("peer_reports")
     op.drop_table("motion_votes")

@@ -45,6 +45,7 @@ FEATURES = [
     "grouplife",
     "records",
     "exposure",
+    "monitoring",
     "credit",
     "ledger",
     "businessday",

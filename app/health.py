@@ -21,7 +21,7 @@ from sqlalchemy import inspect, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.extensions import cache, db
-from app.marks import public
+from app.marks import current_view, mark_of, public
 from community.members.errors import BadToken
 from config.logging import request_facts
 from config.settings import ROOT, Settings
@@ -169,7 +169,7 @@ def _count(response: Response) -> None:
         "status": response.status_code,
         "ms": round(seconds * 1000, 1),
     }
-    if principal is not None:
+    if principal is not None and not mark_of(current_view(), "_unnamed", False):
         facts["caller"] = principal.public_id
     if g.get("problem"):
         facts["problem"] = g.problem

@@ -32,6 +32,11 @@ def accepts(*media_types: str) -> Callable[[View], View]:
     return lambda view: _mark(view, "_media_types", media_types)
 
 
+def unnamed(view: View) -> View:
+    """The line that the log keeps of a call does not say who called."""
+    return _mark(view, "_unnamed", True)
+
+
 def versioned(view: View) -> View:
     """The view changes the version that If-Match names, though it is no PATCH."""
     return _mark(view, "_versioned", True)

@@ -15,6 +15,7 @@ import community.ledger.models
 import community.lines.models
 import community.loans.models
 import community.members.models
+import community.monitoring.models
 import community.portfolio.guards
 import community.portfolio.models
 import community.products.models

@@ -24,6 +24,7 @@ from community.lines.checks import check_lines
 from community.loans.checks import check_loans
 from community.members.checks import check_members
 from community.models import metadata
+from community.monitoring.checks import check_monitoring
 from community.portfolio.checks import check_portfolio
 from community.products.checks import check_products
 from community.receiving.checks import check_receiving
@@ -55,6 +56,7 @@ CHECKS: tuple[Check, ...] = (
     ("credit records have their consent, and are what was signed", check_records),
     ("campaigns granted what their answers gave", check_campaigns),
     ("sheets and bank lines agree with their receipts and the books", check_receiving),
+    ("ballots sum, meetings are counted, reports are kept apart", check_monitoring),
 )
 
 LAWS = {

@@ -19,6 +19,7 @@ from community.ledger.holds import expire_holds
 from community.ledger.service import close_through
 from community.loans.accrual import accrue
 from community.loans.models import LoanPosition
+from community.monitoring.cases import watch
 from community.portfolio.service import classify_loans, follow_classes, provide
 from community.trust.service import expire_vouches
 from community.trust.standings import expire_assessments
@@ -189,6 +190,22 @@ def _next_loans(session: Session, task: Task) -> tuple[range, int | None]:
     return range(task.after_id + 1, _ID_MAX if last_id is None else last_id + 1), last_id
 
 
+def _watch(session: Session, task: Task) -> Portion:
+    """What the rules find becomes events; found already, it is passed over, so no place is kept."""
+    done = watch(
+        session, community_id=task.community_id, on=task.on, now=task.now, limit=task.limit
+    )
+    return Portion(
+        None if done.is_done else task.after_id + 1,
+        {
+            "risk events": len(done.raised.events),
+            "cases opened": done.raised.opened,
+            "cases joined": done.raised.joined,
+            "cases escalated": done.escalated,
+        },
+    )
+
+
 def _close(session: Session, task: Task) -> Portion:
     close_through(session, community_id=task.community_id, on=task.on)
     return Portion()
@@ -207,5 +224,7 @@ STEPS: tuple[Step, ...] = (
     # By where every loan stands now; what is set aside follows the class.
     Step("classify", _classify, is_for_loans=True),
     Step("provide", _provide, is_for_loans=True),
+    # By where the day has left every loan: a payment missed is a case the same evening.
+    Step("watch", _watch),
     Step(CLOSE, _close, locks_book_only=True),
 )

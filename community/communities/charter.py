@@ -56,6 +56,52 @@ class BoardView(StrEnum):
     TOTALS = "totals"  # and how much all of them together
 
 
+class RiskRule(StrEnum):
+    """What makes a risk event. A rule is switched on by naming it under a severity."""
+
+    LATE = "late"
+    BROKEN_PROMISE = "broken_promise"
+    FALLING_STAKE = "falling_stake"
+    EXPIRING_COVER = "expiring_cover"
+    MISSED_MEETINGS = "missed_meetings"
+    CONCENTRATION = "concentration"
+    CIRCULAR_MONEY = "circular_money"
+    # What members report about members.
+    MISUSE = "misuse"
+    DISTRESS = "distress"
+    COERCION = "coercion"
+    GHOST_MEMBER = "ghost_member"
+    # What rooms above find and raise.
+    REVIEW_CONFLICT = "review_conflict"
+    CLUSTER_ALERT = "cluster_alert"
+    UNUSUAL_PATTERN = "unusual_pattern"
+
+
+# Peer reports open a case always: whoever reports is not told that nobody looks.
+REPORT_RULES = frozenset(
+    {RiskRule.MISUSE, RiskRule.DISTRESS, RiskRule.COERCION, RiskRule.GHOST_MEMBER}
+)
+
+
+class Severity(StrEnum):
+    """How fast a case has to be answered, slowest first."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    CRITICAL = "critical"
+
+
+class MotionSubject(StrEnum):
+    """What a motion is about; the charter says what needs everybody."""
+
+    GENERAL = "general"
+    LOAN = "loan"
+    MONEY = "money"
+    MEMBERSHIP = "membership"
+    RULES = "rules"
+
+
 class CharterInvalid(Invalid):
     code = "charter-invalid"
     title = "The charter is not complete or not consistent"
@@ -175,6 +221,35 @@ class CharterRules:
     event_declarers: tuple[Declarer, ...]
     event_deferral_days_max: int  # all events together, from a due's own day
     event_drift_bps_max: int  # loans that may have changed since the preview, of those touched
+    # Risk events: the rules that are on, by how severe what they find is.
+    risk_low_rules: tuple[RiskRule, ...]
+    risk_medium_rules: tuple[RiskRule, ...]
+    risk_high_rules: tuple[RiskRule, ...]
+    risk_critical_rules: tuple[RiskRule, ...]
+    risk_leader_rules: tuple[RiskRule, ...]  # whose cases begin with the group's leader
+    risk_case_days: tuple[int, ...]  # days to answer a case, from low to critical
+    risk_late_days: tuple[int, ...]  # days overdue that are an event, each a severity worse
+    risk_promise_grace_days: int  # after the promised day, before a promise is broken
+    risk_stake_fall_bps: int  # of a stake, withdrawn within risk_stake_days
+    risk_stake_days: int
+    risk_cover_days: int  # before a promise ends that backs a loan
+    risk_meetings_missed: int  # in a row
+    risk_concentration_bps: int  # of what the community has out, owed by one household
+    # Peer reports
+    reports_per_span_max: int  # of one reporter, within report_span_days
+    report_span_days: int
+    # What is believed of a reporter before any case is closed: so many right, so many wrong.
+    report_prior: tuple[int, ...]
+    # Meetings
+    meeting_quorum_bps: int  # of the members, in person or by proxy
+    meeting_proxies_max: int  # that one member may hold
+    motion_majority_bps: int  # of the votes cast; more than this has to be in favour
+    motion_unanimous: tuple[MotionSubject, ...]  # subjects on which all cast votes have to agree
+    # Visits
+    visit_photos_max: int
+    visit_photo_bytes_max: int
+    # Use of proceeds
+    proceeds_return_days: int  # within which money from a payee to the borrower is a circle
 
 
 _CHECKS: dict[str, tuple[int, int]] = {
@@ -238,6 +313,20 @@ _CHECKS: dict[str, tuple[int, int]] = {
     "member_age_min": (0, 150),
     "event_deferral_days_max": (0, 3660),
     "event_drift_bps_max": (0, 10_000),
+    "risk_promise_grace_days": (0, 366),
+    "risk_stake_fall_bps": (1, 10_000),
+    "risk_stake_days": (1, 3660),
+    "risk_cover_days": (1, 3660),
+    "risk_meetings_missed": (1, 100),
+    "risk_concentration_bps": (1, 10_000),
+    "reports_per_span_max": (1, 1_000),
+    "report_span_days": (1, 3660),
+    "meeting_quorum_bps": (1, 10_000),
+    "meeting_proxies_max": (0, 100),
+    "motion_majority_bps": (0, 9_999),
+    "visit_photos_max": (0, 100),
+    "visit_photo_bytes_max": (1, 10_000_000),
+    "proceeds_return_days": (1, 3660),
 }
 
 # Lists of whole numbers: from, to, and what an item is.
@@ -247,7 +336,20 @@ _LISTS: dict[str, tuple[int, int, str]] = {
     "class_days": (1, 3660, "Every item is a number of days from 1 to 3660."),
     "provision_bps": (0, 10_000, "Every item is a share from 0 to 10000 ten-thousandths."),
     "par_days": (1, 3660, "Every item is a number of days from 1 to 3660."),
+    "risk_case_days": (0, 366, "Every item is a number of days from 0 to 366."),
+    "risk_late_days": (1, 3660, "Every item is a number of days from 1 to 3660."),
+    "report_prior": (1, 1_000, "Every item is a number of reports from 1 to 1000."),
 }
+_MAY_BE_EMPTY = frozenset(
+    {
+        "risk_low_rules",
+        "risk_medium_rules",
+        "risk_high_rules",
+        "risk_critical_rules",
+        "risk_leader_rules",
+        "motion_unanimous",
+    }
+)
 _PAR_DAYS_MAX = 6
 
 # Lists of texts, which may be empty: what an item looks like, how many, and what it is.
@@ -259,6 +361,14 @@ _TEXTS: dict[str, tuple[re.Pattern[str], int, str]] = {
         " for one of another platform; each community once, 100 at most.",
     ),
 }
+
+
+def severity_of(rules: CharterRules, rule: RiskRule) -> Severity | None:
+    """Under which severity a rule is switched on; None: it is off."""
+    by_severity: dict[Severity, tuple[RiskRule, ...]] = {
+        severity: getattr(rules, f"risk_{severity.value}_rules") for severity in Severity
+    }
+    return next((severity for severity, named in by_severity.items() if rule in named), None)
 
 
 def read_rules(document: Mapping[str, Any]) -> CharterRules:
@@ -308,7 +418,7 @@ def _typed(name: str, value: Any, kind: Any) -> Any:
         return kind(value)
     if name in _TEXTS:
         return _texts(name, value)
-    if not isinstance(value, (list, tuple)) or not value:
+    if not isinstance(value, (list, tuple)) or not (value or name in _MAY_BE_EMPTY):
         raise ValueError("This is a list with at least one item.")
     (item_kind, _) = get_args(kind)
     if issubclass(item_kind, StrEnum):
@@ -359,6 +469,27 @@ def _inconsistent(values: Mapping[str, Any]) -> dict[str, str]:
         errors["campaign_known_min"] = "It is above campaign_reviewers_per_household."
     if len(values["par_days"]) > _PAR_DAYS_MAX or not _rises(values["par_days"]):
         errors["par_days"] = f"At most {_PAR_DAYS_MAX} numbers that rise."
+    return errors | _risk_inconsistent(values)
+
+
+def _risk_inconsistent(values: Mapping[str, Any]) -> dict[str, str]:
+    errors = {}
+    switched_on: set[RiskRule] = set()
+    for severity in Severity:
+        name = f"risk_{severity.value}_rules"
+        rules = values[name]
+        if len(set(rules)) != len(rules) or switched_on & set(rules):
+            errors[name] = "A rule stands under one severity, once."
+        switched_on |= set(rules)
+    days = values["risk_case_days"]
+    if len(days) != len(Severity) or list(days) != sorted(days, reverse=True):
+        errors["risk_case_days"] = "Four numbers that do not rise: one for each severity."
+    if len(values["risk_late_days"]) > len(Severity) or not _rises(values["risk_late_days"]):
+        errors["risk_late_days"] = "At most four numbers that rise."
+    if REPORT_RULES & set(values["risk_leader_rules"]):
+        errors["risk_leader_rules"] = "What members report is for officers, not for leaders."
+    if len(values["report_prior"]) != 2:
+        errors["report_prior"] = "Two numbers: right and wrong."
     return errors
 
 

@@ -3,7 +3,7 @@
 from datetime import date
 from enum import StrEnum
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from community.database import Base, Instant, Key, Minor, choice, new_public_id, one_of
@@ -24,6 +24,14 @@ class SavingsMovement(Base):
         CheckConstraint("amount_minor > 0", name="amount_is_positive"),
         CheckConstraint(one_of("kind", SavingsMovementKind), name="savings_movement_kind"),
         Index("ix_savings_movements_member", "member_id", "community_id", "id"),
+        # Few movements are: what looks for falling stakes does not read the others.
+        Index(
+            "ix_savings_movements_releases",
+            "community_id",
+            "moved_on",
+            postgresql_where=text("kind = 'stake_release'"),
+            sqlite_where=text("kind = 'stake_release'"),
+        ),
     )
 
     id: Mapped[Key]

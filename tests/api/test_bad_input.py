@@ -20,6 +20,7 @@ from tests.api.wrong import (
     ledger,
     lines,
     loans,
+    monitoring,
     others,
     places,
     receiving,
@@ -58,6 +59,7 @@ TABLE = [
     *places.MEMBERS,
     *places.PRODUCTS,
     *seasons.SEASONS,
+    *monitoring.MONITORING,
 ]
 
 

@@ -53,6 +53,12 @@ IDS = {
     "assignment_id": "@to_review",
     "finding_id": "@finding",
     "objection_id": "@objection",
+    "case_id": "@case",
+    "meeting_id": "@meeting",
+    "motion_id": "@motion",
+    "visit_id": "@visit",
+    "use_id": "@use",
+    "number": "1",
     "kind": "savings_cash",
     "name": "savers-circle",
 }
@@ -221,6 +227,26 @@ READS = {
     "holds.list_member_holds": Read(OWN),
     "holds.list_holds": Read(BOOKS),
     "holds.get_hold": Read(OWN),
+    "monitoring.list_cases": Read(BOOKS),
+    # A leader's list: a fellow of the group has none, nor the one whom a case is about.
+    "monitoring.list_group_cases": Read(OWN),
+    "monitoring.list_my_cases": Read(ALL),
+    # The leader, and whom it is about; nobody else of the group.
+    "monitoring.get_case": Read(SHARED, "wang", "zhao", "sun"),
+    "monitoring.list_rules": Read(BOOKS),
+    "monitoring.get_meeting_plan": Read(SHARED),
+    "monitoring.list_meetings": Read(SHARED),
+    "monitoring.get_meeting": Read(SHARED),
+    "monitoring.get_motion": Read(SHARED),
+    "monitoring.list_uses": Read(SHARED, **ABOUT_DING),
+    "monitoring.list_promises": Read(SHARED, **ABOUT_DING),
+    # Members see the ratio alone.
+    "monitoring.get_verified_use": Read(VILLAGERS),
+    "monitoring.list_visit_rounds": Read(OWN),
+    "monitoring.list_my_visits": Read(ALL),
+    # Whoever visits, and the leader of the group.
+    "monitoring.get_visit": Read(SHARED, "zhao", "wang"),
+    "monitoring.get_photo": Read(SHARED, "zhao", "wang"),
 }
 YEAR = "?from=2026-01-01&until=2026-12-31"
 QUERIES = {
@@ -465,6 +491,33 @@ WRITES = {
     "receiving.apply_bank_line": Write({"loan": "@current"}),
     "receiving.save_bank_line": Write({"member": "@wang"}),
     "receiving.return_bank_line": Write(WHY),
+    "monitoring.act": Write({"kind": "talk", "text": "x"}),
+    "monitoring.take": Write(),
+    "monitoring.close": Write({"outcome": "resolved", "text": "x"}),
+    "monitoring.send_report": Write({"member": "@wang", "kind": "misuse", "text": "x"}, NEIGHBOUR),
+    "monitoring.read_reports": Write(),
+    "monitoring.draw_visits": Write({"purpose": "crop", "due_on": "2026-06-01"}),
+    "monitoring.answer_visit": Write({"answers": {}}),
+    "monitoring.add_photo": Write("no picture"),
+    "monitoring.state_use": Write({"purpose": "crop", "payee_name": "x", **FIVE}),
+    "monitoring.verify_use": Write({"kind": "seen", "reference": "x", **FIVE}),
+    "monitoring.promise_payment": Write({"promised_on": "2026-06-01", **FIVE}),
+    "monitoring.set_meeting_plan": Write({"first_on": "2026-05-01", "every_days": 7}),
+    "monitoring.enter_meeting": Write({"held_on": "2026-04-01"}),
+    "monitoring.enter_meeting_csv": Write(
+        "meeting,held_on,member,attendance\nx,2026-04-01,@wang,present\n"
+    ),
+    "monitoring.change_meeting": Write({"attendance": []}),
+    "monitoring.link_meeting_sheet": Write({"collection": "@sheet"}),
+    "monitoring.close_meeting": Write(),
+    "monitoring.propose_motion": Write({"subject": "general", "text": "x", "ballot": "open"}),
+    "monitoring.vote": Write({"choice": "yes"}),
+    "monitoring.count_motion": Write(),
+    # Writes nothing; auditors may try a rule on the past.
+    "monitoring.replay": Write(
+        {"rule": "late", "from_on": "2026-04-01", "until_on": "2026-04-02"},
+        frozenset({"auditor", "inspector"}),
+    ),
 }
 # Two auditors, somebody of another community, its officer, and a neighbour of whom it is.
 OUTSIDERS = ("auditor", "inspector", "stranger", "foreign", "gao")
@@ -513,7 +566,8 @@ def test_outsiders_and_auditors_never_write(world: World, endpoint: str) -> None
     line, (method, path) = WRITES[endpoint], address(world, endpoint, WRITING)
     options: dict[str, Any] = {"headers": {"Idempotency-Key": "a-key-of-this-request"}}
     if isinstance(line.body, str):
-        options |= {"data": world.named(line.body), "content_type": "text/csv"}
+        kind = "image/jpeg" if endpoint.endswith("photo") else "text/csv"
+        options |= {"data": world.named(line.body), "content_type": kind}
     elif line.body is not None:
         options["json"] = world.named(line.body)
     for who in OUTSIDERS:
@@ -532,4 +586,6 @@ def address(world: World, endpoint: str, methods: set[str]) -> tuple[str, str]:
         path = path.replace("@active", "@signing")
     if endpoint == "members.revoke_role":
         path = path.replace("@wang", "@officer")
+    if endpoint == "monitoring.read_reports":
+        path = path.replace("@case", "@reported")
     return method, path

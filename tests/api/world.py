@@ -34,8 +34,10 @@ from community.campaigns.models import (
     Decision,
     VisitResult,
 )
+from community.communities import queries as community_queries
 from community.communities import service as communities
 from community.communities import templates
+from community.communities.charter import MotionSubject, RiskRule
 from community.communities.models import Community, CommunityKind
 from community.groups import amendments, expulsions
 from community.groups import service as groups
@@ -51,6 +53,16 @@ from community.members import service as members
 from community.members.models import Household, Member, MemberKind, RoleGrant
 from community.members.principal import Role
 from community.models import metadata
+from community.monitoring import cases, meetings, proceeds, reports, visits
+from community.monitoring.models import (
+    AttendanceKind,
+    Ballot,
+    CaseOutcome,
+    Choice,
+    Purpose,
+    RiskCase,
+)
+from community.monitoring.signals import Signal
 from community.portfolio.service import classify_loans, provide
 from community.products import service as products
 from community.products.models import Product, Season
@@ -260,6 +272,7 @@ class Story:
         self._disaster()
         self._lines()
         self._campaign()
+        self._watched()
         self._far_away()
         self._records()
         self._tokens()
@@ -676,6 +689,128 @@ class Story:
             **self.hamlet.when,
         )
 
+    def _watched(self) -> None:
+        # What the evening's rules find: loans that are late, of members in no group.
+        self.do(cases.watch, **self.place, **self.hamlet.when, limit=100)
+        charter = community_queries.charter_on(
+            self.session, self.hamlet.community.id, self.hamlet.day
+        )
+        # Of a group, so that its leader has a case to answer: about zhao and about sun.
+        raised = self.do(
+            cases.raise_events,
+            **self.place,
+            signals=[
+                Signal(RiskRule.MISSED_MEETINGS, self.hamlet.day, f"seen/{name}", self.id(name))
+                for name in ("zhao", "sun")
+            ],
+            charter=charter,
+            **self.hamlet.when,
+        )
+        self.case, self.closed_case = (
+            self.session.get_one(RiskCase, event.case_id) for event in raised.events
+        )
+        self.do(
+            cases.close,
+            case_id=self.closed_case.id,
+            outcome=CaseOutcome.FALSE_ALARM,
+            text="was ill",
+            actor_id=self.id("wang"),
+            **self.hamlet.when,
+        )
+
+        self._meetings()
+        self._reports()
+        self._visits()
+        self._uses()
+
+    def _visits(self) -> None:
+        drawn = self.do(
+            visits.draw_round,
+            group_id=self.active.id,
+            purpose=Purpose.CROP,
+            seed=1,
+            due_on=self.hamlet.day + timedelta(days=7),
+            actor_id=self.id("wang"),
+            **self.hamlet.when,
+        )
+        rows = {row.visitor_id: row for row in visits.visits_of(self.session, drawn.id)}
+        self.visit, self.visited = (rows[self.id(name)] for name in ("zhao", "sun"))
+        self.photo = self.do(
+            visits.add_photo,
+            visit_id=self.visit.id,
+            content=b"\xff\xd8\xff\xe0 field \xff\xd9",
+            media_type="image/jpeg",
+            **self.hamlet.when,
+        )
+        self.do(
+            visits.answer,
+            visit_id=self.visited.id,
+            answers={"met": True, "planted": True, "healthy": True, "trouble": False},
+            note="",
+            place=None,
+            seen_at=None,
+            actor_id=self.id("sun"),
+            **self.hamlet.when,
+        )
+
+    def _uses(self) -> None:
+        act: dict[str, Any] = {"actor_id": self.id("ding"), **self.hamlet.when}
+        loan = {"loan_id": self.failing["ding"].id}
+        self.use = self.do(
+            proceeds.state_use,
+            **loan,
+            purpose=Purpose.STOCK,
+            payee_name="the mill",
+            payee_id=self.id("clerk"),
+            amount=yuan(30_00),
+            **act,
+        )
+        self.do(
+            proceeds.promise,
+            **loan,
+            amount=yuan(5_00),
+            promised_on=self.hamlet.day + timedelta(days=5),
+            **act,
+        )
+
+    def _reports(self) -> None:
+        said: dict[str, Any] = {
+            **self.place,
+            "reporter_id": self.id("wu"),
+            "kind": RiskRule.MISUSE,
+            "text": "sold the seed",
+            **self.hamlet.when,
+        }
+        for name in ("gao", "clerk"):
+            self.do(reports.report, member_id=self.id(name), **said)
+        self.reported, self.of_clerk = (
+            self.session.scalars(select(RiskCase).where(RiskCase.member_id == self.id(name))).one()
+            for name in ("gao", "clerk")
+        )
+        act = {"actor_id": self.hamlet.officer.id, **self.hamlet.when}
+        self.do(cases.take, case_id=self.reported.id, **act)
+
+    def _meetings(self) -> None:
+        by: dict[str, Any] = {"actor_id": self.id("wang"), "now": self.hamlet.now}
+        group = {"group_id": self.active.id}
+        first = self.hamlet.day
+        self.do(meetings.set_plan, first_on=first, every_days=7, place="mill", **group, **by)
+        lines = [
+            meetings.Present(self.id(name), AttendanceKind(kind))
+            for name, kind in (("wang", "present"), ("zhao", "present"), ("sun", "absent"))
+        ]
+        held = {**group, "lines": lines, "held_on": first, "on": first, **by}
+        self.meeting, over = (self.do(meetings.enter, **held) for _ in range(2))
+        put: dict[str, Any] = {"subject": MotionSubject.GENERAL, "text": "a well", **by}
+        self.motion, self.secret_motion = (
+            self.do(meetings.propose, meeting_id=self.meeting.id, ballot=ballot, **put)
+            for ballot in Ballot
+        )
+        voted = {"member_id": self.id("wang"), "actor_id": self.id("wang")}
+        self.do(meetings.vote, motion_id=self.motion.id, choice=Choice.YES, **voted)
+        self.counted = self.do(meetings.propose, meeting_id=over.id, ballot=Ballot.OPEN, **put)
+        self.over = self.do(meetings.close, meeting_id=over.id, on=first, **by)
+
     def _far_away(self) -> None:
         self.far = self.do(
             communities.create_community,
@@ -799,6 +934,18 @@ class Story:
             "office": self.grants["officer"],
             "operation": self.grants["operator"],
             "kept": self.kept_token,
+            "case": self.case,
+            "closed_case": self.closed_case,
+            "reported": self.reported,
+            "of_clerk": self.of_clerk,
+            "use": self.use,
+            "visit": self.visit,
+            "visited": self.visited,
+            "meeting": self.meeting,
+            "over": self.over,
+            "motion": self.motion,
+            "secret_motion": self.secret_motion,
+            "counted": self.counted,
         }
         kinds = (Community, Household, Product, Season, Group, Vouch, Loan, GroupLoan, Call)
         assert {type(row) for row in rows.values()} >= {*kinds, Assessment, RoleGrant}

@@ -20,6 +20,7 @@ from community.businessday.models import DayRun, DayState
 from community.engine import make_engine, session_factory
 from community.loans.models import Loan, LoanStatus
 from community.models import metadata
+from community.monitoring.models import RiskEvent
 from community.verification import verify
 from config.settings import ROOT
 from tests.databases import database_copy, database_like
@@ -44,9 +45,10 @@ MADE = {
     "day_runs",
     "guarantee_payments",
     "journal_entries",
+    "risk_cases",
     "repayments",
 }
-UNSTEADY = {"id", "public_id", "hash", "prev_hash", "head_hash"}
+UNSTEADY = {"id", "public_id", "list_key", "hash", "prev_hash", "head_hash"}
 PUBLIC_ID = re.compile(r"\b([a-z]{3})_[0-9a-z]{16}\b")
 
 
@@ -160,6 +162,7 @@ def _books(url: str) -> dict[str, Counter[str]]:
             assert verify(session).breaches == ()
             days = session.scalars(select(DayRun.on).order_by(DayRun.on)).all()
             assert days == [FIRST + timedelta(days=n) for n in range(-1, 25)]
+            assert session.scalars(select(RiskEvent)).all()
             # It was a life: loans of several fates.
             fates = set(session.scalars(select(Loan.status)))
             assert fates >= {LoanStatus.CURRENT, LoanStatus.WRITTEN_OFF}, fates

@@ -27,8 +27,9 @@ LATER += ("group_whole_days", "kin_warnings", "mutual_pair_warnings", "group_ali
 LATER += ("stagger_batches", "stagger_instalments_min", "one_line_per_product")
 LATER += ("guarantees_count_max", "guarantee_ratio_bps_max", "guarantee_base")
 LATER += ("guarantee_warning_bps", "circle_warning_members", "at_risk_days", "at_risk_from")
+LATER += ("report_span_days", "report_prior", "reports_per_span_max", "proceeds_return_days")
 # Rooms that came later, whose rules begin with their name.
-ROOMS = ("campaign_", "recourse_", "record_", "line_")
+ROOMS = ("campaign_", "recourse_", "record_", "line_", "risk_", "meeting_", "motion_", "visit_")
 NOW = "2027-03-25 02:00:00+00:00"
 SELLING = [{"due_on": "2027-12-01", "weight": 40}, {"due_on": "2027-10-15", "weight": 60}]
 

@@ -3,7 +3,7 @@
 import pytest
 
 from community.communities import templates
-from community.communities.charter import CharterInvalid, read_rules
+from community.communities.charter import CharterInvalid, RiskRule, read_rules, severity_of
 from community.communities.differences import differences
 from community.communities.errors import TemplateNotFound
 from community.communities.models import CommunityKind
@@ -53,6 +53,18 @@ def test_an_unknown_template_is_not_found(name: str) -> None:
         ("par_days", [30.0], "par_days"),
         ("non_accrual_from", "bad", "non_accrual_from"),
         ("worst_loan_per_member", 1, "worst_loan_per_member"),
+        ("risk_low_rules", ["late"], "risk_medium_rules"),  # one rule under two severities
+        ("risk_low_rules", ["missed_meetings", "missed_meetings"], "risk_low_rules"),
+        ("risk_low_rules", ["weather"], "risk_low_rules"),
+        ("risk_leader_rules", ["late", "misuse"], "risk_leader_rules"),
+        ("risk_case_days", [14, 7, 3], "risk_case_days"),
+        ("risk_case_days", [1, 3, 7, 14], "risk_case_days"),
+        ("risk_late_days", [1, 1], "risk_late_days"),
+        ("risk_late_days", [1, 2, 3, 4, 5], "risk_late_days"),
+        ("report_prior", [1], "report_prior"),
+        ("report_prior", [0, 1], "report_prior"),
+        ("motion_majority_bps", 10_000, "motion_majority_bps"),
+        ("motion_unanimous", ["lunch"], "motion_unanimous"),
         ("colour", "red", "colour"),
     ],
 )
@@ -62,6 +74,14 @@ def test_a_faulty_rule_is_named(rule: str, value: object, fault: str) -> None:
     with pytest.raises(CharterInvalid) as refusal:
         read_rules(document)
     assert fault in refusal.value.members["errors"]
+
+
+def test_all_risk_rules_may_be_off() -> None:
+    document = templates.load("village-cooperative")["rules"]
+    for name in ("low", "medium", "high", "critical", "leader"):
+        document[f"risk_{name}_rules"] = {"value": [], "source": "this test"}
+    rules = read_rules(document)
+    assert [severity_of(rules, rule) for rule in RiskRule] == [None] * len(RiskRule)
 
 
 def test_a_missing_rule_is_named() -> None:

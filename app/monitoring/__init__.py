@@ -1,0 +1,1 @@
+"""Peer monitoring over HTTP."""

@@ -1,0 +1,1 @@
+"""People who see: risk events and their cases, meetings, reports, visits, use of proceeds."""

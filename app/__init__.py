@@ -41,6 +41,7 @@ FEATURES = [
     "lines",
     "grouplife",
     "credit",
+    "risk",
     "ledger",
     "businessday",
     "importing",

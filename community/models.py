@@ -18,6 +18,7 @@ import community.portfolio.models
 import community.products.models
 import community.receiving.guards
 import community.receiving.models
+import community.risk.models
 import community.savings.models
 import community.seasons.models
 import community.trust.models

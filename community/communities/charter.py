@@ -115,6 +115,19 @@ class CharterRules:
     event_declarers: tuple[Declarer, ...]
     event_deferral_days_max: int  # all events together, from a due's own day
     event_drift_bps_max: int  # loans that may have changed since the preview, of those touched
+    # The risk desk
+    circle_members_min: int  # fewer members bound to each other are no guarantee circle
+    circle_members_max: int  # more are looked at in parts
+    circle_ring_max: int  # promises on the longest ring that is looked for
+    circles_advised_max: int  # the most costly circles get suggestions with their computed effect
+    hub_share_bps_max: int  # of what is lent, what may rest on one member's promises
+    contingent_bps_max: int  # own debt and promises, per 10,000 of stake and assessment
+    # Of 10,000 borrowers, how many fail within a year, class by class from normal to loss.
+    failure_bps: tuple[int, ...]
+    fail_together_bps: int  # how much of that is a circle failing as a whole
+    common_factor_bps: int  # correlation of failures within a community, in stress tests
+    assessed_pays_bps: int  # of what was assessed beyond the stake, what a call really brings
+    shortfall_tail_bps: int  # the worst outcomes that expected shortfall is the mean of
 
 
 _CHECKS: dict[str, tuple[int, int]] = {
@@ -148,6 +161,16 @@ _CHECKS: dict[str, tuple[int, int]] = {
     "member_age_min": (0, 150),
     "event_deferral_days_max": (0, 3660),
     "event_drift_bps_max": (0, 10_000),
+    "circle_members_min": (2, 1_000),
+    "circle_members_max": (2, 1_000),
+    "circle_ring_max": (2, 8),
+    "circles_advised_max": (0, 1_000),
+    "hub_share_bps_max": (1, 10_000),
+    "contingent_bps_max": (0, 10_000_000),
+    "fail_together_bps": (0, 10_000),
+    "common_factor_bps": (0, 9_900),
+    "assessed_pays_bps": (0, 10_000),
+    "shortfall_tail_bps": (1, 10_000),
 }
 
 # Lists of whole numbers: from, to, and what an item is.
@@ -157,6 +180,7 @@ _LISTS: dict[str, tuple[int, int, str]] = {
     "class_days": (1, 3660, "Every item is a number of days from 1 to 3660."),
     "provision_bps": (0, 10_000, "Every item is a share from 0 to 10000 ten-thousandths."),
     "par_days": (1, 3660, "Every item is a number of days from 1 to 3660."),
+    "failure_bps": (0, 10_000, "Every item is a share from 0 to 10000 ten-thousandths."),
 }
 _PAR_DAYS_MAX = 6
 
@@ -240,6 +264,12 @@ def _inconsistent(values: Mapping[str, Any]) -> dict[str, str]:
         values["provision_bps"]
     ):
         errors["provision_bps"] = "Five shares that do not fall: one for each class."
+    if len(values["failure_bps"]) != len(RiskClass) or list(values["failure_bps"]) != sorted(
+        values["failure_bps"]
+    ):
+        errors["failure_bps"] = "Five shares that do not fall: one for each class."
+    if values["circle_members_max"] < values["circle_members_min"]:
+        errors["circle_members_max"] = "It is below circle_members_min."
     if len(values["par_days"]) > _PAR_DAYS_MAX or not _rises(values["par_days"]):
         errors["par_days"] = f"At most {_PAR_DAYS_MAX} numbers that rise."
     return errors

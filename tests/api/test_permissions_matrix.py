@@ -43,6 +43,7 @@ IDS = {
     "grant_id": "@office",
     "hold_id": "@hold",
     "line_id": "@line",
+    "circle_id": "@circle",
     "kind": "savings_cash",
     "name": "savers-circle",
 }
@@ -69,6 +70,8 @@ OWN = "200 404 404 200 200 200 404 404"
 # What is for those who look after the village; members may know that there is such a list.
 KEEPERS = "403 403 403 200 200 200 404 404"
 BOOKS = "404 404 404 200 200 200 404 404"
+# The desk names debtors: for who operates the platform and who audits it.
+DESK = "404 404 404 404 200 200 404 404"
 # What is nobody's business but the member's: who looks after them asks loan by loan.
 PRIVATE = "200 404 404 404 404 404 404 404"
 
@@ -152,6 +155,9 @@ READS = {
     "portfolio.get_classes": Read(BOOKS),
     "portfolio.get_classes_table": Read(BOOKS),
     "portfolio.get_loan_class": Read(OWN, **ABOUT_DING),
+    "risk.list_circles": Read(DESK),
+    "risk.list_circles_table": Read(DESK),
+    "risk.get_circle": Read(DESK),
     "receiving.get_sheet": Read(SHARED),
     "receiving.get_sheet_csv": Read(SHARED),
     "receiving.list_collections": Read(SHARED),
@@ -382,6 +388,8 @@ WRITES = {
     "lines.suspend": Write(WHY),
     "lines.resume": Write(WHY),
     "lines.close": Write(WHY),
+    # Who audits reads what was found, and does not start searches.
+    "risk.search_circles": Write(),
     "receiving.collect": Write({"lines": [{"loan": "@current", **FIVE}]}),
     "receiving.collect_csv": Write(SHEET),
     "receiving.enter_draft": Write({"lines": [{"loan": "@current", **FIVE}]}),

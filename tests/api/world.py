@@ -46,6 +46,8 @@ from community.receiving import bank, collecting
 from community.receiving.collecting import Entry
 from community.receiving.matching import Line
 from community.receiving.models import BankLine, Collection
+from community.risk import service as risk
+from community.risk.models import CircleName, RiskRun
 from community.seasons import service as seasons
 from community.seasons.models import EventKind
 from community.servicing import service as servicing
@@ -232,6 +234,7 @@ class Story:
         self._papers()
         self._disaster()
         self._lines()
+        self._desk()
         self._far_away()
         self._tokens()
         self._collect()
@@ -455,6 +458,13 @@ class Story:
         for work in (classify_loans, provide):
             self.do(work, **self.place, **self.hamlet.when)
 
+    def _desk(self) -> None:
+        run: RiskRun = self.do(risk.find_circles, **self.place, actor_id=None, **self.hamlet.when)
+        [first, *_] = self.session.scalars(
+            select(CircleName).where(CircleName.first_run_id == run.id).order_by(CircleName.number)
+        )
+        self.desk = {"run": run.public_id, "circle": first.public_id}
+
     def _money_coming_in(self) -> None:
         sheet: dict[str, Any] = {
             "group_id": self.active.id,
@@ -661,6 +671,7 @@ class Story:
         assert {type(row) for row in rows.values()} >= {*kinds, Assessment, RoleGrant}
         self.ids = {name: row.public_id for name, row in rows.items()}
         self.ids |= {name: member.public_id for name, member in self.hamlet.people.items()}
+        self.ids |= self.desk
         self.ids["agreement"] = self.signing.agreement_hash or ""
         self.ids["proposed"] = self.amendment.agreement_hash
         self.session.rollback()

@@ -26,6 +26,10 @@ LATER = ("second_group_per_product", "leader_acting_days", "amendment_days_max")
 LATER += ("group_whole_days", "kin_warnings", "mutual_pair_warnings", "group_alike_bps_max")
 LATER += ("stagger_batches", "stagger_instalments_min", "one_line_per_product", "line_minor_max")
 LATER += ("line_days_max", "line_shares_bps_max", "line_raise_bps_max", "line_raise_days_max")
+# The risk desk.
+LATER += ("circle_members_min", "circle_members_max", "circle_ring_max", "circles_advised_max")
+LATER += ("hub_share_bps_max", "contingent_bps_max", "failure_bps", "fail_together_bps")
+LATER += ("common_factor_bps", "assessed_pays_bps", "shortfall_tail_bps")
 NOW = "2027-03-25 02:00:00+00:00"
 SELLING = [{"due_on": "2027-12-01", "weight": 40}, {"due_on": "2027-10-15", "weight": 60}]
 

@@ -166,8 +166,12 @@ def fail(
     assessed_pays_bps: int = BPS,
     mode: LiabilityMode | None = None,
     spread: bool = False,
+    called: Mapping[int, int] | None = None,
 ) -> Outcome:
     """Let these members stop paying: their loans are taken one after another, by id.
+
+    `called`: only these loans are asked at first, for these amounts; what is not asked of them
+    stays covered.
 
     `mode`: as if every loan were under this liability; else each under its own. `spread`: who loses
     the whole of a stake by this fails next, until nobody does.
@@ -180,7 +184,10 @@ def fail(
         done |= turn
         world.failed = done
         loans = [loan for member in turn for loan in book.loans_of.get(member, ())]
-        world.fail_loans(sorted(loans, key=lambda loan: loan.loan_id), mode)
+        if called and done == first:
+            loans = [loan for loan in book.loans if loan.loan_id in called]
+        asked = called if called and done == first else {}
+        world.fail_loans(sorted(loans, key=lambda loan: loan.loan_id), mode, asked)
         turn = set(world.ruined(done)) if spread else set()
     return Outcome(
         lost=world.lost,
@@ -280,14 +287,21 @@ class _World:
             if purse.stake_minor and not self.stake[member] and member not in but
         ]
 
-    def fail_loans(self, loans: Iterable[LoanOut], mode: LiabilityMode | None) -> None:
+    def fail_loans(
+        self, loans: Iterable[LoanOut], mode: LiabilityMode | None, asked: Mapping[int, int]
+    ) -> None:
         """All are called on one day; what is not paid by the deadline lapses on one day, and so on.
 
         Within a day loans come one after another. Whoever pays by hand does so when the day's calls
         are all made, in their order. Where only stake is pledged nobody waits for a deadline.
         """
         failing = [
-            _FailingLoan(self, loan, mode if mode and loan.mode is not LiabilityMode.NONE else None)
+            _FailingLoan(
+                self,
+                loan,
+                mode if mode and loan.mode is not LiabilityMode.NONE else None,
+                asked.get(loan.loan_id, loan.owed_minor),
+            )
             for loan in loans
         ]
         opened: list[tuple[_FailingLoan, _Call]] = []
@@ -300,16 +314,19 @@ class _World:
             for each in failing:
                 opened += [(each, call) for call in each.lapse()]
         for each in failing:
-            self.lost[each.loan.loan_id] = each.debt
+            self.lost[each.loan.loan_id] = self.lost.get(each.loan.loan_id, 0) + each.debt
             self.made.extend(each.calls)
 
 
 class _FailingLoan:
     """One loan from its first call to the last."""
 
-    def __init__(self, world: _World, loan: LoanOut, mode: LiabilityMode | None) -> None:
+    def __init__(
+        self, world: _World, loan: LoanOut, mode: LiabilityMode | None, asked: int
+    ) -> None:
         self.world, self.loan, self.mode = world, loan, mode or loan.mode
-        self.debt = loan.owed_minor
+        self.debt = asked
+        self.rest = loan.owed_minor - asked
         self.lines = {
             line.held.line_id: _Line(
                 line.held.line_id,
@@ -481,7 +498,7 @@ class _FailingLoan:
             if call.is_pending:
                 for line_id, open_ in call.items.items():
                     asked[line_id] = asked.get(line_id, 0) + open_
-        excess = sum(line.held for line in self.lines.values()) - self.debt
+        excess = sum(line.held for line in self.lines.values()) - self.debt - self.rest
         lines = [
             (line.line_id, line.hops, max(line.held - asked.get(line.line_id, 0), 0))
             for line in self.lines.values()

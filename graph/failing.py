@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -176,10 +177,12 @@ def fail_many(
         raise BadParameter(f"{len(called)} lists of calls, but {len(failing)} scenarios")
     asked = called if called is not None else [(_NOTHING, _NOTHING)] * len(failing)
     bounds = np.linspace(0, len(failing), min(threads, max(len(failing), 1)) + 1).astype(int)
-    slices = [slice(int(a), int(b)) for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+    slices = [slice(a, b) for a, b in pairwise(bounds.tolist())]
     lent, fresh = _prepared(web)
     jobs = [
-        lambda part=part: _run(web, lent, fresh, failing[part], asked[part], mode, spread, keep_paid)
+        lambda part=part: _run(
+            web, lent, fresh, failing[part], asked[part], mode, spread, keep_paid
+        )
         for part in slices
     ]
     if len(jobs) == 1:
@@ -345,7 +348,8 @@ def _work(web: LoanWeb, fresh: Purses, space: int) -> tuple[Any, Purses]:
         places(web.room.size),
     )
     held = np.concatenate([fresh.held, np.zeros(space, np.int64)])
-    purses = Purses(*(column.copy() for column in fresh[:6]), held, fresh.cap.copy())
+    moving = {name: column.copy() for name, column in fresh._asdict().items()}
+    purses = Purses(**moving | {"held": held})
     return work, purses
 
 
@@ -376,7 +380,8 @@ def _joined(parts: Sequence[Failings]) -> Failings:
         return np.concatenate([getattr(part, name) for part in parts])
 
     def in_all(name: str) -> Ints:
-        return np.sum([getattr(part, name) for part in parts], axis=0)
+        whole: Ints = np.sum([getattr(part, name) for part in parts], axis=0)
+        return whole
 
     return Failings(
         end_to_end("lost"),

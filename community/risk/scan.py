@@ -2,21 +2,27 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from community.communities.charter import CharterRules
 from community.risk.actions import Action, suggest
+from community.risk.ahead import Book
 from community.risk.book import Desk
+from community.risk.columns import Columns
 from community.risk.finding import Circle, CircleKind, find_circles, find_hubs
-from community.risk.losses import Cost, Reckon, Reckoner, failure_bps
+from community.risk.losses import Cost, Loss, Reckoner, failure_bps, one_by_one
 from graph.arrays import Ints, from_rows
 from graph.cycles import bounded_cycles
 from graph.robustness import core_numbers, weak_points
 from graph.structure import mutual_pairs
 
 Facts = dict[str, Any]
+
+# More losses than this are worth loading the compiled loops for.
+_ONE_BY_ONE_MAX = 3_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +62,10 @@ class Scan:
     vouches: int
 
 
-def scan(desk: Desk, rules: CharterRules, *, reckon: Reckon | None = None) -> Scan:
+def scan(desk: Desk, rules: CharterRules, *, threads: int = 1) -> Scan:
     """Find the circles of a book and rank them by expected, then by worst loss.
 
-    `reckon` works out many losses at once; else they are taken one by one. The same book and
-    charter always give the same answer.
+    The same book and charter always give the same answer, however many threads work on it.
     """
     network = desk.network
     search = find_circles(
@@ -83,7 +88,7 @@ def scan(desk: Desk, rules: CharterRules, *, reckon: Reckon | None = None) -> Sc
         rules.fail_together_bps,
         rules.assessed_pays_bps,
     )
-    reckoner.prepare((circle.members for circle in circles), reckon)
+    reckoner.prepare((circle.members for circle in circles), partial(_reckon, rules, threads))
     shape = _Shape(desk, circles)
     costs = [reckoner.cost(circle.members) for circle in circles]
     order = sorted(
@@ -114,6 +119,15 @@ def scan(desk: Desk, rules: CharterRules, *, reckon: Reckon | None = None) -> Sc
     return Scan(
         tuple(found), search.complete, search.largest_component, network.n, int(desk.vouch_ids.size)
     )
+
+
+def _reckon(
+    rules: CharterRules, threads: int, book: Book, failing: Sequence[frozenset[int]]
+) -> list[Loss]:
+    """One by one while they are few, compiled where they are many: the two say the same."""
+    if len(failing) <= _ONE_BY_ONE_MAX:
+        return one_by_one(book, failing, rules.assessed_pays_bps)
+    return Columns(book, rules.assessed_pays_bps).losses(failing, threads)
 
 
 class _Shape:

@@ -13,7 +13,6 @@ from community.ledger.events import record_event
 from community.locks import lock_one
 from community.risk.book import read_desk
 from community.risk.finding import CircleKind
-from community.risk.losses import Reckon
 from community.risk.models import CircleName, RiskCircle, RiskCircleMember, RiskRun
 from community.risk.naming import match_names
 from community.risk.scan import Ranked, actions_as_rows, scan
@@ -30,7 +29,6 @@ def find_circles(
     on: date,
     now: datetime,
     actor_id: int | None,
-    reckon: Reckon | None = None,
 ) -> RiskRun:
     """Look for guarantee circles in a community as its rows are now, and keep what was found.
 
@@ -40,7 +38,7 @@ def find_circles(
     community = lock_one(session, Community, community_id)
     charter = communities.charter_on(session, community_id, on)
     desk = read_desk(session, community=community, on=on)
-    found = scan(desk, charter.rules, reckon=reckon)
+    found = scan(desk, charter.rules)
     last = last_run(session, community_id)
     run = RiskRun(
         community_id=community_id,

@@ -339,9 +339,7 @@ def settle(lent: Lent, purses: Purses, work: Work, loan: int) -> None:
 
 
 @compiled
-def demands(
-    purses: Purses, lines: Ints, whose: Ints, total: np.int64
-) -> tuple[Ints, Ints]:
+def demands(purses: Purses, lines: Ints, whose: Ints, total: np.int64) -> tuple[Ints, Ints]:
     """Members and what each is asked, by what is held for each: most first, then the lowest."""
     members = np.unique(whose)
     weights = np.zeros(members.size, np.int64)
@@ -430,7 +428,7 @@ def outward(lent: Lent, purses: Purses, work: Work, call: int, unpaid: np.int64)
     for j in range(members.size):
         if asked[j] > 0:
             open_call(lent, purses, work, loan, members[j], SECOND, behind, plans[j])
-    return asked.sum()
+    return np.int64(asked.sum())
 
 
 @compiled
@@ -511,7 +509,7 @@ def lapse(lent: Lent, purses: Purses, work: Work, loan: int) -> bool:
         if call == last:
             break
         call = work.call_next[call]
-    return work.used[0] > before
+    return bool(work.used[0] > before)
 
 
 @compiled

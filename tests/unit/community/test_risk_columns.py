@@ -125,9 +125,7 @@ def test_many_failings_at_once_are_each_what_one_is(seed: int) -> None:
             for m in one.failed
             for loan in book.loans_of.get(m, ())
         )
-    counted = {
-        int(columns.members[p]): int(n) for p, n in enumerate(told.ruined_of.tolist()) if n
-    }
+    counted = {int(columns.members[p]): int(n) for p, n in enumerate(told.ruined_of.tolist()) if n}
     assert counted == ruined
     # A part of a book says the same of those in it.
     some = cases[0]

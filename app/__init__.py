@@ -18,6 +18,7 @@ from app.clock import Clock
 from app.extensions import db, migrate
 from app.fields import describe_fields
 from app.problems import ProblemApi
+from app.risk.work import DeskWorker
 from config import logging as json_logs
 from config.settings import Settings
 
@@ -80,6 +81,7 @@ def create_app(
     app.extensions["settings"] = settings
     app.extensions["clock"] = Clock(settings)
     app.extensions["business_day"] = Schedule(app)
+    app.extensions["desk_worker"] = DeskWorker(app)
     app.url_map.converters["pid"] = PublicIdConverter
     if settings.trusted_proxies:
         hops = settings.trusted_proxies

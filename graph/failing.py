@@ -257,22 +257,23 @@ def _run(
     done = 0
     while done < cases:
         work, purses = _work(web, fresh, space)
-        done += kernel.run(
+        done = kernel.run(
             lent,
             purses,
             fresh,
             work,
             web.owner.size,
-            starts[done:],
+            done,
+            starts,
             members,
-            call_starts[done:],
+            call_starts,
             loans.astype(np.int32),
             amounts,
             mode,
             spread,
-            figures[:, done:],
+            figures,
             sums,
-            paid_start[done:],
+            paid_start,
             paid_who,
             paid_amount,
         )

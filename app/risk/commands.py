@@ -10,11 +10,13 @@ from sqlalchemy import select
 
 from app.clock import now, today
 from app.extensions import db
+from app.risk.work import PORTION, describe, work_one
 from app.transaction import run_unit
 from community.communities.models import Community
 from community.errors import CommunityError
 from community.money import format_minor
-from community.risk import queries, service
+from community.risk import queries, service, stress_service
+from community.risk.models import StressTest
 
 Answer = TypeVar("Answer")
 
@@ -52,6 +54,37 @@ def clusters(reference: str | None) -> None:
                 f" {format_minor(worst, place.currency)} {place.currency}"
             )
         session.rollback()
+
+
+@cli.command("work")
+@click.option("--test", "public_id", default=None, help="One stress test, by its id.")
+@click.option("--portion", default=PORTION, type=click.IntRange(1, 10_000), show_default=True)
+def work(public_id: str | None, portion: int) -> None:
+    """Work off the stress tests that wait. Killed, it begins them anew and says the same."""
+    session = db.session()
+    wanted = None
+    if public_id is not None:
+        wanted = refusing(partial(stress_service.get_stress, session, public_id)).id
+    done = 0
+    with click.progressbar(length=0, label="draws", show_eta=False) as bar:
+
+        def note(drawn: int, draws: int) -> None:
+            bar.length = draws
+            bar.update(drawn - bar.pos)
+
+        while True:
+            test_id = refusing(
+                partial(work_one, session, test_id=wanted, portion=portion, note=note)
+            )
+            if test_id is None:
+                break
+            done += 1
+            click.echo(describe(session.get_one(StressTest, test_id)))
+            session.rollback()
+            bar.pos = 0
+            if wanted is not None:
+                break
+    click.echo(f"{done} stress tests worked off")
 
 
 def _communities(reference: str | None) -> list[Community]:

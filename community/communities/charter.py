@@ -128,6 +128,14 @@ class CharterRules:
     common_factor_bps: int  # correlation of failures within a community, in stress tests
     assessed_pays_bps: int  # of what was assessed beyond the stake, what a call really brings
     shortfall_tail_bps: int  # the worst outcomes that expected shortfall is the mean of
+    newcomer_days: int  # so long after joining a member is still to be known
+    newcomer_trust_bps: int  # trust that reaches a newcomer, of what reaches the known, unremarked
+    invented_ring_min: int  # so many who are hardly known, tied to each other, are remarked
+    self_dealing_bps: int  # of a circle's cover, what may be its own unremarked
+    inflow_days: int  # days in which introductions, deposits and payouts are looked at together
+    inflow_below_min: int  # newcomers below one introducer that make a pyramid, on two levels
+    inflow_alike_bps: int  # of their deposits, how many have to be of one amount
+    inflow_payout_bps: int  # paid out above, per 10,000 of what came in below
 
 
 _CHECKS: dict[str, tuple[int, int]] = {
@@ -171,6 +179,14 @@ _CHECKS: dict[str, tuple[int, int]] = {
     "common_factor_bps": (0, 9_900),
     "assessed_pays_bps": (0, 10_000),
     "shortfall_tail_bps": (1, 10_000),
+    "newcomer_days": (1, 3660),
+    "newcomer_trust_bps": (0, 10_000),
+    "invented_ring_min": (2, 1_000),
+    "self_dealing_bps": (1, 10_000),
+    "inflow_days": (1, 3660),
+    "inflow_below_min": (2, 10_000),
+    "inflow_alike_bps": (0, 10_000),
+    "inflow_payout_bps": (0, 1_000_000),
 }
 
 # Lists of whole numbers: from, to, and what an item is.

@@ -6,12 +6,22 @@ from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import Select, and_, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from community.communities.models import Charter
+from community.loans.models import Loan
 from community.members.models import Member
 from community.risk.errors import CircleNotFound, RiskRunNotFound
-from community.risk.models import CircleName, RiskCircle, RiskCircleMember, RiskRun
+from community.risk.models import (
+    CircleName,
+    RiskCircle,
+    RiskCircleMember,
+    RiskRun,
+    StressCall,
+    StressDraw,
+    StressMember,
+    StressTest,
+)
 from community.risk.service import last_run
 from community.trust.snapshot import parts
 
@@ -73,7 +83,7 @@ def get_name(session: Session, public_id: str) -> CircleName:
 
 def charter_version(session: Session, run: RiskRun) -> int:
     """The version of the charter by which a search was made."""
-    return session.get_one(Charter, run.charter_id).version
+    return version_of(session, run.charter_id)
 
 
 def circles_of(
@@ -221,3 +231,57 @@ def new_names(session: Session, run: RiskRun) -> int:
 def _named_in(circle: RiskCircle) -> set[int]:
     facts: list[dict[str, Any]] = [*circle.reasons, *circle.actions]
     return {fact["member_id"] for fact in facts if fact.get("member_id") is not None}
+
+
+def version_of(session: Session, charter_id: int) -> int:
+    """A charter's version."""
+    return session.get_one(Charter, charter_id).version
+
+
+def stress_tests_of(community_id: int) -> Select[StressTest]:
+    """All stress tests of a community."""
+    return select(StressTest).where(StressTest.community_id == community_id)
+
+
+def stress_members(
+    session: Session, test: StressTest, *, limit: int | None
+) -> list[tuple[StressMember, Member]]:
+    """Whom a test touches, those who would pay most first."""
+    rows = session.execute(
+        select(StressMember, Member)
+        .join(Member, Member.id == StressMember.member_id)
+        .where(StressMember.test_id == test.id)
+        .order_by(
+            StressMember.paid_sum_minor.desc(),
+            StressMember.ruined_draws.desc(),
+            StressMember.member_id,
+        )
+        .limit(limit)
+    )
+    return [(row, who) for row, who in rows]
+
+
+def stress_draws(session: Session, test: StressTest) -> list[StressDraw]:
+    """What every draw came to."""
+    return list(
+        session.scalars(
+            select(StressDraw).where(StressDraw.test_id == test.id).order_by(StressDraw.number)
+        )
+    )
+
+
+def stress_calls(
+    session: Session, test: StressTest, *, after: int, limit: int
+) -> tuple[list[tuple[StressCall, str, Member, Member | None]], bool]:
+    """Calls of the worst draw from a number on, and whether more follow."""
+    guarantor, other = aliased(Member), aliased(Member)
+    rows = session.execute(
+        select(StressCall, Loan.public_id, guarantor, other)
+        .join(Loan, Loan.id == StressCall.loan_id)
+        .join(guarantor, guarantor.id == StressCall.guarantor_id)
+        .outerjoin(other, other.id == StressCall.for_guarantor_id)
+        .where(StressCall.test_id == test.id, StressCall.number > after)
+        .order_by(StressCall.number)
+        .limit(limit + 1)
+    ).all()
+    return [(call, loan, who, whose) for call, loan, who, whose in rows[:limit]], len(rows) > limit

@@ -111,7 +111,18 @@ def scan(desk: Desk, rules: CharterRules, *, threads: int = 1) -> Scan:
                 len(reckoner.borrowers(circle.members)),
                 sum(member.owed_minor for member in members),
                 cost,
-                tuple(_reasons(desk, rules, shape, at, circle, members, search.largest_component)),
+                tuple(
+                    _reasons(
+                        desk,
+                        rules,
+                        shape,
+                        at,
+                        circle,
+                        members,
+                        search.largest_component if circle.kind is CircleKind.PART else 0,
+                        advised,
+                    )
+                ),
                 tuple(suggest(reckoner, circle.members)) if advised else (),
                 members,
             )
@@ -151,15 +162,17 @@ class _Shape:
         self.inside = _counted(label, network.tails, network.out_head, size)
         self.guaranteed = np.zeros(network.n, np.int64)
         np.add.at(self.guaranteed, network.tails, network.out_room)
-        self.loans = desk.book.loans_of
         self.purses = desk.book.purses
+        self.owed: dict[int, int] = {}
+        for loan in desk.book.loans:
+            self.owed[loan.borrower_id] = self.owed.get(loan.borrower_id, 0) + loan.owed_minor
 
     def members(self, circle: Circle, cost: Cost) -> tuple[MemberFacts, ...]:
         found = []
         places = self.network.places(np.array(circle.members, np.int64)).tolist()
         for member, place in zip(circle.members, places, strict=True):
             purse = self.purses.get(member)
-            owed = sum(loan.owed_minor for loan in self.loans.get(member, ()))
+            owed = self.owed.get(member, 0)
             guaranteed = int(self.guaranteed[place])
             means = 0 if purse is None else purse.stake_minor + purse.assessed_minor
             ratio = (owed + guaranteed) * 10_000 // means if means else None
@@ -195,8 +208,9 @@ def _reasons(
     circle: Circle,
     members: Sequence[MemberFacts],
     largest: int,
+    in_full: bool,
 ) -> list[Facts]:
-    """Why it is one, as facts; the most telling first."""
+    """Why it is one, as facts; the most telling first. Rings are counted where it is `in_full`."""
     inside = frozenset(circle.members)
     found: list[Facts] = []
     if circle.hub is not None:
@@ -215,7 +229,7 @@ def _reasons(
     pairs = int(shape.pairs[at])
     if pairs:
         found.append({"code": "mutual_pairs", "pairs": pairs})
-    elif circle.kind is not CircleKind.HUB:
+    elif in_full and circle.kind is not CircleKind.HUB:
         found.append({"code": "rings", **_shortest_ring(desk, circle)})
     found += _cover_reasons(desk, inside)
     borrowers = sum(member.owed_minor > 0 for member in members)

@@ -1,4 +1,4 @@
-"""Reasons and suggestions in words, zh-CN and English, from the facts that were stored."""
+"""Reasons, suggestions and alarms in words, zh-CN and English, from the facts that were stored."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -78,13 +78,42 @@ ACTIONS: dict[str, tuple[str, str]] = {
     ),
 }
 
+ALARMS: dict[str, tuple[str, str]] = {
+    "newcomer": (
+        "{joined_on}加入，互相担保{ties}人，其中老成员{ties_to_known}人；传到的信任是老成员中位数的{trust}"
+        "（章程提示线{limit}）。请先见见本人，再作担保。",
+        "Joined on {joined_on}; mutual promises with {ties}, {ties_to_known} of them known for"
+        " longer; the trust that reaches them is {trust} of what reaches the middle one of the"
+        " known (remarked below {limit}). Meet them before you vouch.",
+    ),
+    "invented_ring": (
+        "{members}名新成员彼此互保（{ties_inside}对），与老成员只有{ties_to_known}条联系；"
+        "在{first_joined_on}至{last_joined_on}间加入。请逐户核实身份。",
+        "{members} newcomers promise each other ({ties_inside} pairs) and have {ties_to_known}"
+        " ties to those who are known; they joined from {first_joined_on} to {last_joined_on}."
+        " See each of them in person.",
+    ),
+    "self_dealing": (
+        "担保圈{circle}：{borrowers}人欠款{amount}，担保的{share}出自圈内，其中{assessed}没有锁定的储蓄。",
+        "Circle {circle}: {borrowers} owe {amount}; {share} of the cover is their own, and"
+        " {assessed} of it is not locked.",
+    ),
+    "pyramid": (
+        "{days}天内，{name}名下分{levels}层发展了{below}名新成员，其中{alike}首笔存入同为{ticket}；"
+        "下线共存入{came_in}，上线取走{paid_out}。请核查是否许诺回报、吸收存款（非法集资）。",
+        "Within {days} days {below} newcomers came in below {name} on {levels} levels, {alike} of"
+        " them with a first deposit of {ticket}; {came_in} came in below and {paid_out} was paid"
+        " out above. Ask what return was promised: raising deposits from the public is illegal.",
+    ),
+}
+
 _NO_MEANS = ("没有偿付能力", "nothing to pay it with")
 
 
 def say(fact: Mapping[str, Any], *, currency: str, names: Mapping[int, str]) -> dict[str, str]:
-    """One reason or suggestion in both languages."""
+    """One reason, suggestion or alarm in both languages."""
     code = str(fact["code"])
-    texts = REASONS.get(code) or ACTIONS[code]
+    texts = REASONS.get(code) or ACTIONS.get(code) or ALARMS[code]
     return {
         language: text.format_map(_figures(fact, currency, names, at))
         for at, (language, text) in enumerate(zip(("zh-CN", "en"), texts, strict=True))
@@ -95,9 +124,12 @@ def _figures(
     fact: Mapping[str, Any], currency: str, names: Mapping[int, str], language: int
 ) -> dict[str, Any]:
     found: dict[str, Any] = dict(fact)
-    if "amount_minor" in fact:
-        found["amount"] = f"{format_minor(fact['amount_minor'], currency)} {currency}"
-    for figure in ("share", "limit"):
+    for figure in ("amount", "ticket", "came_in", "paid_out"):
+        if f"{figure}_minor" in fact:
+            found[figure] = f"{format_minor(fact[f'{figure}_minor'], currency)} {currency}"
+    if "trust_bps" in fact:
+        found["trust"] = percent(fact["trust_bps"] or 0)
+    for figure in ("share", "limit", "assessed", "alike"):
         if f"{figure}_bps" in fact:
             found[figure] = percent(fact[f"{figure}_bps"])
     if "ratio_bps" in fact:

@@ -298,13 +298,17 @@ def open_call(
 @compiled
 def settle(lent: Lent, purses: Purses, work: Work, loan: int) -> None:
     """Free cover that the debt does not need any more, the farthest paths first."""
-    lines = lines_of(lent, work, loan)
     held = np.int64(0)
-    for line in lines:
+    for line in range(lent.line_start[loan], lent.line_start[loan + 1]):
         held += purses.held[line]
+    more = work.first_line[loan]
+    while more >= 0:
+        held += purses.held[more]
+        more = work.line_next[more]
     excess = held - work.debt[loan] - work.rest[loan]
     if excess <= 0:
         return
+    lines = lines_of(lent, work, loan)
     free = np.zeros(lines.size, np.int64)
     for k in range(lines.size):
         free[k] = purses.held[lines[k]]
@@ -548,6 +552,7 @@ def run(
     fresh: Purses,
     work: Work,
     base_lines: int,
+    begin: int,
     failing_start: Ints,
     failing: Places,
     called_start: Ints,
@@ -561,13 +566,13 @@ def run(
     paid_who: Places,
     paid_amount: Ints,
 ) -> int:
-    """Work scenarios off; returns how many were done (less: there was no room for the next).
+    """Work scenarios off from `begin` on; returns the one that had no room, or how many there are.
 
     `figures` takes lost, paid, calls, ruined, failed of each; `sums` by member in how many they
     failed, were called, were ruined, and what they paid in all and at most. Where `called_start`
     says so, only those loans are asked at first, for those amounts.
     """
-    for case in range(failing_start.size - 1):
+    for case in range(begin, failing_start.size - 1):
         work.used[:] = 0
         work.used[2] = base_lines
         touched = [np.int64(0) for _ in range(0)]

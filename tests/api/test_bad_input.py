@@ -21,6 +21,7 @@ from tests.api.wrong import (
     others,
     places,
     receiving,
+    risk,
     seasons,
     servicing,
     trust,
@@ -52,6 +53,7 @@ TABLE = [
     *places.MEMBERS,
     *places.PRODUCTS,
     *seasons.SEASONS,
+    *risk.RISK,
 ]
 
 

@@ -47,7 +47,8 @@ from community.receiving.collecting import Entry
 from community.receiving.matching import Line
 from community.receiving.models import BankLine, Collection
 from community.risk import service as risk
-from community.risk.models import CircleName, RiskRun
+from community.risk import stress_service
+from community.risk.models import CircleName, RiskRun, ShockKind, StressTest
 from community.seasons import service as seasons
 from community.seasons.models import EventKind
 from community.servicing import service as servicing
@@ -463,7 +464,20 @@ class Story:
         [first, *_] = self.session.scalars(
             select(CircleName).where(CircleName.first_run_id == run.id).order_by(CircleName.number)
         )
-        self.desk = {"run": run.public_id, "circle": first.public_id}
+        stress: StressTest = self.do(
+            stress_service.ask_stress,
+            **self.place,
+            asked=stress_service.Asked(ShockKind.COMMON_FACTOR),
+            draws=5,
+            seed=1,
+            actor_id=None,
+            **self.hamlet.when,
+        )
+        self.desk = {
+            "run": run.public_id,
+            "circle": first.public_id,
+            "stress": stress.public_id,
+        }
 
     def _money_coming_in(self) -> None:
         sheet: dict[str, Any] = {

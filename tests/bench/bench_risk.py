@@ -37,8 +37,8 @@ def run() -> None:
         f" loans, {sum(len(loan.lines) for loan in desk.book.loans):,} cover lines"
     )
     # Compiled loops are kept; a first small run loads them and is not counted.
-    small = make_desk(600)
-    Stress(small, rules, Shock(frozenset(), background=True), 1).work(range(600), Tally())
+    small = make_desk(6_000)
+    Stress(small, rules, Shock(frozenset(), background=True), 1).work(range(200), Tally())
     scan(small, rules)
     started = time.perf_counter()
     found = scan(desk, rules, threads=THREADS)

@@ -29,7 +29,9 @@ LATER += ("line_days_max", "line_shares_bps_max", "line_raise_bps_max", "line_ra
 # The risk desk.
 LATER += ("circle_members_min", "circle_members_max", "circle_ring_max", "circles_advised_max")
 LATER += ("hub_share_bps_max", "contingent_bps_max", "failure_bps", "fail_together_bps")
-LATER += ("common_factor_bps", "assessed_pays_bps", "shortfall_tail_bps")
+LATER += ("common_factor_bps", "assessed_pays_bps", "shortfall_tail_bps", "newcomer_days")
+LATER += ("newcomer_trust_bps", "invented_ring_min", "self_dealing_bps", "inflow_days")
+LATER += ("inflow_below_min", "inflow_alike_bps", "inflow_payout_bps")
 NOW = "2027-03-25 02:00:00+00:00"
 SELLING = [{"due_on": "2027-12-01", "weight": 40}, {"due_on": "2027-10-15", "weight": 60}]
 

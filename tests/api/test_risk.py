@@ -2,12 +2,26 @@
 
 import csv
 import io
+from collections.abc import Iterator
 from typing import Any
 
+import pytest
+
+from app.extensions import db
+from community.verification import verify
 from tests.api.people import assert_problem
-from tests.api.world import World
+from tests.api.world import World, make_world
 
 HERE = "/communities/@village/risk"
+
+
+@pytest.fixture(scope="module")
+def own_world(template_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A world in which the desk is at work; the laws hold at its end."""
+    with make_world(template_url, tmp_path_factory.mktemp("risk")) as made:
+        yield made
+        with made.app.app_context():
+            assert verify(db.session()).breaches == ()
 
 
 def got(world: World, path: str, who: str = "operator") -> Any:

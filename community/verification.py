@@ -26,6 +26,7 @@ from community.models import metadata
 from community.portfolio.checks import check_portfolio
 from community.products.checks import check_products
 from community.receiving.checks import check_receiving
+from community.risk.checks import check_risk
 from community.savings.checks import check_savings
 from community.seasons.checks import check_seasons
 from community.trust.checks import check_trust
@@ -50,6 +51,7 @@ CHECKS: tuple[Check, ...] = (
     ("declared events did what they say", check_seasons),
     ("promises, cover, caps and claims", check_guarantees),
     ("shared lines are what their draws take", check_lines),
+    ("the desk's findings add up", check_risk),
     ("sheets and bank lines agree with their receipts and the books", check_receiving),
 )
 

@@ -95,8 +95,11 @@ class Work(NamedTuple):
 def within(total: np.int64, weights: Ints) -> Ints:
     """Pro rata parts of a total, never more than the weights hold."""
     parts = np.zeros(weights.size, np.int64)
-    asked = min(max(total, np.int64(0)), weights.sum())
-    if asked > 0:
+    whole = weights.sum()
+    asked = min(max(total, np.int64(0)), whole)
+    if asked == whole:
+        parts[:] = weights
+    elif asked > 0:
         split(asked, weights, parts)
     return parts
 

@@ -207,16 +207,16 @@ def _prepared(web: LoanWeb) -> tuple[Lent, Purses]:
     only = web.mode[of_line] == PLEDGE_ONLY
     np.add.at(pledged, web.owner[only], web.held[only])
     lent = Lent(
-        _small(web.borrower),
+        _own(web.borrower),
         _own(web.owed),
-        _small(web.mode),
+        _own(web.mode),
         web.stake_first.astype(bool),
         _own(web.line_start),
         _own(web.sign_start),
-        _small(web.sign_vouch),
-        _small(web.sign_member),
+        _own(web.sign_vouch),
+        _own(web.sign_member),
         loan_start,
-        _small(by_borrower),
+        _own(by_borrower),
         web.stake > 0,
         web.is_overdue.astype(bool),
     )
@@ -253,7 +253,7 @@ def _run(
     sums = np.zeros((5, web.n), np.int64)
     paid_start = np.zeros(cases + 1, np.int64)
     space, payers = 4_096, max(4_096, 8 * cases) if keep_paid else 0
-    paid_who, paid_amount = np.empty(payers, np.int32), np.empty(payers, np.int64)
+    paid_who, paid_amount = np.empty(payers, np.int64), np.empty(payers, np.int64)
     done = 0
     while done < cases:
         work, purses = _work(web, fresh, space)
@@ -267,7 +267,7 @@ def _run(
             starts,
             members,
             call_starts,
-            loans.astype(np.int32),
+            loans,
             amounts,
             mode,
             spread,
@@ -282,7 +282,7 @@ def _run(
             space *= 4
             if keep_paid:
                 more = max(4_096, 2 * paid_who.size)
-                paid_who = np.concatenate([paid_who, np.empty(more, np.int32)])
+                paid_who = np.concatenate([paid_who, np.empty(more, np.int64)])
                 paid_amount = np.concatenate([paid_amount, np.empty(more, np.int64)])
     used = int(paid_start[-1])
     return Failings(
@@ -297,7 +297,7 @@ def _run(
         sums[3],
         sums[4],
         paid_start,
-        paid_who[:used].astype(np.int64),
+        paid_who[:used].copy(),
         paid_amount[:used].copy(),
     )
 
@@ -305,11 +305,11 @@ def _run(
 def _work(web: LoanWeb, fresh: Purses, space: int) -> tuple[Any, Purses]:
     from graph.kernels.failing import Purses, Work
 
-    def places(size: int) -> NDArray[np.int32]:
-        return np.full(size, -1, np.int32)
+    def places(size: int) -> Ints:
+        return np.full(size, -1, np.int64)
 
-    def more(column: NDArray[Any], fill: int) -> NDArray[np.int32]:
-        return np.concatenate([_small(column), np.full(space, fill, np.int32)])
+    def more(column: NDArray[Any], fill: int) -> Ints:
+        return np.concatenate([_own(column), np.full(space, fill, np.int64)])
 
     lines, loans, n = web.owner.size + space, web.owed.size, web.n
     flags, amounts = np.zeros, np.zeros
@@ -359,10 +359,6 @@ def _rows(lists: Sequence[NDArray[Any]]) -> tuple[Ints, NDArray[Any]]:
     np.cumsum([each.size for each in lists], out=starts[1:])
     joined = np.concatenate([_NOTHING, *lists]) if lists else _NOTHING
     return starts, np.ascontiguousarray(joined, np.int64)
-
-
-def _small(column: NDArray[Any]) -> NDArray[np.int32]:
-    return np.ascontiguousarray(column, np.int32)
 
 
 def _own(column: NDArray[Any]) -> Ints:

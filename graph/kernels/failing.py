@@ -9,11 +9,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from graph.kernels import compiled
+from graph.kernels import compiled, compiled_inside
 from graph.kernels.calls import split
 
 Ints = NDArray[np.int64]
-Places = NDArray[np.int32]
+# Places too are 64 bits: every loop is then compiled once, for one kind of number.
+Places = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
 SEVERAL, JOINT, PLEDGE, NONE = 0, 1, 2, 3
@@ -91,7 +92,7 @@ class Work(NamedTuple):
     vouches: Places
 
 
-@compiled
+@compiled_inside
 def within(total: np.int64, weights: Ints) -> Ints:
     """Pro rata parts of a total, never more than the weights hold."""
     parts = np.zeros(weights.size, np.int64)
@@ -104,7 +105,7 @@ def within(total: np.int64, weights: Ints) -> Ints:
     return parts
 
 
-@compiled
+@compiled_inside
 def see(work: Work, member: int) -> None:
     if not work.seen[member]:
         work.seen[member] = True
@@ -112,7 +113,7 @@ def see(work: Work, member: int) -> None:
         work.used[3] += 1
 
 
-@compiled
+@compiled_inside
 def add_room(purses: Purses, work: Work, vouch: int, amount: np.int64) -> None:
     if vouch < 0:
         return
@@ -123,7 +124,7 @@ def add_room(purses: Purses, work: Work, vouch: int, amount: np.int64) -> None:
     purses.room[vouch] += amount
 
 
-@compiled
+@compiled_inside
 def lines_of(lent: Lent, work: Work, loan: int) -> Ints:
     """The loan's lines, and those that joint liability added to it."""
     start, end = lent.line_start[loan], lent.line_start[loan + 1]
@@ -144,7 +145,7 @@ def lines_of(lent: Lent, work: Work, loan: int) -> Ints:
     return found
 
 
-@compiled
+@compiled_inside
 def stake_for(lent: Lent, purses: Purses, work: Work, loan: int, member: int) -> np.int64:
     pledged = purses.pledged[member]
     if lent.mode[loan] == PLEDGE:
@@ -154,7 +155,7 @@ def stake_for(lent: Lent, purses: Purses, work: Work, loan: int, member: int) ->
     return max(purses.stake[member] - pledged, np.int64(0))
 
 
-@compiled
+@compiled_inside
 def pay_line(
     lent: Lent,
     purses: Purses,
@@ -163,7 +164,7 @@ def pay_line(
     line: int,
     amount: np.int64,
     payer: int,
-    from_stake: bool,
+    from_stake: np.int64,
 ) -> None:
     owner = work.owner[line]
     see(work, owner)
@@ -173,14 +174,14 @@ def pay_line(
         purses.pledged[owner] -= amount
     if work.outer[line] >= 0 and payer != owner:
         add_room(purses, work, work.outer_vouch[line], amount)
-    if from_stake:
+    if from_stake > 0:
         purses.stake[owner] -= amount
     elif payer == owner:
         purses.assessed[owner] -= min(amount, purses.assessed[owner])
     work.debt[loan] -= amount
 
 
-@compiled
+@compiled_inside
 def payable(purses: Purses, work: Work, call: int) -> np.int64:
     held = np.int64(0)
     item = work.call_item[call]
@@ -190,9 +191,9 @@ def payable(purses: Purses, work: Work, call: int) -> np.int64:
     return min(work.call_amount[call] - work.call_paid[call], held)
 
 
-@compiled
+@compiled_inside
 def pay(
-    lent: Lent, purses: Purses, work: Work, call: int, amount: np.int64, from_stake: bool
+    lent: Lent, purses: Purses, work: Work, call: int, amount: np.int64, from_stake: np.int64
 ) -> None:
     """Put a payment on a call's lines; from stake, on the payer's own alone."""
     if amount <= 0:
@@ -211,7 +212,7 @@ def pay(
     while item >= 0:
         items[at] = item
         line = work.item_line[item]
-        if not from_stake or work.owner[line] == who:
+        if from_stake == 0 or work.owner[line] == who:
             open_ = min(work.item_open[item], purses.held[line])
             # Only what a direct guarantor pays goes on the near lines before the far ones.
             if work.call_ground[call] == DIRECT and work.outer[line] >= 0:
@@ -236,14 +237,14 @@ def pay(
     work.paid[who] += amount
 
 
-@compiled
+@compiled_inside
 def open_call(
     lent: Lent,
     purses: Purses,
     work: Work,
     loan: int,
     who: int,
-    ground: int,
+    ground: np.int64,
     lines: Ints,
     parts: Ints,
 ) -> None:
@@ -295,10 +296,10 @@ def open_call(
                 left -= part
                 backed += part
             item = work.item_next[item]
-        pay(lent, purses, work, call, backed, True)
+        pay(lent, purses, work, call, backed, np.int64(1))
 
 
-@compiled
+@compiled_inside
 def settle(lent: Lent, purses: Purses, work: Work, loan: int) -> None:
     """Free cover that the debt does not need any more, the farthest paths first."""
     held = np.int64(0)
@@ -345,7 +346,7 @@ def settle(lent: Lent, purses: Purses, work: Work, loan: int) -> None:
                 excess -= parts[k]
 
 
-@compiled
+@compiled_inside
 def demands(purses: Purses, lines: Ints, whose: Ints, total: np.int64) -> tuple[Ints, Ints]:
     """Members and what each is asked, by what is held for each: most first, then the lowest."""
     members = np.unique(whose)
@@ -357,7 +358,7 @@ def demands(purses: Purses, lines: Ints, whose: Ints, total: np.int64) -> tuple[
     return members[order], asked[order]
 
 
-@compiled
+@compiled_inside
 def ask(lent: Lent, purses: Purses, work: Work, loan: int) -> None:
     lines = lines_of(lent, work, loan)
     own_held = np.zeros(lines.size, np.int64)
@@ -385,7 +386,7 @@ def ask(lent: Lent, purses: Purses, work: Work, loan: int) -> None:
             line = lines[k]
             amount = min(parts[k], stake_for(lent, purses, work, loan, work.owner[line]))
             if amount > 0:
-                pay_line(lent, purses, work, loan, line, amount, borrower, True)
+                pay_line(lent, purses, work, loan, line, amount, borrower, np.int64(1))
             unpaid[k] = parts[k] - amount
     # All demands are as they were planned, whatever the first of them brings.
     near = np.zeros((members.size, direct.size), np.int64)
@@ -401,14 +402,14 @@ def ask(lent: Lent, purses: Purses, work: Work, loan: int) -> None:
         first = within(asked[j], close)
         near[j] = first + within(asked[j] - first.sum(), far)
     if unpaid.sum() > 0:
-        open_call(lent, purses, work, loan, borrower, OWN, lines, unpaid)
+        open_call(lent, purses, work, loan, borrower, np.int64(OWN), lines, unpaid)
     for j in range(members.size):
         if asked[j] > 0:
-            open_call(lent, purses, work, loan, members[j], DIRECT, direct, near[j])
+            open_call(lent, purses, work, loan, members[j], np.int64(DIRECT), direct, near[j])
     settle(lent, purses, work, loan)
 
 
-@compiled
+@compiled_inside
 def outward(lent: Lent, purses: Purses, work: Work, call: int, unpaid: np.int64) -> np.int64:
     """Ask those who cover a direct guarantor; returns how much is asked."""
     loan, who = work.call_loan[call], work.call_who[call]
@@ -434,11 +435,11 @@ def outward(lent: Lent, purses: Purses, work: Work, call: int, unpaid: np.int64)
         plans[j] = within(asked[j], weights)
     for j in range(members.size):
         if asked[j] > 0:
-            open_call(lent, purses, work, loan, members[j], SECOND, behind, plans[j])
+            open_call(lent, purses, work, loan, members[j], np.int64(SECOND), behind, plans[j])
     return np.int64(asked.sum())
 
 
-@compiled
+@compiled_inside
 def across(lent: Lent, purses: Purses, work: Work, loan: int, shortfall: np.int64) -> None:
     start, end = lent.sign_start[loan], lent.sign_start[loan + 1]
     room = np.zeros(end - start, np.int64)
@@ -493,10 +494,10 @@ def across(lent: Lent, purses: Purses, work: Work, loan: int, shortfall: np.int6
         purses.reserved[member] += shares[k]
         add_room(purses, work, vouch, -shares[k])
         one = np.full(1, line, np.int64)
-        open_call(lent, purses, work, loan, member, ACROSS, one, shares[k : k + 1])
+        open_call(lent, purses, work, loan, member, np.int64(ACROSS), one, shares[k : k + 1])
 
 
-@compiled
+@compiled_inside
 def lapse(lent: Lent, purses: Purses, work: Work, loan: int) -> bool:
     """Every call whose deadline has passed; whether others were opened for it."""
     last = work.last_call[loan]
@@ -519,18 +520,18 @@ def lapse(lent: Lent, purses: Purses, work: Work, loan: int) -> bool:
     return bool(work.used[0] > before)
 
 
-@compiled
+@compiled_inside
 def by_hand(lent: Lent, purses: Purses, work: Work, since: int) -> None:
     for call in range(since, work.used[0]):
         who = work.call_who[call]
         if work.call_pending[call] and work.now_mode[work.call_loan[call]] != PLEDGE:
             amount = min(payable(purses, work, call), purses.hand[who])
             if amount > 0:
-                pay(lent, purses, work, call, amount, False)
+                pay(lent, purses, work, call, amount, np.int64(0))
                 purses.hand[who] -= amount
 
 
-@compiled
+@compiled_inside
 def fail_loans(lent: Lent, purses: Purses, work: Work, loans: Ints) -> None:
     since = work.used[0]
     for loan in loans:
@@ -579,7 +580,7 @@ def run(
         work.used[:] = 0
         work.used[2] = base_lines
         touched = [np.int64(0) for _ in range(0)]
-        turn = failing[failing_start[case] : failing_start[case + 1]].astype(np.int64)
+        turn = failing[failing_start[case] : failing_start[case + 1]]
         first = turn
         lost = np.int64(0)
         done = 0
@@ -590,12 +591,12 @@ def run(
                 work.failed[member] = True
                 purses.hand[member] = 0
                 for k in range(lent.loan_start[member], lent.loan_start[member + 1]):
-                    loans.append(np.int64(lent.loan_of[k]))
+                    loans.append(lent.loan_of[k])
             only = done == 0 and called_start[case + 1] > called_start[case]
             if only:
                 loans.clear()
                 for k in range(called_start[case], called_start[case + 1]):
-                    loans.append(np.int64(called_loan[k]))
+                    loans.append(called_loan[k])
             ordered = np.array(loans, np.int64) if len(loans) else np.empty(0, np.int64)
             ordered.sort()
             for loan in ordered:
@@ -624,7 +625,7 @@ def run(
                         and lent.had_stake[member]
                         and purses.stake[member] == 0
                     ):
-                        more.append(np.int64(member))
+                        more.append(member)
             turn = np.array(more, np.int64) if len(more) else np.empty(0, np.int64)
         for member in first:
             # Who failed at first is not counted among the ruined, who failed after it is.

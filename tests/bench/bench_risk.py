@@ -1,8 +1,9 @@
 """The risk desk on 100,000 members and a million vouches: a search for circles, a thousand draws.
 
 The book is made, not read: loans for half of the members, covered by their own stake and by those
-who vouch for them, as approval would. Wall and processor time, on two threads; memory is the process's peak. The
-shock is the common factor by the template's failure rates. BENCH_RISK_MEMBERS sets another size.
+who vouch for them, as approval would. Wall and processor time, on two threads; memory is the
+process's peak. The shock is the common factor by the template's failure rates.
+BENCH_RISK_MEMBERS sets another size.
 """
 
 from __future__ import annotations
@@ -55,8 +56,9 @@ def run() -> None:
     told = summed_up(rows, tail_bps=rules.shortfall_tail_bps)
     failed = sum(row.failed for row in rows) // len(rows)
     print(
-        f"   {DRAWS:,} draws: {taken:.1f} s ({used:.1f} s of processor time), {failed:,} borrowers fail in each, lost on average"
-        f" {told['lost']['mean_minor']:,}, shortfall {told['lost']['shortfall_minor']:,};"
+        f"   {DRAWS:,} draws: {taken:.1f} s ({used:.1f} s of processor time), {failed:,} borrowers"
+        f" fail in each, lost on average {told['lost']['mean_minor']:,},"
+        f" shortfall {told['lost']['shortfall_minor']:,};"
         f" {_memory()} (aim: 60 s)"
     )
     started = time.perf_counter()

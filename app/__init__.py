@@ -19,6 +19,7 @@ from app.extensions import db, migrate
 from app.fields import describe_fields
 from app.problems import ProblemApi
 from app.records import signer
+from app.risk.work import DeskWorker
 from config import logging as json_logs
 from config.settings import Settings
 
@@ -47,6 +48,7 @@ FEATURES = [
     "exposure",
     "monitoring",
     "credit",
+    "risk",
     "ledger",
     "businessday",
     "importing",
@@ -85,6 +87,7 @@ def create_app(
     app.extensions["settings"] = settings
     app.extensions["clock"] = Clock(settings)
     app.extensions["business_day"] = Schedule(app)
+    app.extensions["desk_worker"] = DeskWorker(app)
     app.url_map.converters["pid"] = PublicIdConverter
     if settings.trusted_proxies:
         hops = settings.trusted_proxies

@@ -22,6 +22,7 @@ import community.products.models
 import community.receiving.guards
 import community.receiving.models
 import community.records.models
+import community.risk.models
 import community.savings.models
 import community.seasons.models
 import community.trust.models

@@ -29,6 +29,7 @@ from community.portfolio.checks import check_portfolio
 from community.products.checks import check_products
 from community.receiving.checks import check_receiving
 from community.records.checks import check_records
+from community.risk.checks import check_risk
 from community.savings.checks import check_savings
 from community.seasons.checks import check_seasons
 from community.trust.checks import check_trust
@@ -55,6 +56,7 @@ CHECKS: tuple[Check, ...] = (
     ("shared lines are what their draws take", check_lines),
     ("credit records have their consent, and are what was signed", check_records),
     ("campaigns granted what their answers gave", check_campaigns),
+    ("the desk's findings add up", check_risk),
     ("sheets and bank lines agree with their receipts and the books", check_receiving),
     ("ballots sum, meetings are counted, reports are kept apart", check_monitoring),
 )

@@ -163,6 +163,11 @@ class Hamlet:
             **self.when,
         )
 
+    def lock(self, name: str, amount: int) -> None:
+        """Savings made into a stake."""
+        who = {"community_id": self.community.id, "member_id": self.people[name].id}
+        self.do(standings.lock_stake, **who, amount=yuan(amount), actor_id=None, **self.when)
+
     def vouch(self, voucher: str, borrower: str, limit: int) -> Vouch:
         """A promise that both sides have accepted."""
         ends = [self.people[voucher].id, self.people[borrower].id]

@@ -250,6 +250,27 @@ class CharterRules:
     visit_photo_bytes_max: int
     # Use of proceeds
     proceeds_return_days: int  # within which money from a payee to the borrower is a circle
+    # The risk desk
+    circle_members_min: int  # fewer members bound to each other are no guarantee circle
+    circle_members_max: int  # more are looked at in parts
+    circle_ring_max: int  # promises on the longest ring that is looked for
+    circles_advised_max: int  # the most costly circles get suggestions with their computed effect
+    hub_share_bps_max: int  # of what is lent, what may rest on one member's promises
+    contingent_bps_max: int  # own debt and promises, per 10,000 of stake and assessment
+    # Of 10,000 borrowers, how many fail within a year, class by class from normal to loss.
+    failure_bps: tuple[int, ...]
+    fail_together_bps: int  # how much of that is a circle failing as a whole
+    common_factor_bps: int  # correlation of failures within a community, in stress tests
+    assessed_pays_bps: int  # of what was assessed beyond the stake, what a call really brings
+    shortfall_tail_bps: int  # the worst outcomes that expected shortfall is the mean of
+    newcomer_days: int  # so long after joining a member is still to be known
+    newcomer_trust_bps: int  # trust that reaches a newcomer, of what reaches the known, unremarked
+    invented_ring_min: int  # so many who are hardly known, tied to each other, are remarked
+    self_dealing_bps: int  # of a circle's cover, what may be its own unremarked
+    inflow_days: int  # days in which introductions, deposits and payouts are looked at together
+    inflow_below_min: int  # newcomers below one introducer that make a pyramid, on two levels
+    inflow_alike_bps: int  # of their deposits, how many have to be of one amount
+    inflow_payout_bps: int  # paid out above, per 10,000 of what came in below
 
 
 _CHECKS: dict[str, tuple[int, int]] = {
@@ -327,6 +348,24 @@ _CHECKS: dict[str, tuple[int, int]] = {
     "visit_photos_max": (0, 100),
     "visit_photo_bytes_max": (1, 10_000_000),
     "proceeds_return_days": (1, 3660),
+    "circle_members_min": (2, 1_000),
+    "circle_members_max": (2, 1_000),
+    "circle_ring_max": (2, 8),
+    "circles_advised_max": (0, 1_000),
+    "hub_share_bps_max": (1, 10_000),
+    "contingent_bps_max": (0, 10_000_000),
+    "fail_together_bps": (0, 10_000),
+    "common_factor_bps": (0, 9_900),
+    "assessed_pays_bps": (0, 10_000),
+    "shortfall_tail_bps": (1, 10_000),
+    "newcomer_days": (1, 3660),
+    "newcomer_trust_bps": (0, 10_000),
+    "invented_ring_min": (2, 1_000),
+    "self_dealing_bps": (1, 10_000),
+    "inflow_days": (1, 3660),
+    "inflow_below_min": (2, 10_000),
+    "inflow_alike_bps": (0, 10_000),
+    "inflow_payout_bps": (0, 1_000_000),
 }
 
 # Lists of whole numbers: from, to, and what an item is.
@@ -339,6 +378,7 @@ _LISTS: dict[str, tuple[int, int, str]] = {
     "risk_case_days": (0, 366, "Every item is a number of days from 0 to 366."),
     "risk_late_days": (1, 3660, "Every item is a number of days from 1 to 3660."),
     "report_prior": (1, 1_000, "Every item is a number of reports from 1 to 1000."),
+    "failure_bps": (0, 10_000, "Every item is a share from 0 to 10000 ten-thousandths."),
 }
 _MAY_BE_EMPTY = frozenset(
     {
@@ -467,6 +507,12 @@ def _inconsistent(values: Mapping[str, Any]) -> dict[str, str]:
         errors["provision_bps"] = "Five shares that do not fall: one for each class."
     if values["campaign_known_min"] > values["campaign_reviewers_per_household"]:
         errors["campaign_known_min"] = "It is above campaign_reviewers_per_household."
+    if len(values["failure_bps"]) != len(RiskClass) or list(values["failure_bps"]) != sorted(
+        values["failure_bps"]
+    ):
+        errors["failure_bps"] = "Five shares that do not fall: one for each class."
+    if values["circle_members_max"] < values["circle_members_min"]:
+        errors["circle_members_max"] = "It is below circle_members_min."
     if len(values["par_days"]) > _PAR_DAYS_MAX or not _rises(values["par_days"]):
         errors["par_days"] = f"At most {_PAR_DAYS_MAX} numbers that rise."
     return errors | _risk_inconsistent(values)

@@ -37,12 +37,26 @@ def compiled(loop: _Loop) -> _Loop:
     Numba keeps machine code beside the source or in the user's cache folder (NUMBA_CACHE_DIR names
     another). Where none can be written, every process compiles for itself.
     """
+    return _compiled(loop)
+
+
+def compiled_inside(loop: _Loop) -> _Loop:
+    """As `compiled`, for a loop that only other loops call: without the way in from Python.
+
+    Where many arrays are handed on together that way is most of what there is to compile.
+    """
+    return _compiled(loop, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+
+
+def _compiled(loop: _Loop, **options: bool) -> _Loop:
     made: Any
+    # Its stubs do not know of the options that leave ways in out.
+    njit: Any = numba.njit
     try:
-        made = numba.njit(cache=True, nogil=True)(loop)
+        made = njit(cache=True, nogil=True, **options)(loop)
         # Numba looks only at the file of the loop itself, but what it keeps has the loops of other
         # files inside that it calls: it is as fresh as all of them.
         made._cache._cache_file._source_stamp = _SOURCES
     except RuntimeError:
-        made = numba.njit(nogil=True)(loop)
+        made = njit(nogil=True, **options)(loop)
     return cast(_Loop, made)

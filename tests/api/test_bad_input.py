@@ -25,6 +25,7 @@ from tests.api.wrong import (
     places,
     receiving,
     records,
+    risk,
     seasons,
     servicing,
     trust,
@@ -60,6 +61,7 @@ TABLE = [
     *places.PRODUCTS,
     *seasons.SEASONS,
     *monitoring.MONITORING,
+    *risk.RISK,
 ]
 
 

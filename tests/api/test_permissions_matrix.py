@@ -59,6 +59,8 @@ IDS = {
     "visit_id": "@visit",
     "use_id": "@use",
     "number": "1",
+    "circle_id": "@circle",
+    "stress_id": "@stress",
     "kind": "savings_cash",
     "name": "savers-circle",
 }
@@ -85,6 +87,8 @@ OWN = "200 404 404 200 200 200 404 404"
 # What is for those who look after the village; members may know that there is such a list.
 KEEPERS = "403 403 403 200 200 200 404 404"
 BOOKS = "404 404 404 200 200 200 404 404"
+# The desk names debtors: for who operates the platform and who audits it.
+DESK = "404 404 404 404 200 200 404 404"
 # What is nobody's business but the member's: who looks after them asks loan by loan.
 PRIVATE = "200 404 404 404 404 404 404 404"
 
@@ -178,6 +182,20 @@ READS = {
     "portfolio.get_classes": Read(BOOKS),
     "portfolio.get_classes_table": Read(BOOKS),
     "portfolio.get_loan_class": Read(OWN, **ABOUT_DING),
+    "risk.list_circles": Read(DESK),
+    "risk.list_circles_table": Read(DESK),
+    "risk.get_circle": Read(DESK),
+    "risk.list_stress": Read(DESK),
+    "risk.get_stress": Read(DESK),
+    "risk.list_stress_members": Read(DESK),
+    "risk.list_stress_members_table": Read(DESK),
+    "risk.list_stress_draws_table": Read(DESK),
+    "risk.list_stress_calls": Read(DESK),
+    "risk.get_concentration": Read(DESK),
+    "risk.get_concentration_table": Read(DESK),
+    "risk.list_alarms": Read(DESK),
+    "risk.list_alarms_table": Read(DESK),
+    "risk.get_gate": Read(DESK),
     "receiving.get_sheet": Read(SHARED),
     "receiving.get_sheet_csv": Read(SHARED),
     "receiving.list_collections": Read(SHARED),
@@ -482,6 +500,9 @@ WRITES = {
     "campaigns.grant": Write(),
     "campaigns.revoke": Write(WHY),
     "campaigns.cancel": Write(WHY),
+    # Who audits reads what was found, and does not start searches.
+    "risk.search_circles": Write(),
+    "risk.ask_stress": Write({"shock": "common_factor"}),
     "receiving.collect": Write({"lines": [{"loan": "@current", **FIVE}]}),
     "receiving.collect_csv": Write(SHEET),
     "receiving.enter_draft": Write({"lines": [{"loan": "@current", **FIVE}]}),

@@ -74,6 +74,9 @@ from community.records import service as records
 from community.records.models import CreditRecord, RecordConsent
 from community.records.signing import load_signer
 from community.records.statement import RecordField, RecordPurpose
+from community.risk import service as risk
+from community.risk import stress_service
+from community.risk.models import CircleName, RiskRun, ShockKind, StressTest
 from community.seasons import service as seasons
 from community.seasons.models import EventKind
 from community.servicing import service as servicing
@@ -273,6 +276,7 @@ class Story:
         self._lines()
         self._campaign()
         self._watched()
+        self._desk()
         self._far_away()
         self._records()
         self._tokens()
@@ -527,6 +531,26 @@ class Story:
     def _portfolio(self) -> None:
         for work in (classify_loans, provide):
             self.do(work, **self.place, **self.hamlet.when)
+
+    def _desk(self) -> None:
+        run: RiskRun = self.do(risk.find_circles, **self.place, actor_id=None, **self.hamlet.when)
+        [first, *_] = self.session.scalars(
+            select(CircleName).where(CircleName.first_run_id == run.id).order_by(CircleName.number)
+        )
+        stress: StressTest = self.do(
+            stress_service.ask_stress,
+            **self.place,
+            asked=stress_service.Asked(ShockKind.COMMON_FACTOR),
+            draws=5,
+            seed=1,
+            actor_id=None,
+            **self.hamlet.when,
+        )
+        self.desk = {
+            "run": run.public_id,
+            "circle": first.public_id,
+            "stress": stress.public_id,
+        }
 
     def _money_coming_in(self) -> None:
         sheet: dict[str, Any] = {
@@ -951,6 +975,7 @@ class Story:
         assert {type(row) for row in rows.values()} >= {*kinds, Assessment, RoleGrant}
         self.ids = {name: row.public_id for name, row in rows.items()}
         self.ids |= {name: member.public_id for name, member in self.hamlet.people.items()}
+        self.ids |= self.desk
         self.ids["agreement"] = self.signing.agreement_hash or ""
         self.ids["proposed"] = self.amendment.agreement_hash
         self.session.rollback()

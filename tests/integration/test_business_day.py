@@ -31,6 +31,7 @@ from community.ledger.errors import DayClosed
 from community.ledger.models import Book, JournalEntry
 from community.ledger.service import close_through
 from community.loans.models import AccrualLine, Repayment
+from community.risk.models import RiskRun
 from community.verification import verify
 from config.settings import Settings
 from tests.hamlet import Hamlet, yuan
@@ -350,6 +351,9 @@ def test_the_schedule_closes_what_is_over_once(app: Flask, hamlet: Hamlet) -> No
         select(Book.closed_through).where(Book.community_id == hamlet.community.id)
     ).one()
     assert closed == DAY
+    # When the day is closed, the risk desk has looked for circles, once.
+    runs = hamlet.session.execute(select(RiskRun.number, RiskRun.on_day)).all()
+    assert [tuple(run) for run in runs] == [(1, DAY)]
 
 
 def test_without_a_time_nothing_is_scheduled(engine: Engine, tmp_path: Path) -> None:

@@ -28,6 +28,12 @@ LATER += ("stagger_batches", "stagger_instalments_min", "one_line_per_product")
 LATER += ("guarantees_count_max", "guarantee_ratio_bps_max", "guarantee_base")
 LATER += ("guarantee_warning_bps", "circle_warning_members", "at_risk_days", "at_risk_from")
 LATER += ("report_span_days", "report_prior", "reports_per_span_max", "proceeds_return_days")
+# The risk desk.
+LATER += ("circle_members_min", "circle_members_max", "circle_ring_max", "circles_advised_max")
+LATER += ("hub_share_bps_max", "contingent_bps_max", "failure_bps", "fail_together_bps")
+LATER += ("common_factor_bps", "assessed_pays_bps", "shortfall_tail_bps", "newcomer_days")
+LATER += ("newcomer_trust_bps", "invented_ring_min", "self_dealing_bps", "inflow_days")
+LATER += ("inflow_below_min", "inflow_alike_bps", "inflow_payout_bps")
 # Rooms that came later, whose rules begin with their name.
 ROOMS = ("campaign_", "recourse_", "record_", "line_", "risk_", "meeting_", "motion_", "visit_")
 NOW = "2027-03-25 02:00:00+00:00"

@@ -46,6 +46,13 @@ OTHERS = [
             ("foreign", f"{VILLAGE}/portfolio/roll-rates"),
             ("foreign", "/loans/@late/class"),
             ("foreign", "/loans/@current"),
+            # The desk is not there for members, leaders, officers: it names debtors.
+            ("wang", f"{VILLAGE}/risk/circles"),
+            ("officer", f"{VILLAGE}/risk/circles.csv"),
+            ("li", "/risk/circles/@circle"),
+            ("officer", "/risk/stress-tests/@stress"),
+            ("ding", "/risk/stress-tests/@stress/calls"),
+            ("wang", f"{VILLAGE}/risk/alarms"),
         )
     ),
     Wrong(

@@ -1,0 +1,1 @@
+"""The risk desk over HTTP: circles, stress tests, concentration, alarms."""

@@ -1,0 +1,388 @@
+"""Invented members, self-dealing, pyramids of deposits: findings with their facts, never a refusal.
+
+`find_alarms` is what other rooms ask: monitoring makes cases of it. Nothing is stored here.
+
+- **Newcomers**: trust walks from those who are known (members for longer than `newcomer_days`)
+  over confirmed mutual promises (SybilRank). Who joined later and is reached by less than
+  `newcomer_trust_bps` of what reaches the middle one of the known is hardly known; those who are,
+  and are tied to each other, are a ring. A crowd of invented members can promise each other as
+  much as it likes: trust comes in only over promises of people who are known.
+- **Self-dealing**: a circle that covers itself.
+- **Inflow**: who brings in newcomers, who bring in newcomers, whose deposits are of one amount,
+  while money is paid out above. Who brought somebody in is whose promise they took first.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from enum import StrEnum
+from statistics import median
+from typing import Any
+
+import numpy as np
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from community.communities import queries as communities
+from community.communities.charter import CharterRules
+from community.communities.models import Membership, MembershipStatus
+from community.risk.finding import CircleKind
+from community.risk.models import CircleName, RiskCircle, RiskCircleMember
+from community.risk.service import last_run
+from community.savings.models import SavingsMovement, SavingsMovementKind
+from community.trust.models import Vouch, VouchKind, VouchStatus
+from graph.arrays import ArrayNetwork, from_rows
+from graph.propagation import sybilrank
+from graph.structure import mutual_pairs, weak_components
+
+
+class AlarmKind(StrEnum):
+    NEWCOMER = "newcomer"  # one member, hardly known
+    INVENTED_RING = "invented_ring"
+    SELF_DEALING = "self_dealing"
+    PYRAMID = "pyramid"
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """Something that wants a look, whom it is about, and the facts that say so."""
+
+    kind: AlarmKind
+    member_ids: tuple[int, ...]
+    facts: dict[str, Any]
+
+    @property
+    def key(self) -> str:
+        """The same for the same finding on another day, as long as it is about the same people."""
+        return f"{self.kind.value}:{','.join(map(str, self.member_ids))}"
+
+
+@dataclass(frozen=True, slots=True)
+class Newcomer:
+    """How well a newcomer is known."""
+
+    member_id: int
+    joined_on: date
+    # Of 10,000: trust per tie, of what reaches the middle one of the known. None: no tie at all.
+    trust_bps: int | None
+    ties: int
+    ties_to_known: int
+
+
+@dataclass(frozen=True, slots=True)
+class Introduction:
+    """Whose promise a newcomer took first, and when."""
+
+    newcomer_id: int
+    by_id: int
+    on: date
+
+
+def find_alarms(session: Session, *, community_id: int, on: date) -> list[Alarm]:
+    """Everything that wants a look in a community on a day, by kind and then by member.
+
+    Raises NoCharter.
+    """
+    rules = communities.charter_on(session, community_id, on).rules
+    joined = _joined(session, community_id)
+    network = _ties(session, community_id, on, joined)
+    newcomers = newcomers_of(network, joined, on=on, rules=rules)
+    found = [*_rings(network, newcomers, rules)]
+    found += _self_dealing(session, community_id, rules)
+    introduced = _introductions(session, community_id, on, joined, rules)
+    found += pyramids(
+        introduced,
+        _moved(session, community_id, on, rules, SavingsMovementKind.DEPOSIT),
+        _moved(session, community_id, on, rules, SavingsMovementKind.WITHDRAWAL),
+        rules,
+    )
+    in_rings = {member for alarm in found for member in alarm.member_ids}
+    found += [
+        Alarm(AlarmKind.NEWCOMER, (newcomer.member_id,), newcomer_facts(newcomer, rules))
+        for newcomer in newcomers
+        if newcomer.ties and is_hardly_known(newcomer, rules)
+        if newcomer.member_id not in in_rings
+    ]
+    return sorted(found, key=lambda alarm: (list(AlarmKind).index(alarm.kind), alarm.member_ids))
+
+
+def gate(session: Session, *, community_id: int, member_id: int, on: date) -> Alarm | None:
+    """What to point out before somebody vouches for a member first, or admits them; None: nothing.
+
+    A warning with its reasons, not a refusal: everybody was new once. Members of longer standing
+    are not asked about. Raises NoCharter.
+    """
+    rules = communities.charter_on(session, community_id, on).rules
+    joined = _joined(session, community_id)
+    if member_id in joined and (on - joined[member_id]).days > rules.newcomer_days:
+        return None
+    joined.setdefault(member_id, on)
+    network = _ties(session, community_id, on, joined)
+    for newcomer in newcomers_of(network, joined, on=on, rules=rules):
+        if newcomer.member_id == member_id and is_hardly_known(newcomer, rules):
+            return Alarm(AlarmKind.NEWCOMER, (member_id,), newcomer_facts(newcomer, rules))
+    return None
+
+
+def is_hardly_known(newcomer: Newcomer, rules: CharterRules) -> bool:
+    """Whether less trust reaches them than the charter lets pass unremarked."""
+    return newcomer.trust_bps is None or newcomer.trust_bps < rules.newcomer_trust_bps
+
+
+def newcomer_facts(newcomer: Newcomer, rules: CharterRules) -> dict[str, Any]:
+    """Why a newcomer is remarked."""
+    return {
+        "code": "newcomer",
+        "joined_on": newcomer.joined_on.isoformat(),
+        "trust_bps": newcomer.trust_bps,
+        "limit_bps": rules.newcomer_trust_bps,
+        "ties": newcomer.ties,
+        "ties_to_known": newcomer.ties_to_known,
+    }
+
+
+def newcomers_of(
+    network: ArrayNetwork, joined: Mapping[int, date], *, on: date, rules: CharterRules
+) -> list[Newcomer]:
+    """Everybody who joined within `newcomer_days`, by member, and how well each is known."""
+    pairs = mutual_pairs(network).ids()
+    ties: dict[int, set[int]] = {}
+    for one, other in pairs:
+        ties.setdefault(int(str(one)), set()).add(int(str(other)))
+        ties.setdefault(int(str(other)), set()).add(int(str(one)))
+    known = {m for m, since in joined.items() if (on - since).days > rules.newcomer_days}
+    seeds = sorted(known & ties.keys())
+    trust: dict[int, float] = {}
+    middle = 0.0
+    if seeds:
+        scores = sybilrank(network, seeds, mutual=True)
+        trust = {member: scores.of(member) for member in ties}
+        middle = median(trust[member] for member in seeds)
+    found = []
+    for member in sorted(joined.keys() - known):
+        mine = ties.get(member, set())
+        share = None
+        if mine:
+            share = int(10_000 * trust.get(member, 0.0) / middle) if middle else 0
+        found.append(Newcomer(member, joined[member], share, len(mine), len(mine & known)))
+    return found
+
+
+def pyramids(
+    introduced: Collection[Introduction],
+    deposits: Mapping[int, list[int]],
+    payouts: Mapping[int, list[int]],
+    rules: CharterRules,
+) -> list[Alarm]:
+    """Introducers with newcomers on two levels or more below, whose deposits are alike. Pure.
+
+    Only the topmost of nested pyramids is told. Paid out above: to the introducer and to those
+    below who brought in somebody themselves.
+    """
+    below: dict[int, list[int]] = {}
+    above: dict[int, int] = {}
+    for each in introduced:
+        below.setdefault(each.by_id, []).append(each.newcomer_id)
+        above[each.newcomer_id] = each.by_id
+    found = []
+    told: set[int] = set()
+    for top in sorted(below, key=lambda member: (member in above, member)):
+        if top in told:
+            continue
+        levels, level, reached = 0, [top], {top}
+        while level:
+            level = [m for member in level for m in below.get(member, ()) if m not in reached]
+            reached |= set(level)
+            levels += bool(level)
+        under = sorted(reached - {top})
+        paying = [amount for member in under for amount in deposits.get(member, ())[:1]]
+        if levels < 2 or len(under) < rules.inflow_below_min or not paying:
+            continue
+        ticket = max(set(paying), key=lambda amount: (paying.count(amount), amount))
+        alike = paying.count(ticket) * 10_000 // len(under)
+        came_in = sum(sum(deposits.get(member, ())) for member in under)
+        collectors = [member for member in reached if member in below]
+        paid_out = sum(sum(payouts.get(member, ())) for member in collectors)
+        if alike < rules.inflow_alike_bps or paid_out * 10_000 < rules.inflow_payout_bps * came_in:
+            continue
+        told |= reached
+        found.append(
+            Alarm(
+                AlarmKind.PYRAMID,
+                (top, *under),
+                {
+                    "code": "pyramid",
+                    "member_id": top,
+                    "levels": levels,
+                    "below": len(under),
+                    "ticket_minor": ticket,
+                    "alike_bps": alike,
+                    "came_in_minor": came_in,
+                    "paid_out_minor": paid_out,
+                    "days": rules.inflow_days,
+                },
+            )
+        )
+    return found
+
+
+def _rings(
+    network: ArrayNetwork, newcomers: Iterable[Newcomer], rules: CharterRules
+) -> list[Alarm]:
+    """Those hardly known who are tied to each other."""
+    unknown = {n.member_id: n for n in newcomers if n.ties and is_hardly_known(n, rules)}
+    pairs = [
+        (int(str(a)), int(str(b)))
+        for a, b in mutual_pairs(network).ids()
+        if int(str(a)) in unknown and int(str(b)) in unknown
+    ]
+    if not pairs:
+        return []
+    ties = from_rows(np.array([a for a, _ in pairs]), np.array([b for _, b in pairs]))
+    found = []
+    for group in weak_components(ties).groups(rules.invented_ring_min):
+        members = tuple(sorted(int(str(member)) for member in group))
+        inside = sum(a in members for a, _ in pairs)
+        found.append(
+            Alarm(
+                AlarmKind.INVENTED_RING,
+                members,
+                {
+                    "code": "invented_ring",
+                    "members": len(members),
+                    "ties_inside": inside,
+                    "ties_to_known": sum(unknown[member].ties_to_known for member in members),
+                    "first_joined_on": min(unknown[m].joined_on for m in members).isoformat(),
+                    "last_joined_on": max(unknown[m].joined_on for m in members).isoformat(),
+                },
+            )
+        )
+    return found
+
+
+def _self_dealing(session: Session, community_id: int, rules: CharterRules) -> list[Alarm]:
+    """Circles of the last search whose cover is their own."""
+    run = last_run(session, community_id)
+    if run is None:
+        return []
+    rows = session.execute(
+        select(RiskCircle, CircleName)
+        .join(CircleName, CircleName.id == RiskCircle.name_id)
+        .where(
+            RiskCircle.run_id == run.id,
+            RiskCircle.borrowers >= 2,
+            RiskCircle.kind != CircleKind.HUB,
+        )
+        .order_by(RiskCircle.rank)
+    )
+    found = []
+    for circle, name in rows:
+        facts = {reason["code"]: reason for reason in circle.reasons}
+        inside = facts.get("cover_inside")
+        # A circle that has locked what it promises deals with nobody's money but its own.
+        if inside is None or "assessed_only" not in facts:
+            continue
+        if inside["share_bps"] < rules.self_dealing_bps:
+            continue
+        members = session.scalars(
+            select(RiskCircleMember.member_id).where(RiskCircleMember.circle_id == circle.id)
+        )
+        found.append(
+            Alarm(
+                AlarmKind.SELF_DEALING,
+                tuple(sorted(members)),
+                {
+                    "code": "self_dealing",
+                    "circle": name.number,
+                    "circle_id": name.public_id,
+                    "share_bps": inside["share_bps"],
+                    "assessed_bps": facts["assessed_only"]["share_bps"],
+                    "borrowers": circle.borrowers,
+                    "amount_minor": circle.exposure_minor,
+                },
+            )
+        )
+    return found
+
+
+def _joined(session: Session, community_id: int) -> dict[int, date]:
+    """Since when each active member is here."""
+    rows = session.execute(
+        select(Membership.member_id, Membership.since_on).where(
+            Membership.community_id == community_id,
+            Membership.status == MembershipStatus.ACTIVE,
+        )
+    )
+    return {row.member_id: row.since_on for row in rows}
+
+
+def _ties(session: Session, community_id: int, on: date, members: Collection[int]) -> ArrayNetwork:
+    """Live promises between members; only confirmed mutual ones are ties."""
+    rows = session.execute(
+        select(Vouch.voucher_id, Vouch.borrower_id).where(
+            Vouch.community_id == community_id,
+            Vouch.status == VouchStatus.LIVE,
+            Vouch.expires_on >= on,
+        )
+    ).all()
+    ends = [(a, b) for a, b in rows if a in members and b in members]
+    return from_rows(
+        np.array([a for a, _ in ends], np.int64),
+        np.array([b for _, b in ends], np.int64),
+        ids=np.array(sorted(members), np.int64),
+    )
+
+
+def _introductions(
+    session: Session,
+    community_id: int,
+    on: date,
+    joined: Mapping[int, date],
+    rules: CharterRules,
+) -> list[Introduction]:
+    """Whose promise each newcomer of these days took first."""
+    since = on - timedelta(days=rules.inflow_days)
+    rows = session.execute(
+        select(Vouch.borrower_id, Vouch.voucher_id, Vouch.accepted_at)
+        .where(
+            Vouch.community_id == community_id,
+            Vouch.kind == VouchKind.PERSONAL,
+            Vouch.accepted_at.is_not(None),
+            Vouch.accepted_at >= datetime.combine(since, time(), UTC),
+        )
+        .order_by(Vouch.accepted_at, Vouch.id)
+    )
+    found: dict[int, Introduction] = {}
+    for newcomer, by, accepted_at in rows:
+        assert accepted_at is not None  # asked for above
+        is_new = newcomer in joined and joined[newcomer] >= since
+        # Somebody who came later did not bring them in.
+        if is_new and newcomer not in found and joined.get(by, on) <= joined[newcomer]:
+            if by in found and found[by].by_id == newcomer:
+                continue
+            found[newcomer] = Introduction(newcomer, by, accepted_at.date())
+    return list(found.values())
+
+
+def _moved(
+    session: Session,
+    community_id: int,
+    on: date,
+    rules: CharterRules,
+    kind: SavingsMovementKind,
+) -> dict[int, list[int]]:
+    """Savings of these days by member, oldest first."""
+    rows = session.execute(
+        select(SavingsMovement.member_id, SavingsMovement.amount_minor)
+        .where(
+            SavingsMovement.community_id == community_id,
+            SavingsMovement.kind == kind,
+            SavingsMovement.on >= on - timedelta(days=rules.inflow_days),
+            SavingsMovement.on <= on,
+        )
+        .order_by(SavingsMovement.id)
+    )
+    found: dict[int, list[int]] = {}
+    for member, amount in rows:
+        found.setdefault(member, []).append(amount)
+    return found

@@ -144,7 +144,7 @@ def test_the_operator_rotates_keys(hamlet: Hamlet, tmp_path: Path) -> None:
 
 
 def test_production_signs_with_a_key_of_its_own_or_not_at_all(
-    hamlet: Hamlet, tmp_path: Path
+    hamlet: Hamlet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings: dict[str, Any] = {
         "PRODUCTION": "1",
@@ -175,7 +175,9 @@ def test_production_signs_with_a_key_of_its_own_or_not_at_all(
     # Without one, what has to be signed is refused, and only that.
     li = hamlet.join("li")
     consent = consented(hamlet, li)
-    hamlet.app.extensions |= {"record_signer": None, "settings": bare}
+    # The application is lent: others use it afterwards.
+    monkeypatch.setitem(hamlet.app.extensions, "record_signer", None)
+    monkeypatch.setitem(hamlet.app.extensions, "settings", bare)
     refused = li.post(f"/api/v1/record-consents/{consent}/records")
     assert_problem(refused, 503, "record-key-missing")
     client = hamlet.app.test_client()

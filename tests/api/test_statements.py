@@ -43,7 +43,7 @@ def sheet(text: str) -> list[dict[str, str]]:
 
 def test_the_chart_lists_every_account(village: Village) -> None:
     items = village.officer.get(f"{village.path}/chart").get_json()["items"]
-    assert len(items) == 21
+    assert len(items) == 22
     assert items[0] == {
         "code": "1010",
         "account": "savings_cash",

@@ -8,10 +8,14 @@ that anybody is real. For a set with a bound, see `graph.advogato`.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
-from math import ceil, isfinite, log2
-from typing import TYPE_CHECKING, TypeAlias
+from functools import partial
+from itertools import pairwise
+from math import ceil, inf, isfinite, log2
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
     from graph.network import Network
 
 Reals: TypeAlias = NDArray[np.float64]
+Done = TypeVar("Done")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,6 +111,7 @@ def eigentrust(
     restart: float = 0.15,
     tolerance: float = 1e-10,
     most_rounds: int = 10_000,
+    threads: int = 1,
 ) -> TrustScores:
     """EigenTrust, which is PageRank that restarts at trusted members.
 
@@ -124,6 +130,8 @@ def eigentrust(
         Largest residual that is let stand, > 0.
     most_rounds : int
         >= 0.
+    threads : int
+        So many work at once on a large network, >= 1. The values do not depend on it.
 
     Returns
     -------
@@ -164,21 +172,28 @@ def eigentrust(
         raise BadParameter(f"restart must be in (0, 1], got {restart!r}")
     _positive(tolerance, "tolerance")
     count(most_rounds, "most_rounds", 0)
+    count(threads, "threads", 1)
     arrays = as_arrays(network)
     home = _shares(arrays, pretrusted)
     from graph.kernels import propagation
 
     given = propagation.given_in_all(arrays.out_start, arrays.out_room)
-    trust, rounds, residual = propagation.restarted_walk(
-        arrays.in_start,
-        arrays.in_tail,
-        arrays.in_room,
-        given,
-        home,
-        float(restart),
-        float(tolerance),
-        most_rounds,
-    )
+    keep = 1.0 - float(restart)
+    rounds, residual = 0, inf
+    trust, fresh, handed = home.copy(), np.empty(arrays.n), np.empty(arrays.n)
+    with _side_by_side(arrays.in_start, threads) as each_part:
+        for rounds in range(most_rounds + 1):
+            here, there = trust, fresh
+            stuck = sum(each_part(partial(propagation.hand_on, here, given, keep, handed)))
+            back = restart + keep * stuck
+            received = partial(
+                propagation.receive,
+                arrays.in_start, arrays.in_tail, arrays.in_room, handed, home, back, here, there,
+            )  # fmt: skip
+            residual = sum(each_part(received))
+            if residual <= tolerance or rounds == most_rounds:
+                break
+            trust, fresh = there, here
     if residual > tolerance:
         raise NoConvergence(f"residual {residual:g} above {tolerance:g} after {rounds} rounds")
     return TrustScores(arrays, trust, rounds, residual)
@@ -191,6 +206,7 @@ def sybilrank(
     total: float | None = None,
     steps: int | None = None,
     mutual: bool = False,
+    threads: int = 1,
 ) -> TrustScores:
     """SybilRank: a short walk of trust from known members, per tie.
 
@@ -210,6 +226,8 @@ def sybilrank(
         a connected network become equal.
     mutual : bool
         Only those who vouch for each other are neighbours. Default False.
+    threads : int
+        So many work at once on a large network, >= 1. The values do not depend on it.
 
     Returns
     -------
@@ -246,6 +264,7 @@ def sybilrank(
         _positive(total, "total")
     if steps is not None:
         count(steps, "steps", 0)
+    count(threads, "threads", 1)
     arrays = _ties(network)
     from graph.kernels import propagation
 
@@ -254,7 +273,7 @@ def sybilrank(
     )
     places = _seed_places(arrays, seeds, start)
     amount = float(arrays.n if total is None else total)
-    each = _walk(start, neighbour, places, amount, steps)
+    each = _walk(start, neighbour, places, amount, steps, threads)
     held = float(np.diff(start) @ each)
     rounds = _early(arrays.n) if steps is None else steps
     return TrustScores(arrays, each, rounds, abs(held - amount) / amount)
@@ -349,7 +368,7 @@ def two_block_trust(
         raise BadParameter(f"{accept} are to be accepted, but there are {arrays.n} members")
     known = np.zeros(arrays.n, np.bool_)
     known[places] = True
-    first = _walk(start, neighbour, places, 1.0, None)
+    first = _walk(start, neighbour, places, 1.0, None, 1)
     # Seeds are never among those turned away, and of equals the higher id is.
     order = np.lexsort((np.arange(arrays.n), -first, ~known))
     chance = np.zeros(arrays.n)
@@ -378,6 +397,7 @@ def _walk(
     seeds: NDArray[np.int32],
     total: float,
     steps: int | None,
+    threads: int,
 ) -> Reals:
     """Trust per tie after an even walk from the seeds."""
     from graph.kernels import propagation
@@ -385,7 +405,33 @@ def _walk(
     n = start.size - 1
     trust = np.zeros(n)
     trust[seeds] = total / seeds.size
-    return propagation.even_walk(start, neighbour, trust, _early(n) if steps is None else steps)
+    ties = np.diff(start)
+    each, after = np.divide(trust, ties, out=np.zeros(n), where=ties > 0), np.empty(n)
+    with _side_by_side(start, threads) as each_part:
+        for _ in range(_early(n) if steps is None else steps):
+            each_part(partial(propagation.even_step, start, neighbour, each, after))
+            each, after = after, each
+    return each
+
+
+# Ties to one part of the work. Parts follow from the network alone, and so do all sums.
+_PART = 250_000
+
+
+@contextmanager
+def _side_by_side(
+    start: NDArray[np.int64], threads: int
+) -> Iterator[Callable[[Callable[..., Done]], list[Done]]]:
+    """A function that does work (first place, last place) on all parts."""
+    cuts = np.linspace(0, start[-1], max(1, int(start[-1]) // _PART) + 1)[1:-1]
+    bounds = [0, *np.searchsorted(start, cuts).tolist(), start.size - 1]
+    parts = list(pairwise(bounds))
+    workers = min(len(parts), threads)
+    if workers == 1:
+        yield lambda work: [work(*part) for part in parts]
+        return
+    with ThreadPoolExecutor(workers) as pool:
+        yield lambda work: list(pool.map(lambda part: work(*part), parts))
 
 
 def _ties(network: Network | ArrayNetwork) -> ArrayNetwork:

@@ -72,70 +72,59 @@ def given_in_all(start: Ints, room: Ints) -> Reals:
 
 
 @compiled
-def restarted_walk(
-    in_start: Ints,
-    in_tail: Places,
-    in_room: Ints,
-    given: Reals,
-    home: Reals,
-    restart: float,
-    tolerance: float,
-    most: int,
-) -> tuple[Reals, int, float]:
-    """Rounds of ``t = (1 - a) C' t + a p`` from p on; the last t, rounds made, and its residual."""
-    n = home.size
-    trust = home.copy()
-    handed = np.empty(n)
-    fresh = np.empty(n)
-    residual = math.inf
-    keep = 1.0 - restart
-    for made in range(most + 1):
-        stuck = 0.0
-        for v in range(n):
-            if given[v] > 0.0:
-                handed[v] = keep * trust[v] / given[v]
-            else:
-                handed[v] = 0.0
-                stuck += trust[v]
-        back = restart + keep * stuck
-        residual = 0.0
-        e = np.uint64(0)
-        for v in range(n):
-            received = back * home[v]
-            end = np.uint64(in_start[v + 1])
-            # Indices without a sign: a negative one would count from the end, which takes a check.
-            while e < end:
-                received += handed[np.uint32(in_tail[e])] * in_room[e]
-                e += np.uint64(1)
-            fresh[v] = received
-            residual += abs(received - trust[v])
-        if residual <= tolerance:
-            return trust, made, residual
-        trust, fresh = fresh, trust
-    return trust, most, residual
+def hand_on(trust: Reals, given: Reals, keep: float, handed: Reals, first: int, last: int) -> float:
+    """What places hand on for each unit that they gave; the trust of those who gave nothing."""
+    stuck = 0.0
+    for v in range(first, last):
+        if given[v] > 0.0:
+            handed[v] = keep * trust[v] / given[v]
+        else:
+            handed[v] = 0.0
+            stuck += trust[v]
+    return stuck
 
 
 @compiled
-def even_walk(start: Ints, neighbour: Places, trust: Reals, steps: int) -> Reals:
-    """Every step each place shares all it has evenly among its neighbours; trust per neighbour."""
-    n = trust.size
-    each = np.zeros(n)
-    for v in range(n):
-        if start[v + 1] > start[v]:
-            each[v] = trust[v] / (start[v + 1] - start[v])
-    after = np.zeros(n)
-    for _ in range(steps):
-        i = np.uint64(0)
-        for v in range(n):
-            received = 0.0
-            end = np.uint64(start[v + 1])
-            while i < end:
-                received += each[np.uint32(neighbour[i])]
-                i += np.uint64(1)
-            if start[v + 1] > start[v]:
-                after[v] = received / (start[v + 1] - start[v])
-        each, after = after, each
-    return each
+def receive(
+    in_start: Ints,
+    in_tail: Places,
+    in_room: Ints,
+    handed: Reals,
+    home: Reals,
+    back: float,
+    trust: Reals,
+    fresh: Reals,
+    first: int,
+    last: int,
+) -> float:
+    """``back p`` and what is handed to each place; by how much that differs from before."""
+    residual = 0.0
+    e = np.uint64(in_start[first])
+    for v in range(first, last):
+        received = back * home[v]
+        end = np.uint64(in_start[v + 1])
+        # Indices without a sign: a negative one would count from the end, which takes a check.
+        while e < end:
+            received += handed[np.uint32(in_tail[e])] * in_room[e]
+            e += np.uint64(1)
+        fresh[v] = received
+        residual += abs(received - trust[v])
+    return residual
+
+
+@compiled
+def even_step(
+    start: Ints, neighbour: Places, each: Reals, after: Reals, first: int, last: int
+) -> None:
+    """One step in which places share all they have evenly among their neighbours."""
+    i = np.uint64(start[first])
+    for v in range(first, last):
+        received = 0.0
+        end = np.uint64(start[v + 1])
+        while i < end:
+            received += each[np.uint32(neighbour[i])]
+            i += np.uint64(1)
+        after[v] = received / (start[v + 1] - start[v]) if start[v + 1] > start[v] else 0.0
 
 
 @compiled

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from functools import partial
 
 import networkx as nx
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from graph import propagation
 from graph.arrays import from_edges
 from graph.errors import BadCapacity, BadParameter, NoConvergence, SelfLoop, UnknownNode
 from graph.propagation import eigentrust, sybilrank, two_block_trust
@@ -262,3 +264,19 @@ def test_what_is_refused():
     for error, call in refused:
         with pytest.raises(error):
             call()
+
+
+@given(st.integers(0, 10**6), st.integers(1, 40))
+def test_in_parts_and_by_several_threads_it_is_the_same(seed, part):
+    edges = random_edges(seed)
+    network = from_edges(edges, nodes=range(12))
+    ask = [partial(eigentrust, network, [0], tolerance=1e-12)]
+    if any(0 in edge[:2] for edge in edges):
+        ask.append(partial(sybilrank, network, [0]))
+    for asked in ask:
+        whole = asked().values
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(propagation, "_PART", part)
+            one, many = asked().values, asked(threads=3).values
+        assert one.tolist() == many.tolist()
+        assert one == pytest.approx(whole, rel=1e-9, abs=1e-12)

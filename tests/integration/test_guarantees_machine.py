@@ -23,11 +23,19 @@ from community.errors import CommunityError
 from community.groups import amendments, expulsions, queries
 from community.groups.checks import check_groups
 from community.groups.models import GroupStatus, Settlement
-from community.guarantees import group_life
+from community.guarantees import claims, group_life, handover
 from community.guarantees import service as guarantees
 from community.guarantees.checks import check_guarantees
-from community.guarantees.failure import advance_loans
-from community.guarantees.models import Call, CallStatus
+from community.guarantees.failure import advance_loans, uphold_dispute
+from community.guarantees.models import (
+    Call,
+    CallStatus,
+    Claim,
+    ClaimSettlement,
+    Guarantee,
+    SettlementStatus,
+)
+from community.lines import reserves
 from community.lines import service as lines
 from community.lines.checks import check_lines
 from community.lines.models import CreditLine
@@ -289,7 +297,7 @@ class Guarantees(RuleBasedStateMachine):
 
         self.act(work, "pay_call")
 
-    @rule(place=ANYWHERE, way=st.sampled_from(["promise", "dispute", "resolve"]))
+    @rule(place=ANYWHERE, way=st.sampled_from(["promise", "dispute", "resolve", "uphold"]))
     def answer_call(self, place: int, way: str) -> None:
         def work() -> None:
             call = self.one(Call, place, Call.status.in_([CallStatus.OPEN, CallStatus.DISPUTED]))
@@ -301,11 +309,105 @@ class Guarantees(RuleBasedStateMachine):
                 self.circle.do(guarantees.dispute_call, reason="why", **self.circle.when, **act)
             else:
                 act.pop("member_id")
-                self.circle.do(guarantees.resolve_dispute, reason="so", **self.nobody, **act)
+                answer = uphold_dispute if way == "uphold" else guarantees.resolve_dispute
+                self.circle.do(answer, reason="so", **self.nobody, **act)
 
         self.act(work, way)
 
+    # Recourse.
+
+    @rule(
+        place=ANYWHERE,
+        way=st.sampled_from(["settle", "settle", "waive", "decline", "reverse"]),
+        share=st.sampled_from([30, 100]),
+    )
+    def recourse(self, place: int, way: str, share: int) -> None:
+        """Money between members outside of the loan: said, confirmed, taken back; or let go."""
+
+        def work() -> None:
+            when = self.circle.when
+            if way == "reverse":
+                given = self.one(
+                    ClaimSettlement, place, ClaimSettlement.status == SettlementStatus.CONFIRMED
+                )
+                act: dict[str, Any] = {"settlement_id": given.id, "reason": "never came"}
+                self.circle.do(
+                    claims.reverse_settlement, actor_id=self.circle.officer.id, **act, **when
+                )
+                return
+            claim = self.one(Claim, place, Claim.claimant_id.is_not(None))
+            linked = select(Claim).where(Claim.payment_id == claim.payment_id)
+            rows = self.circle.session.scalars(linked).all()
+            amount = yuan(max(1, sum(claims.open_on(claim, rows, self.circle.day)) * share // 100))
+            if way == "waive":
+                act = {"claim_id": claim.id, "member_id": claim.claimant_id, "reason": "kin"}
+                self.circle.do(claims.waive, amount=amount, **act, **when)
+                return
+            said = self.circle.do(
+                claims.state_settlement,
+                claim_id=claim.id,
+                member_id=claim.debtor_id,
+                amount=amount,
+                paid_on=self.circle.day,
+                **when,
+            )
+            act = {"settlement_id": said.id, "member_id": claim.claimant_id, **when}
+            if way == "decline":
+                self.circle.do(claims.decline_settlement, reason="nothing came", **act)
+            else:
+                self.circle.do(claims.confirm_settlement, **act)
+
+        self.act(work, way)
+
+    # Guarantors who go.
+
+    @rule(place=ANYWHERE, coming=st.none() | WHO)
+    def hand_over(self, place: int, coming: str | None) -> None:
+        """One who covers a loan is let go early, or somebody takes their place."""
+
+        def work() -> None:
+            guarantee = self.one(Guarantee, place)
+            loan = self.circle.session.get_one(Loan, guarantee.loan_id)
+            leaving = guarantee.guarantor_id
+            act: dict[str, Any] = {"loan_id": loan.id, "reason": "moves away"}
+            if coming is None:
+                self.circle.do(
+                    handover.release_early,
+                    member_id=leaving,
+                    actor_id=leaving,
+                    **act,
+                    **self.circle.when,
+                )
+                return
+            who = self.circle.id(coming)
+            change = self.circle.do(
+                handover.propose_substitution,
+                leaving_id=leaving,
+                coming_id=who,
+                now=self.circle.now,
+                actor_id=leaving,
+                **act,
+            )
+            for member_id in (who, loan.borrower_id):
+                consent = {"change_id": change.id, "actor_id": member_id, **self.circle.when}
+                self.circle.do(handover.agree, **consent)
+
+        self.act(work, "let go" if coming is None else "replace")
+
     # The line.
+
+    @rule(name=st.none() | WHO, amount=SMALL)
+    def reserve_of_the_line(self, name: str | None, amount: int) -> None:
+        def work() -> None:
+            self.circle.do(
+                reserves.contribute,
+                line_id=self.one(CreditLine, 0).id,
+                member_id=self.circle.id(name) if name else None,
+                amount=yuan(amount),
+                **self.nobody,
+            )
+
+        self.act(work, "line reserve")
 
     @rule(
         way=st.sampled_from(["limit", "sub_limit", "raise", "suspend", "resume"]),

@@ -66,12 +66,15 @@ class Arena:
             connection.rollback()
             connection.close()
 
-    def rows(self, table: Table, where: str = "", first: str = "") -> list[Row]:
-        """Some rows of a table as they are, first those with a value in the column `first`."""
+    def rows(self, table: Table, where: str = "", first: Iterable[str] = ()) -> list[Row]:
+        """Some rows of a table as they are, first those with values in the columns `first`."""
         question = f"SELECT * FROM {table.name}"
         question += f" WHERE {where}" if where else ""
-        question += f" ORDER BY {first} IS NULL" if first else ""
-        question += f" LIMIT {ROWS_MAX}"
+        order = [column.name for column in table.primary_key]
+        lacking = [f"CASE WHEN {name} IS NULL THEN 1 ELSE 0 END" for name in first]
+        if lacking:
+            order.insert(0, f"({' + '.join(lacking)})")
+        question += f" ORDER BY {', '.join(order)} LIMIT {ROWS_MAX}"
         found = [dict(row) for row in self.watcher.execute(text(question)).mappings()]
         self.watcher.rollback()
         return found
@@ -326,13 +329,13 @@ def columns_in(table: Table, condition: str) -> list[str]:
 
 
 def assignments(
-    table: Table, names: Sequence[str], helpers: Sequence[str] = ()
+    table: Table, names: Sequence[str], sizes: Sequence[int], helpers: Sequence[str] = ()
 ) -> Iterator[dict[str, str]]:
-    """Values for one of the columns, then for two, then for three; helpers only beside others."""
+    """Values for so many of the columns at a time; helpers only beside others."""
     every = [*names, *helpers]
     numbers = [name for name in every if table.columns[name].type.python_type is int]
     choices = {name: values_for(table.columns[name], numbers) for name in every}
-    for size in (2, 3) if helpers else (1, 2, 3):
+    for size in sizes:
         for chosen in itertools.combinations(every, size):
             if not set(chosen) & set(names) or (helpers and not set(chosen) & set(helpers)):
                 continue

@@ -252,9 +252,17 @@ def check_is_attacked(arena: Arena, table: Table, check: CheckConstraint) -> boo
         return True
     names = attacks.columns_in(table, attacks.condition_of(check, arena.engine))
     before = without_what_implies(arena, table, name)
-    for row in arena.rows(table):
-        for attack in attacks_on(arena, table, row):
-            found = changes_that_break(arena, table, name, names, before, attack)
+    # What else refused something, and what that was, is learned by the way.
+    ways: list[tuple[Row, Attack, dict[str, dict[str, str]]]] = [
+        (row, attack, {}) for row in arena.rows(table) for attack in attacks_on(arena, table, row)
+    ]
+    for effort in (changes_of_one, changes_of_several, changes_with_others):
+        for row, attack, others in ways:
+            tried = effort(arena, table, names, others)
+            found = changes_that_break(arena, name, tried, others, before, attack)
+            if found is None and not arena.is_postgresql and effort is changes_of_several:
+                # It asks the checks in the order in which they stand, and stops at the first.
+                found = next(iter(others.values()), None)
             if found is not None:
                 ours = nothing_in(table, arena.key_of(table, row))
                 first = [ours] if arena.refused(ours) is None else []
@@ -281,25 +289,24 @@ def attacks_on(arena: Arena, table: Table, row: Row, fresh: Iterable[str] = ()) 
     yield another
 
 
-def changes_that_break(
-    arena: Arena,
-    table: Table,
-    name: str,
-    names: Sequence[str],
-    before: Sequence[str],
-    attack: Attack,
-) -> dict[str, str] | None:
-    """Values that this check alone refuses: of its columns, else with those of checks beside it."""
-    others: dict[str, dict[str, str]] = {}
-    for changes in islice(attacks.assignments(table, names), 400):
-        refusal = arena.refused(*before, *attack(changes))
-        if refusal is not None and refusal.name == name:
-            return changes
-        if refusal is not None:
-            others.setdefault(refusal.name, changes)
-    if others and not arena.is_postgresql:
-        # It asks the checks in the order in which they stand, and stops at the first.
-        return next(iter(others.values()))
+def changes_of_one(
+    arena: Arena, table: Table, names: Sequence[str], others: Iterable[str]
+) -> Iterator[dict[str, str]]:
+    """Values for one of the columns of a check."""
+    return attacks.assignments(table, names, (1,))
+
+
+def changes_of_several(
+    arena: Arena, table: Table, names: Sequence[str], others: Iterable[str]
+) -> Iterator[dict[str, str]]:
+    """Values for two of its columns, then for three."""
+    return islice(attacks.assignments(table, names, (2, 3)), 400)
+
+
+def changes_with_others(
+    arena: Arena, table: Table, names: Sequence[str], others: Iterable[str]
+) -> Iterator[dict[str, str]]:
+    """Values for its columns, with those of the checks that refused them before."""
     beside = [
         column
         for other in attacks.checks_of(table, arena.engine)
@@ -307,11 +314,26 @@ def changes_that_break(
         for column in attacks.columns_in(table, attacks.condition_of(other, arena.engine))
     ]
     helpers = [column for column in dict.fromkeys(beside) if column not in names][:6]
-    if helpers:
-        for changes in islice(attacks.assignments(table, names, helpers), 2_500):
-            refusal = arena.refused(*before, *attack(changes))
-            if refusal is not None and refusal.name == name:
-                return changes
+    if not helpers:
+        return iter(())
+    return islice(attacks.assignments(table, names, (2, 3), helpers), 2_500)
+
+
+def changes_that_break(
+    arena: Arena,
+    name: str,
+    tried: Iterable[dict[str, str]],
+    others: dict[str, dict[str, str]],
+    before: Sequence[str],
+    attack: Attack,
+) -> dict[str, str] | None:
+    """The first of the changes that this very check refuses."""
+    for changes in tried:
+        refusal = arena.refused(*before, *attack(changes))
+        if refusal is not None and refusal.name == name:
+            return changes
+        if refusal is not None:
+            others.setdefault(refusal.name, changes)
     return None
 
 
@@ -347,7 +369,7 @@ def reference_is_attacked(arena: Arena, table: Table, reference: ForeignKeyConst
     last = next(reversed(columns))
     beside = BESIDE.get(name, {})
     before = without_what_implies(arena, table, name)
-    for row in arena.rows(table, first=last):
+    for row in arena.rows(table, first=[last]):
         for attack in attacks_on(arena, table, row, columns):
             clone = arena.cloned(target)
             ours, wrong = [], {last: str(NOWHERE)}
@@ -357,7 +379,9 @@ def reference_is_attacked(arena: Arena, table: Table, reference: ForeignKeyConst
                 wrong = {here: repr(clone[there]) for here, there in columns.items()}
             told = arena.duel(ours, [*before, *attack(beside | wrong)])
             assert told is not None, f"{name} did not hold"
-            if told.name == name or "FOREIGN KEY" in told.said or guarded(arena, name, told):
+            if told.name == name or "FOREIGN KEY" in told.said:
+                return True
+            if guarded(arena, name, told) and "UNIQUE" not in told.said:
                 return True
     return False
 
@@ -377,9 +401,8 @@ def test_a_key_is_there_once_in_both_sessions(world: World, arena: Arena, name: 
 
 def key_is_attacked(arena: Arena, table: Table, unique: UniqueConstraint | Index) -> bool:
     name, columns = str(unique.name), attacks.columns_of(table, unique)
-    nullable = " || ".join(column for column in columns if table.columns[column].nullable)
     before = without_what_implies(arena, table, name)
-    for row in arena.rows(table, attacks.predicate_of(unique, arena.engine), first=nullable):
+    for row in arena.rows(table, attacks.predicate_of(unique, arena.engine), columns):
         given = arena.plain(row)
         ours: list[str] = []
         if arena.is_postgresql and arena.may_be_written_anew(table, row):

@@ -369,7 +369,8 @@ def fresh_uniques(
 ) -> dict[str, str]:
     """Changes that make a copied row's unique keys its own, without touching columns of `but`.
 
-    The bits of `turn` choose a second-best column, key by key; `fresh` have new values already.
+    The bits of `turn` choose a second-best column, key by key, or none if there is but one: an
+    index may not count the row. `fresh` have new values already.
     """
     changes: dict[str, str] = {}
     for place, unique in enumerate(uniques_of(table)):
@@ -390,10 +391,7 @@ def fresh_in(columns: Sequence["Column[Any]"], turn: int = 0) -> dict[str, str]:
         for place, column in enumerate(columns)
         for way, value in [_fresh_value(column)]
     )
-    if not ways:
-        return {}
-    *_, name, value = ways[turn % 2 % len(ways)]
-    return {name: value}
+    return {name: value for *_, name, value in ways[turn % 2 : turn % 2 + 1]}
 
 
 def _fresh_value(column: "Column[Any]") -> tuple[int, str]:

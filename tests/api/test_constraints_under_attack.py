@@ -24,9 +24,8 @@ Attack = Callable[[dict[str, str]], list[str]]
 def one_more(name: str, **changes: str) -> str:
     """Number 777 of a table, like the first that is there."""
     table = metadata.tables[name]
-    key = "777, public_id = 'x'" if "public_id" in table.columns else "777"
-    of_its_own = dict(item.split(" = ") for item in f"id = {key}".split(", "))
-    return copy(table, f"id = (SELECT min(id) FROM {name})", of_its_own | changes)
+    key = f"id = (SELECT min(id) FROM {name})"
+    return copy(table, key, {"id": "777", "public_id": "'x'"} | changes)
 
 
 # Rows for tables of which the world has none.
@@ -94,6 +93,7 @@ MADE = (
     " JOIN campaign_households h ON h.campaign_id = r.campaign_id"
     " AND h.household_id <> r.household_id WHERE r.id = 777 ORDER BY h.id LIMIT 1",
     one_more("credit_records"),
+    one_more("record_keys", kid="'x'", until_on="'2999-01-01'"),
     one_more("visit_rounds", number="777"),
     one_more("risk_events", finding="'x'"),
     one_more("risk_circle_names", number="777"),

@@ -22,6 +22,7 @@ from sqlalchemy import (
     DateTime,
     Engine,
     Enum,
+    ForeignKey,
     ForeignKeyConstraint,
     Index,
     String,
@@ -65,12 +66,15 @@ class Arena:
             connection.rollback()
             connection.close()
 
-    def rows(self, table: Table, where: str = "", first: str = "") -> list[Row]:
-        """Some rows of a table as they are, first those with a value in the column `first`."""
+    def rows(self, table: Table, where: str = "", first: Iterable[str] = ()) -> list[Row]:
+        """Some rows of a table as they are, first those with values in the columns `first`."""
         question = f"SELECT * FROM {table.name}"
         question += f" WHERE {where}" if where else ""
-        question += f" ORDER BY {first} IS NULL" if first else ""
-        question += f" LIMIT {ROWS_MAX}"
+        order = [column.name for column in table.primary_key]
+        lacking = [f"CASE WHEN {name} IS NULL THEN 1 ELSE 0 END" for name in first]
+        if lacking:
+            order.insert(0, f"({' + '.join(lacking)})")
+        question += f" ORDER BY {', '.join(order)} LIMIT {ROWS_MAX}"
         found = [dict(row) for row in self.watcher.execute(text(question)).mappings()]
         self.watcher.rollback()
         return found
@@ -238,8 +242,8 @@ class Arena:
             for name, value in row.items()
         }
 
-    def cloned(self, table: Table) -> str | None:
-        """Another row like one of the table, committed, to which nothing refers; its key.
+    def cloned(self, table: Table) -> Row | None:
+        """Another row like one of the table, committed, to which nothing refers.
 
         None where rows are kept for ever: there nobody can take one away.
         """
@@ -256,14 +260,15 @@ class Arena:
             if self.refused(statement, f"DELETE FROM {table.name} WHERE {key}") is None:
                 self.first.execute(text(statement))
                 self.first.commit()
-                return fresh[column.name]
+                # A guard may have found such a row, and written none.
+                return next(iter(self.rows(table, key)), None)
         return None
 
-    def fresh_key(self, table: Table) -> dict[str, str]:
-        """A primary key that no row has."""
+    def fresh_key(self, table: Table, changes: Iterable[str] = ()) -> dict[str, str]:
+        """A primary key that no row has, nor with `changes` to it."""
         columns = list(table.primary_key)
         if len(columns) > 1:
-            return {}
+            return {} if {column.name for column in columns} & set(changes) else fresh_in(columns)
         return {columns[0].name: str(NOWHERE + next(self._fresh))}
 
 
@@ -282,7 +287,8 @@ def uniques_of(table: Table) -> list[UniqueConstraint | Index]:
     found: list[UniqueConstraint | Index] = [
         item for item in table.constraints if isinstance(item, UniqueConstraint)
     ]
-    return found + [index for index in table.indexes if index.unique]
+    found += [index for index in table.indexes if index.unique]
+    return sorted(found, key=lambda unique: str(unique.name))
 
 
 def references_of(table: Table) -> list[ForeignKeyConstraint]:
@@ -323,13 +329,13 @@ def columns_in(table: Table, condition: str) -> list[str]:
 
 
 def assignments(
-    table: Table, names: Sequence[str], helpers: Sequence[str] = ()
+    table: Table, names: Sequence[str], sizes: Sequence[int], helpers: Sequence[str] = ()
 ) -> Iterator[dict[str, str]]:
-    """Values for one of the columns, then for two, then for three; helpers only beside others."""
+    """Values for so many of the columns at a time; helpers only beside others."""
     every = [*names, *helpers]
     numbers = [name for name in every if table.columns[name].type.python_type is int]
     choices = {name: values_for(table.columns[name], numbers) for name in every}
-    for size in (2, 3) if helpers else (1, 2, 3):
+    for size in sizes:
         for chosen in itertools.combinations(every, size):
             if not set(chosen) & set(names) or (helpers and not set(chosen) & set(helpers)):
                 continue
@@ -358,36 +364,47 @@ def copy(table: Table, key: str, changes: Mapping[str, str]) -> str:
     )
 
 
-def fresh_uniques(table: Table, but: Iterable[str] = (), turn: int = 0) -> dict[str, str]:
+def fresh_uniques(
+    table: Table, but: Iterable[str] = (), turn: int = 0, fresh: Iterable[str] = ()
+) -> dict[str, str]:
     """Changes that make a copied row's unique keys its own, without touching columns of `but`.
 
-    The bits of `turn` choose a second-best column, key by key.
+    The bits of `turn` choose a second-best column, key by key, or none if there is but one: an
+    index may not count the row. `fresh` have new values already.
     """
     changes: dict[str, str] = {}
     for place, unique in enumerate(uniques_of(table)):
         named = columns_of(table, unique)
-        if set(named) & changes.keys():
+        if set(named) & {*changes, *fresh}:
             continue
-        ways = sorted(
-            (way, name, value)
-            for name in named
-            if name not in but
-            for way, value in [_fresh_value(table.columns[name])]
+        changes |= fresh_in(
+            [table.columns[name] for name in named if name not in but], turn >> place
         )
-        if ways:
-            _, name, value = ways[(turn >> place) % 2 % len(ways)]
-            changes[name] = value
     return changes
+
+
+def fresh_in(columns: Sequence["Column[Any]"], turn: int = 0) -> dict[str, str]:
+    """A change that makes a key of these columns another one, in the best column or the second."""
+    # The first columns of a key say whose it is, the last which.
+    ways = sorted(
+        (way, -place, column.name, value)
+        for place, column in enumerate(columns)
+        for way, value in [_fresh_value(column)]
+    )
+    return {name: value for *_, name, value in ways[turn % 2 : turn % 2 + 1]}
 
 
 def _fresh_value(column: "Column[Any]") -> tuple[int, str]:
     """SQL that makes a column's value another one, and how gladly it is used: least first."""
     name, kind = column.name, column.type
     if column.foreign_keys:
-        # NULL where there is no other row.
-        [reference] = column.foreign_keys
+        # NULL where there is no other row; one made for an attack may go away.
+        reference = min(column.foreign_keys, key=_breadth)
         key, target = reference.column.name, reference.column.table.name
-        return 3, f"(SELECT max(o.{key}) FROM {target} AS o WHERE o.{key} <> {name})"
+        others = f"o.{key} <> {name} AND o.{key} < {NOWHERE}"
+        return 3, f"(SELECT max(o.{key}) FROM {target} AS o WHERE {others})"
+    if kind.python_type is bool:
+        return 4, f"NOT {name}"
     if isinstance(kind, Enum):
         one, other, *_ = kind.enums
         return 4, f"CASE WHEN {name} = '{one}' THEN '{other}' ELSE '{one}' END"
@@ -397,6 +414,12 @@ def _fresh_value(column: "Column[Any]") -> tuple[int, str]:
     if isinstance(kind, Date):
         return 2, "'2999-01-01'"
     return 1, f"{name} + 1000"
+
+
+def _breadth(reference: "ForeignKey") -> tuple[int, str]:
+    """Those of one column before those of several."""
+    assert reference.constraint is not None
+    return len(reference.constraint.elements), reference.target_fullname
 
 
 def columns_of(table: Table, unique: UniqueConstraint | Index) -> list[str]:
@@ -420,5 +443,6 @@ def other_row(
     arena: Arena, table: Table, row: Row, unique: UniqueConstraint | Index, turn: int
 ) -> str:
     """Another row with the same key as `row`, and other keys of its own beside it."""
-    changes = fresh_uniques(table, columns_of(table, unique), turn)
-    return arena.insert(table, row, changes | arena.fresh_key(table))
+    columns = columns_of(table, unique)
+    changes = fresh_uniques(table, columns, turn)
+    return arena.insert(table, row, arena.fresh_key(table, changes) | changes)

@@ -16,7 +16,7 @@ the same in their own text, and a test compares.
 
 import re
 
-from sqlalchemy import DDL, Table, event
+from sqlalchemy import DDL, Table, UniqueConstraint, event
 from sqlalchemy.schema import ExecutableDDLElement
 
 from community.ledger.models import Account, Book, Event, Hold, JournalEntry, Posting
@@ -67,6 +67,11 @@ _FOLLOWS = """
   EXISTS (SELECT 1 FROM books
           WHERE id = NEW.book_id AND records + 1 = NEW.seq AND head_hash = NEW.prev_hash)"""
 
+_NOT_REPLACED = (
+    "CREATE TRIGGER {0}_keep_insert BEFORE INSERT ON {0} "
+    "WHEN EXISTS (SELECT 1 FROM {0} WHERE {1}) "
+    "BEGIN SELECT RAISE(ABORT, '{2}'); END"
+)
 _REFUSE = "SELECT RAISE(ABORT, '{}') WHERE {};"
 
 
@@ -297,7 +302,10 @@ def _guard(table: Table) -> None:
 
 
 def keep_history(table: Table) -> None:
-    """Have a table of another room refuse UPDATE and DELETE too, from the moment it is made."""
+    """Have a table of another room keep its rows too, from the moment it is made.
+
+    It refuses UPDATE and DELETE, TRUNCATE on PostgreSQL, and INSERT OR REPLACE on SQLite.
+    """
     # The trigger's function is made with the journal.
     table.add_is_dependent_on(JournalEntry.metadata.tables[JournalEntry.__tablename__])
     name = table.name
@@ -306,6 +314,15 @@ def keep_history(table: Table) -> None:
             "postgresql",
             f"CREATE TRIGGER {name}_keep BEFORE UPDATE OR DELETE ON {name} "
             "FOR EACH ROW EXECUTE FUNCTION refuse_change()",
+        ),
+        (
+            "postgresql",
+            f"CREATE TRIGGER {name}_keep_all BEFORE TRUNCATE ON {name} "
+            "FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()",
+        ),
+        (
+            "sqlite",
+            _NOT_REPLACED.format(name, _is_there(table), _PAST),
         ),
         *(
             (
@@ -318,6 +335,19 @@ def keep_history(table: Table) -> None:
     ]
     for dialect, statement in statements:
         event.listen(table, "after_create", _ddl(statement, dialect))
+
+
+def _is_there(table: Table) -> str:
+    """Whether one of the keys of the row NEW is a kept row's."""
+    assert not any(index.unique for index in table.indexes), table.name
+    uniques = sorted(
+        [column.name for column in item.columns]
+        for item in table.constraints
+        if isinstance(item, UniqueConstraint)
+    )
+    keys = [[column.name for column in table.primary_key], *uniques]
+    same = (" AND ".join(f"{column} = NEW.{column}" for column in key) for key in keys)
+    return " OR ".join(f"({key})" for key in same)
 
 
 def _table_of(statement: str) -> str:

@@ -19,7 +19,8 @@ class RecordKey(Base):
         UniqueConstraint("kid"),
         CheckConstraint("until_on IS NULL OR from_on <= until_on", name="days_in_order"),
         CheckConstraint("revoked_on IS NULL OR until_on IS NOT NULL", name="revoked_signs_no_more"),
-        # One key signs at a time.
+        # One key signs at a time: none says of itself that it is not live.
+        CheckConstraint("is_live", name="live_until_its_last_day"),
         Index(
             "uq_record_keys_live",
             "is_live",

@@ -21,11 +21,11 @@ from community.groups.models import GroupAgreement, GroupSignature
 from community.guarantees.models import Claim, PaidAs
 from community.ledger.guards import GUARDED
 from community.loans.models import LoanPosition
-from community.models import metadata
 from community.portfolio import guards as portfolio_guards
 from community.verification import verify
 from config.settings import Settings
 from tests.circle import FOUR, RULES, Circle
+from tests.databases import create_all
 from tests.hamlet import Hamlet
 from tests.servers import fresh_database
 
@@ -72,7 +72,7 @@ def test_migrated_schema_is_the_models_schema(two_databases: tuple[str, str]) ->
     migrated, made = two_databases
     _upgrade(migrated)
     with _connected(made) as connection:
-        metadata.create_all(connection)
+        create_all(connection)
         expected = _schema(connection)
     with _connected(migrated) as connection:
         found = _schema(connection)

@@ -59,7 +59,8 @@ class CharterInSchema(Schema):
         keys=Text(60),
         values=ma.fields.Dict(keys=ma.fields.String()),
         load_default=dict,
-        validate=ma.validate.Length(max=100),
+        # More than there are rules: each name is looked at by the charter itself.
+        validate=ma.validate.Length(max=500),
     )
 
 

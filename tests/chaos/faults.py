@@ -33,8 +33,20 @@ def kill_backend(url: str, dice: random.Random) -> int:
         ).fetchall()
         busy = [pid for pid, state in rows if state in ("active", "idle in transaction")]
         killed = _kill(dice.choice(busy or [pid for pid, _ in rows]))
+        # Until it is noticed new sessions are taken, only to be thrown out with the others.
+        _await_thrown_out(connection)
     await_database(url)
     return killed
+
+
+def _await_thrown_out(connection: psycopg.Connection) -> None:
+    for _ in range(_SECONDS * 20):
+        try:
+            connection.execute("SELECT 1")
+        except psycopg.OperationalError:
+            return
+        _PAUSE.wait(0.05)
+    raise RuntimeError("PostgreSQL did not notice that one of its processes was killed")
 
 
 def await_database(url: str) -> None:

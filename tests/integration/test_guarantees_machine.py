@@ -19,6 +19,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 from sqlalchemy import Connection, Engine, select
 from sqlalchemy.orm import Session
 
+from community.campaigns import granting
+from community.campaigns.models import CampaignHousehold, HouseholdStatus
 from community.errors import CommunityError
 from community.groups import amendments, expulsions, queries
 from community.groups.checks import check_groups
@@ -43,12 +45,17 @@ from community.loans import service as loans
 from community.loans.models import Loan, LoanStatus, Repayment
 from community.loans.states import LIVE
 from community.products.models import Product
+from community.records import service as records
+from community.records.signing import load_signer, new_private_pem
+from community.records.statement import RecordField, RecordPurpose
 from community.servicing import service as servicing
 from community.trust import service as trust
 from community.trust import standings
 from community.trust.checks import check_trust
 from community.trust.models import Vouch, VouchSide, VouchStatus
 from community.verification import verify
+from tests.campaign_life import RULES as REVIEW
+from tests.campaign_life import Hamlets
 from tests.chaos.books import broken_laws
 from tests.circle import RULES, Circle
 from tests.hamlet import yuan
@@ -57,6 +64,7 @@ TIMES = int(os.environ.get("MACHINE", "1"))
 GROUP = ("an", "bo", "chen", "ding")
 PEOPLE = (*GROUP, "feng", "gao", "han")
 BEHIND = "kong"
+SIGNER = load_signer(new_private_pem())
 MODES = ("several", "joint_and_several", "pledge_only")
 
 # After each step; all that `verify` knows, hashes too, at the end of each life.
@@ -69,10 +77,11 @@ LARGE = st.sampled_from([60, 250, 500, 900])
 
 
 def found(session: Session) -> Circle:
-    """A group of four, three neighbours, one who stands behind all, and a line they share."""
+    """Two groups, one who stands behind all, a line they share, a village that reviewed itself."""
     circle = Circle(
         session,
         rules={
+            **REVIEW,
             **RULES,
             "endorsements_min": 1,
             "call_day": 3,
@@ -82,9 +91,10 @@ def found(session: Session) -> Circle:
         terms={"period_unit": "week"},
     )
     circle.fund(20_000, reserve=150)
-    circle.bind(*GROUP, cap=200, stake=250)
     for name in PEOPLE[4:]:
         circle.person(name, stake=100, assessed=500)
+    circle.bind(*PEOPLE[4:], cap=100)
+    circle.bind(*GROUP, cap=200, stake=250)
     circle.person(BEHIND, assessed=1_500)
     for name in PEOPLE:
         circle.save(name, 300)
@@ -103,7 +113,24 @@ def found(session: Session) -> Circle:
         actor_id=None,
         **circle.when,
     )
+    _review(circle)
     return circle
+
+
+def _review(circle: Circle) -> None:
+    """Everybody's household is reviewed by neighbours; grants are to be made."""
+    village = object.__new__(Hamlets)
+    village.session, village.hamlet, village.do, village.homes = (
+        circle.session,
+        circle,
+        circle.do,
+        {},
+    )
+    for name in (*PEOPLE, BEHIND):
+        village.settle(f"home of {name}", circle.id(name))
+    campaign = village.published(lambda who, home: 300)
+    village.after_objections()
+    circle.do(granting.begin_granting, campaign_id=campaign.id, actor_id=None, **circle.when)
 
 
 class Guarantees(RuleBasedStateMachine):
@@ -393,6 +420,53 @@ class Guarantees(RuleBasedStateMachine):
                 self.circle.do(handover.agree, **consent)
 
         self.act(work, "let go" if coming is None else "replace")
+
+    # What neighbours found, and what is carried elsewhere.
+
+    @rule(place=ANYWHERE, takes_back=st.booleans())
+    def grant(self, place: int, takes_back: bool) -> None:
+        """A household gets the standing that its review proposed, or it is taken back."""
+
+        def work() -> None:
+            wanted = HouseholdStatus.GRANTED if takes_back else HouseholdStatus.PROPOSED
+            row = self.one(CampaignHousehold, place, CampaignHousehold.status == wanted)
+            act: dict[str, Any] = {"row_id": row.id, "actor_id": self.circle.officer.id}
+            if takes_back:
+                act["reason"] = "moved away"
+            self.circle.do(
+                granting.revoke if takes_back else granting.grant, **act, **self.circle.when
+            )
+
+        self.act(work, "take a grant back" if takes_back else "grant")
+
+    @rule(name=WHO, ends=st.sampled_from(["", "record", "consent"]))
+    def carry(self, name: str, ends: str) -> None:
+        """A signed record of somebody; it, or the consent to it, is withdrawn."""
+
+        def work() -> None:
+            who = self.circle.id(name)
+            act: dict[str, Any] = {"actor_id": who, **self.circle.when}
+            consent = self.circle.do(
+                records.give_consent,
+                community_id=self.circle.community.id,
+                member_id=who,
+                recipient="a bank",
+                purposes=[RecordPurpose.CREDIT_DECISION],
+                fields=list(RecordField),
+                until_on=self.circle.day + timedelta(days=30),
+                **act,
+            )
+            signed = self.circle.do(
+                records.issue_record, consent_id=consent.id, signer=SIGNER, **act
+            )
+            if ends == "record":
+                self.circle.do(records.revoke_record, record_id=signed.id, reason="old", **act)
+            elif ends:
+                self.circle.do(
+                    records.withdraw_consent, consent_id=consent.id, reason="enough", **act
+                )
+
+        self.act(work, f"carry a record, end the {ends or 'nothing'}")
 
     # The line.
 

@@ -48,7 +48,7 @@ def contested(engine: Engine) -> tuple[Engine, str, dict[str, str]]:
         loans = {
             hamlet.apply(name, 60 + 7 * number).public_id: name
             for name in BORROWERS
-            for number in range(10)
+            for number in range(6)
         }
         hamlet.do(
             grant_role,

@@ -406,7 +406,7 @@ def live(engine: Engine, seed: int, steps: int) -> dict[str, int]:
     return seen
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 2])
 def test_laws_hold_after_every_step(engine: Engine, seed: int) -> None:
     steps = 58 if engine.dialect.name == "sqlite" else 28
     seen = live(engine, seed, steps)

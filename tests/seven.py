@@ -23,10 +23,10 @@ from community.ledger.models import AccountKind
 from community.ledger.service import balance
 from community.loans import service as loans
 from community.loans.models import Loan, Repayment
-from community.models import metadata
 from community.products import service as products
 from community.trust.models import Standing
 from tests.circle import Circle
+from tests.databases import create_all
 from tests.hamlet import CURRENCY, yuan
 
 PAGE = Path(__file__).parents[1] / "docs" / "joint-guarantee.md"
@@ -413,7 +413,7 @@ def stories() -> list[Story]:
     for mode in LiabilityMode:
         with TemporaryDirectory() as folder:
             engine = make_engine(f"sqlite:///{Path(folder) / 'story.sqlite3'}", durable=False)
-            metadata.create_all(engine)
+            create_all(engine)
             with closing(session_factory(engine)()) as session:
                 told.append(tell(session, mode, Circle.check))
             engine.dispose()

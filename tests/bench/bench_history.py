@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from community.engine import make_engine, session_factory
-from community.models import metadata
+from tests.databases import create_all
 from tests.hamlet import Hamlet
 
 RECEIPTS = (1, 10, 50, 100)
@@ -41,7 +41,7 @@ def run() -> None:
     print(f"   load of the machine {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     for name, terms in CASES.items():
         engine = make_engine("sqlite://")
-        metadata.create_all(engine)
+        create_all(engine)
         with session_factory(engine)() as session:
             times = _measure(session, DAILY | terms)
         engine.dispose()

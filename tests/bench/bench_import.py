@@ -25,7 +25,7 @@ from community.importing.people import import_people, read_people
 from community.importing.report import Report
 from community.importing.savings import import_savings, read_savings
 from community.importing.ties import import_ties, read_ties
-from community.models import metadata
+from tests.databases import create_all
 
 ROWS = 100_000
 COMMUNITIES = 40
@@ -65,7 +65,7 @@ def run(rows: int = ROWS, repeats: int = REPEATS) -> None:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "bench.sqlite3"
             engine = make_engine(f"sqlite:///{path}")
-            metadata.create_all(engine)
+            create_all(engine)
             _import(engine, "communities", read_communities, import_communities, communities_csv())
             for kind, read, write, tables in KINDS:
                 started, cpu = time.perf_counter(), time.process_time()

@@ -22,7 +22,7 @@ from community.engine import make_engine, session_factory
 from community.ledger import rules
 from community.ledger.service import post
 from community.members.models import Member, MemberKind
-from community.models import metadata
+from tests.databases import create_all
 from tests.servers import fresh_database, postgres_server
 
 ENTRIES = 400
@@ -39,7 +39,7 @@ def run() -> None:
             with _database(kind, Path(folder), server) as url:
                 engine = make_engine(url, durable=False)
                 try:
-                    metadata.create_all(engine)
+                    create_all(engine)
                     _measure(kind, engine)
                 finally:
                     engine.dispose()

@@ -21,9 +21,9 @@ from app.seasons.work import PORTION
 from app.transaction import run_unit
 from community.engine import make_engine, session_factory
 from community.loans.models import Disbursement, Instalment, Loan, LoanStatus
-from community.models import metadata
 from community.seasons import service
 from community.seasons.models import EventKind
+from tests.databases import create_all
 from tests.lending import NOW, TODAY, make_village
 from tests.servers import fresh_database, postgres_server
 
@@ -155,11 +155,11 @@ def _fill(session: Session, count: int) -> dict[str, Any]:
 def _engines() -> Iterator[tuple[str, Engine]]:
     with tempfile.TemporaryDirectory() as folder:
         engine = make_engine(f"sqlite:///{Path(folder) / 'bench.sqlite3'}")
-        metadata.create_all(engine)
+        create_all(engine)
         yield "SQLite", engine
     with _postgres() as url:
         engine = make_engine(url)
-        metadata.create_all(engine)
+        create_all(engine)
         yield "PostgreSQL", engine
 
 

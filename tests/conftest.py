@@ -1,10 +1,17 @@
 """What every test may ask for. Servers start when the first test asks, once per run."""
 
+import os
+import sys
 from collections.abc import Iterator
 
 import pytest
 
-from tests.servers import fresh_database, postgres_server, valkey_server
+# Workers and the commands that tests start read what one of them compiled: they start in half the
+# time. Where the environment says that nothing is kept, all would compile everything anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
+from tests.servers import fresh_database, postgres_server, valkey_server  # noqa: E402
 
 
 @pytest.fixture(scope="session")

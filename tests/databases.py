@@ -3,7 +3,7 @@
 import shutil
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ KINDS = ["sqlite", "postgresql"]
 # From this size on a table is truncated.
 LARGE_BYTES = 1 << 20
 
+_LASTING: dict[str, ExitStack] = {}
 _CLEANERS: dict[str, "psycopg.Connection[Any]"] = {}
 
 
@@ -46,17 +47,21 @@ def create_all(bind: Engine | Connection) -> None:
 @contextmanager
 def template_database(request: pytest.FixtureRequest, folder: Path) -> Iterator[str]:
     """A database with all tables and no rows, of the kind that `request.param` names."""
-    if request.param == "sqlite":
-        url = f"sqlite:///{folder / 'template.sqlite3'}"
+    with ExitStack() as stack:
+        if request.param == "sqlite":
+            url = f"sqlite:///{folder / 'template.sqlite3'}"
+        else:
+            url = stack.enter_context(fresh_database(request.getfixturevalue("postgres_url")))
+            stack.callback(_leave, url)
         make_tables(url)
+        _LASTING[url] = stack
+        stack.callback(_LASTING.pop, url)
         yield url
-        return
-    with fresh_database(request.getfixturevalue("postgres_url")) as url:
-        make_tables(url)
-        try:
-            yield url
-        finally:
-            _leave(url)
+
+
+def lasting_copy(template: str, folder: Path) -> str:
+    """The URL of a copy of a template database that lasts as long as the template."""
+    return _LASTING[template].enter_context(database_copy(template, folder))
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +84,7 @@ from community.trust import service as trust
 from community.trust import standings
 from community.trust.models import Assessment, AssessmentKind, Vouch, VouchSide
 from config.settings import Settings
-from tests.databases import database_copy
+from tests.databases import database_copy, lasting_copy
 from tests.hamlet import FAR, Hamlet, yuan
 from tests.village_life import right_answers
 
@@ -120,7 +120,7 @@ class World:
     app: Flask
     ids: dict[str, str]
     tokens: dict[str, str]
-    watch: "SqliteWatch | PostgresWatch"
+    watch: "SqliteWatch | PostgresWatch | None" = None
     known: dict[str, str] = field(default_factory=dict)
 
     def named(self, value: Any) -> Any:
@@ -144,6 +144,7 @@ class World:
 
     def changed(self) -> list[str]:
         """The tables whose rows have changed since this was last asked."""
+        assert self.watch is not None
         before, self.known = self.known, self.watch.rows()
         return [name for name in before if before[name] != self.known[name]]
 
@@ -198,9 +199,80 @@ class PostgresWatch:
 
 @contextmanager
 def make_world(template: str, folder: Path) -> Iterator[World]:
-    """Tell the story on a copy of a template database, and stop the clock at its end."""
-    with database_copy(template, folder) as url:
-        settings = Settings(
+    """The finished story on a copy of its database, the clock stopped at its end.
+
+    It is told once on a copy of the template database; whoever changes things gets the next copy.
+    """
+    told = _TOLD.get(template)
+    if told is None:
+        told = _TOLD[template] = _tell(template, folder)
+    with database_copy(told.url, folder) as url:
+        app = _application(url, folder)
+        app.extensions["clock"].fixed = told.now
+        watch = SqliteWatch(url) if url.startswith("sqlite") else PostgresWatch(url)
+        world = World(app, dict(told.ids), dict(told.tokens), watch)
+        world.changed()
+        try:
+            yield world
+        finally:
+            watch.connection.close()
+            _close(app)
+
+
+@dataclass(frozen=True)
+class Told:
+    """A database with the finished story, to which nobody is connected."""
+
+    url: str
+    ids: dict[str, str]
+    tokens: dict[str, str]
+    now: datetime
+
+
+_TOLD: dict[str, Told] = {}
+
+
+def _tell(template: str, folder: Path) -> Told:
+    url = lasting_copy(template, folder)
+    app = _application(url, folder)
+    with app.app_context():
+        story = Story(db.session())
+        story.tell()
+        db.session.remove()
+    app.extensions["clock"].fixed = story.hamlet.now
+    world = World(app, story.ids, story.tokens)
+    paid = world.call(
+        "officer",
+        "POST",
+        "/communities/@village/members/@wang/savings/deposits",
+        json={"amount": {"amount": "8.00", "currency": "CNY"}, "reference": "slip 8"},
+        headers={"Idempotency-Key": "deposit-of-wang-8"},
+    )
+    assert paid.status_code == 201, paid.text
+    for name in ("hold", "other_hold"):
+        held = world.call(
+            "officer",
+            "POST",
+            "/communities/@village/members/@wang/holds",
+            json={
+                "amount": {"amount": "1.00", "currency": "CNY"},
+                "expires_on": "2027-01-01",
+                "reason": "seed",
+                "reference": name,
+            },
+            headers={"Idempotency-Key": f"{name}-of-wang"},
+        )
+        assert held.status_code == 201, held.text
+        world.ids[name] = held.get_json()["id"]
+    listed = world.call("officer", "GET", "/communities/@village/members?limit=1")
+    world.ids["cursor"] = listed.get_json()["next_cursor"]
+    _close(app)
+    return Told(url, world.ids, world.tokens, story.hamlet.now)
+
+
+def _application(url: str, folder: Path) -> Flask:
+    app = create_app(
+        Settings(
             database_url=url,
             database_pool_size=4,
             database_durable=False,
@@ -210,48 +282,16 @@ def make_world(template: str, folder: Path) -> Iterator[World]:
             record_key=RECORD_KEY,
             var_dir=folder,
         )
-        app = create_app(settings)
-        app.testing = True
-        with app.app_context():
-            story = Story(db.session())
-            story.tell()
-            db.session.remove()
-        app.extensions["clock"].fixed = story.hamlet.now
-        watch = SqliteWatch(url) if url.startswith("sqlite") else PostgresWatch(url)
-        world = World(app, story.ids, story.tokens, watch)
-        paid = world.call(
-            "officer",
-            "POST",
-            "/communities/@village/members/@wang/savings/deposits",
-            json={"amount": {"amount": "8.00", "currency": "CNY"}, "reference": "slip 8"},
-            headers={"Idempotency-Key": "deposit-of-wang-8"},
-        )
-        assert paid.status_code == 201, paid.text
-        for name in ("hold", "other_hold"):
-            held = world.call(
-                "officer",
-                "POST",
-                "/communities/@village/members/@wang/holds",
-                json={
-                    "amount": {"amount": "1.00", "currency": "CNY"},
-                    "expires_on": "2027-01-01",
-                    "reason": "seed",
-                    "reference": name,
-                },
-                headers={"Idempotency-Key": f"{name}-of-wang"},
-            )
-            assert held.status_code == 201, held.text
-            world.ids[name] = held.get_json()["id"]
-        listed = world.call("officer", "GET", "/communities/@village/members?limit=1")
-        world.ids["cursor"] = listed.get_json()["next_cursor"]
-        world.changed()
-        try:
-            yield world
-        finally:
-            watch.connection.close()
-            app.extensions["cache"].close()
-            with app.app_context():
-                db.engine.dispose()
+    )
+    app.testing = True
+    return app
+
+
+def _close(app: Flask) -> None:
+    app.extensions["cache"].close()
+    with app.app_context():
+        db.session.remove()
+        db.engine.dispose()
 
 
 @dataclass

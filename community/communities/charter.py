@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from enum import StrEnum
+from functools import cache
 from itertools import pairwise
 from typing import Any, get_args, get_type_hints
 
@@ -416,7 +417,7 @@ def read_rules(document: Mapping[str, Any]) -> CharterRules:
 
     Raises CharterInvalid with one message a rule under `errors`.
     """
-    hints = get_type_hints(CharterRules)
+    hints = _hints()
     errors: dict[str, str] = {}
     values: dict[str, Any] = {}
     for name in document.keys() - hints.keys():
@@ -439,6 +440,12 @@ def read_rules(document: Mapping[str, Any]) -> CharterRules:
             "; ".join(f"{k}: {v}" for k, v in sorted(errors.items())), errors=errors
         )
     return CharterRules(**values)
+
+
+@cache
+def _hints() -> dict[str, Any]:
+    """The rules' types. Working them out takes as long as reading a whole charter."""
+    return get_type_hints(CharterRules)
 
 
 def _typed(name: str, value: Any, kind: Any) -> Any:

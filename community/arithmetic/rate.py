@@ -4,8 +4,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
-from scipy.optimize import brentq
-
 from community.arithmetic.errors import ScheduleImpossible
 from community.arithmetic.events import Disbursement
 from community.arithmetic.state import Row
@@ -37,6 +35,9 @@ def effective_yearly_rate(flows: Iterable[Flow]) -> int:
     nearest ppm; zero when the borrower pays back no more than was received. Raises
     ScheduleImpossible: nothing is received on balance at the start, or the rate is beyond reason.
     """
+    # Here, not above: loading it takes a tenth of what every command needs to start.
+    from scipy.optimize import brentq
+
     by_day: dict[date, int] = {}
     for flow in flows:
         by_day[flow.on] = by_day.get(flow.on, 0) + flow.amount_minor

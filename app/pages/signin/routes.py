@@ -123,8 +123,9 @@ def enrol() -> AnyResponse:
     except CommunityError as refusal:
         form.refuse(refusal)
         return _shown("signin/enrol.html", form)
+    entered = _entered(secret, "")
     say("signin", "welcome")
-    return _entered(secret, "")
+    return entered
 
 
 @pages.route("/me/password", methods=["GET", "POST"])
@@ -165,12 +166,10 @@ def password() -> Any:
         PasswordSchema,
         work,
         lambda form: page("signin/password.html", form=form, login_name=name, rule=_rule()),
-        said=("signin", "password_changed"),
     )
     if opened:
-        flashed = ("signin", "password_changed")
         sign_in_browser(done, opened[0])
-        say(*flashed)
+        say("signin", "password_changed")
     return done
 
 

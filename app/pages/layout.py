@@ -172,6 +172,8 @@ def _filters(here: str) -> dict[str, Any]:
         "figure": figure_text,
         "percent": percent_text,
         "day": day,
+        # Within a sentence, where no markup can be.
+        "date_text": lambda value: date_text(here, value),
         "moment": moment,
     }
 

@@ -38,6 +38,8 @@ class Picture:
     caption: str = ""
     csv_url: str = ""
     can_zoom: bool = False
+    # The rows of the CSV, with plain figures; without them it has those of the table.
+    sheet_rows: tuple[tuple[str, ...], ...] = ()
 
     def with_csv(self, url: str) -> "Picture":
         """The same with the address of its CSV."""
@@ -121,7 +123,9 @@ def histogram(
 
 def csv_answer(picture: Picture, name: str) -> Response:
     """The numbers of a picture as a CSV file, for the route that `csv_url` names."""
-    return sheet(name, [column for column, _ in picture.columns], picture.rows)
+    return sheet(
+        name, [column for column, _ in picture.columns], picture.sheet_rows or picture.rows
+    )
 
 
 def titled(svg: str, title: str, description: str, kind: str, *, role: str = "img") -> Markup:
@@ -153,7 +157,14 @@ def _picture(
         svg = Markup("")
     else:
         svg = titled(chart.to_svg(width=WIDTH, height=height), title, description, "chart")
-    return Picture(svg, title, ((columns[0], ""), (columns[1], "n")), rows, caption)
+    return Picture(
+        svg,
+        title,
+        ((columns[0], ""), (columns[1], "n")),
+        rows,
+        caption,
+        sheet_rows=tuple((name, f"{value:g}") for name, value in values),
+    )
 
 
 def _apart(name: str, place: int) -> str:

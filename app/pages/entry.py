@@ -107,8 +107,8 @@ def throttle_sign_in(login_name: str) -> None:
         return
     name = hashlib.sha256(login_name.strip().casefold().encode()).hexdigest()[:16]
     for rate, kind, value in (
-        (settings.rate_limit_sign_in, "sign-in-name", name),
         (settings.rate_limit_sign_in_address, "sign-in-address", request.remote_addr or ""),
+        (settings.rate_limit_sign_in, "sign-in-name", name),
     ):
         item = parse(rate)
         try:

@@ -26,6 +26,7 @@ from community.loans.models import Loan
 from community.members import queries as members
 from community.members.models import Member
 from community.members.queries import Named
+from community.money import format_minor
 from community.trust import queries as trust
 from community.trust.queries import Exposure
 
@@ -148,19 +149,25 @@ def _place(
 
 def _behind(words: Words, community: Community, member: Member, limit: CreditLimit) -> Picture:
     """Who stands behind a new loan of the member's: drawn, and as a table."""
+    paths = sorted(limit.paths, key=lambda path: -path.amount_minor)
+    lines = [
+        (
+            path.standing_of.name if path.vouches else words("own"),
+            ", ".join(via.name for via in path.via) or words("directly"),
+            path.amount_minor,
+        )
+        for path in paths
+    ]
+    currency = limit.currency
     return Picture(
-        svg=draw(words, member.name, limit.paths, limit.currency),
+        svg=draw(words, member.name, limit.paths, currency),
         title=words("behind_me"),
         caption=words("behind_me_help"),
         columns=((words("who"), ""), (words("through"), ""), (words("covers"), "n")),
         rows=tuple(
-            (
-                path.standing_of.name if path.vouches else words("own"),
-                ", ".join(via.name for via in path.via) or words("directly"),
-                money_text(words.language, path.amount_minor, limit.currency),
-            )
-            for path in sorted(limit.paths, key=lambda path: -path.amount_minor)
+            (who, via, money_text(words.language, minor, currency)) for who, via, minor in lines
         ),
+        sheet_rows=tuple((who, via, format_minor(minor, currency)) for who, via, minor in lines),
         csv_url=url_for("member.behind_me_csv", community_id=community.public_id),
     )
 

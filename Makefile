@@ -12,10 +12,10 @@ CHECKED := app community config graph tests tools wsgi.py
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test properties check format bench migrate oracles villages lock bench-real clean main-env dev-env bench-env
+.PHONY: help setup demo run test test-browser properties check format bench migrate oracles villages lock bench-real clean main-env dev-env bench-env
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 demo: main-env ## see a village borrow on its own trust: SQLite, sample people, a running server
 	@$(VENV_PYTHON) tools/demo.py
@@ -37,6 +37,9 @@ setup: dev-env ## make .venv for building and testing
 
 test: dev-env ## run every test, on a PostgreSQL and a Redis of their own
 	@$(VENV_PYTHON) -m pytest tests -n auto --dist worksteal
+
+test-browser: dev-env ## look at every page in Chromium; pictures go to var/screenshots
+	@$(VENV_PYTHON) -m pytest tests/browser
 
 properties: dev-env ## run properties of loans on 10,000 loans each, and longer lives and loads
 	@ARITHMETIC_EXAMPLES=10000 $(VENV_PYTHON) -m pytest tests/unit/community/test_arithmetic_properties.py -n 2

@@ -17,6 +17,8 @@ from app.cache import Cache
 from app.clock import Clock
 from app.extensions import db, migrate
 from app.fields import describe_fields
+from app.members import passwords
+from app.pages import entry
 from app.problems import ProblemApi
 from app.records import signer
 from app.risk.work import DeskWorker
@@ -53,6 +55,13 @@ FEATURES = [
     "businessday",
     "importing",
     "pages",
+    "pages.signin",
+    "pages.papers",
+    "pages.member",
+    "pages.leader",
+    "pages.cooperative",
+    "pages.operator",
+    "pages.auditor",
     "demo",
 ]
 # Modules with a list COMMANDS.
@@ -99,6 +108,8 @@ def create_app(
     # In this order: the request gets its id, its caller, its place in the queue, its body.
     health.init_app(app)
     auth.init_app(app)
+    entry.init_app(app)
+    passwords.init_app(app)
     rate_limits.init_app(app)
     intake.init_app(app)
     _init_api(app)

@@ -168,6 +168,8 @@ class Settings:
         _rate, "60/minute", "What costs much computing, per caller and route."
     )
     rate_limit_bad_tokens: str = _setting(_rate, "60/minute", "Wrong bearer tokens, per address.")
+    rate_limit_sign_in: str = _setting(_rate, "10/minute", "Signing in, per login name.")
+    rate_limit_sign_in_address: str = _setting(_rate, "60/minute", "Signing in, per address.")
     max_body_bytes: int = _setting(
         _whole(1_024, 1_000_000_000), 1_000_000, "Longest body of a request."
     )
@@ -176,6 +178,27 @@ class Settings:
     )
     token_lifetime_days_max: int = _setting(
         _whole(1, 3_650), 365, "Longest lifetime of a bearer token."
+    )
+    session_hours: int = _setting(
+        _whole(1, 720), 12, "How long somebody stays signed in to the pages at most."
+    )
+    session_idle_minutes: int = _setting(
+        _whole(1, 10_080), 60, "How long somebody stays signed in without doing anything."
+    )
+    session_cookie_secure: bool = _setting(
+        _boolean, False, "Cookies travel over HTTPS only; in production it has to be on."
+    )
+    enrolment_code_days: int = _setting(
+        _whole(1, 60), 7, "How long a code for setting a password can be used."
+    )
+    password_characters_min: int = _setting(
+        _whole(8, 64), 10, "The fewest characters of a password."
+    )
+    password_memory_kib: int = _setting(
+        _whole(8, 1_048_576), 65_536, "argon2id: memory for hashing a password, in KiB."
+    )
+    password_passes: int = _setting(
+        _whole(1, 20), 3, "argon2id: passes over that memory for hashing a password."
     )
     idempotency_days: int = _setting(
         _whole(1, 3_650), 30, "How long the answers to money-moving requests can be replayed."
@@ -228,6 +251,8 @@ class Settings:
             ]
             if values.get("fixed_now"):
                 faults.append("FIXED_NOW: the clock has to run in production")
+            if not values.get("session_cookie_secure", False):
+                faults.append("SESSION_COOKIE_SECURE: has to be on in production")
             if not values.get("database_durable", True):
                 faults.append("DATABASE_DURABLE: has to be on in production")
         if values.get("record_key") and values.get("record_key_file"):

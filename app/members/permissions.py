@@ -57,5 +57,8 @@ declare(
         "member:read_tokens": (is_owner, is_operator, is_auditor, answers_for),
         "member:issue_token": (is_owner, is_operator, answers_for),
         "member:revoke_token": (is_owner, is_operator, answers_for),
+        # Nobody sets another's password; who may act for a member hands them a code.
+        "member:set_credentials": (is_owner,),
+        "member:enrol": (is_operator, answers_for),
     }
 )

@@ -12,7 +12,11 @@ from app.clock import now, today
 from app.communities.facts import community_facts
 from app.extensions import db
 from app.members.facts import household_facts, member_facts
+from app.members.passwords import hasher
 from app.members.schemas import (
+    CredentialsInSchema,
+    CredentialsSchema,
+    EnrolmentCodeSchema,
     HouseholdInSchema,
     HouseholdSchema,
     MemberChangeSchema,
@@ -33,7 +37,7 @@ from app.transaction import transactional
 from community.communities import queries as communities
 from community.communities import service as community_service
 from community.groups import service as groups
-from community.members import queries, service
+from community.members import queries, service, signin
 from community.members.models import ApiToken
 
 blp = Blueprint("members", __name__, description="Members, households, roles and tokens")
@@ -247,6 +251,47 @@ def revoke_token(member_id: str, token_id: str) -> None:
     permit("member:revoke_token", member_facts(session, member))
     token = queries.get_token(session, member_id=member.id, public_id=token_id)
     service.revoke_token(session, token=token, now=now(), actor_id=caller().member_id)
+
+
+@blp.route("/members/<pid(mem):member_id>/credentials", methods=["PUT"])
+@requires("member:set_credentials")
+@blp.arguments(CredentialsInSchema)
+@blp.response(200, CredentialsSchema)
+@transactional
+def set_credentials(data: dict[str, Any], member_id: str) -> Any:
+    """Set one's login name and password for the pages; sessions opened before end."""
+    session = db.session()
+    member = queries.get_member(session, member_id)
+    permit("member:set_credentials", member_facts(session, member))
+    return signin.set_credentials(
+        session,
+        member_id=member.id,
+        login_name=data["login_name"],
+        password=data["password"],
+        characters_min=current_app.extensions["settings"].password_characters_min,
+        hasher=hasher(),
+        now=now(),
+        actor_id=caller().member_id,
+    )
+
+
+@blp.route("/members/<pid(mem):member_id>/enrolment-codes", methods=["POST"])
+@requires("member:enrol")
+@blp.response(201, EnrolmentCodeSchema)
+@transactional
+def issue_enrolment_code(member_id: str) -> Any:
+    """Hand a member a code, good once, to set login name and password with; older ones end."""
+    session = db.session()
+    member = queries.get_member(session, member_id)
+    permit("member:enrol", member_facts(session, member))
+    code, secret = signin.issue_enrolment_code(
+        session,
+        member_id=member.id,
+        lifetime=timedelta(days=current_app.extensions["settings"].enrolment_code_days),
+        now=now(),
+        actor_id=caller().member_id,
+    )
+    return {"code": secret, "expires_at": code.expires_at}
 
 
 def _household_id(session: Session, public_id: str | None) -> int | None:

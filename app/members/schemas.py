@@ -131,3 +131,24 @@ class NewTokenSchema(TokenSchema):
     """A new token, with its secret: it is shown this once only."""
 
     token = ma.fields.String(required=True)
+
+
+class CredentialsInSchema(Schema):
+    """A login name (or a telephone number) and a password for the pages."""
+
+    login_name = Text(64, required=True)
+    password = Text(200, required=True, load_only=True)
+
+
+class CredentialsSchema(Schema):
+    """By which name a member signs in, and since when."""
+
+    login_name = ma.fields.String(required=True)
+    changed_at = Instant(required=True)
+
+
+class EnrolmentCodeSchema(Schema):
+    """A code with which the member sets login name and password; it is shown this once only."""
+
+    code = ma.fields.String(required=True)
+    expires_at = Instant(required=True)

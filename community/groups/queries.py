@@ -210,6 +210,14 @@ def is_led_by(group: Group, on: date) -> int | None:
     return group.leader_id
 
 
+def leads_some_group(session: Session, member_id: int) -> bool:
+    """Whether a member leads a group that is not over."""
+    found = select(Group.id).where(
+        Group.leader_id == member_id, Group.status != GroupStatus.DISSOLVED
+    )
+    return session.scalar(found.limit(1)) is not None
+
+
 def list_attempts(session: Session, group_member_id: int) -> Sequence[UnderstandingAttempt]:
     """A member's tries at the questions, oldest first."""
     return session.scalars(

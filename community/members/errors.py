@@ -78,3 +78,38 @@ class UnknownScope(Invalid):
 
     code = "unknown-scope"
     title = "There is no such scope"
+
+
+class SignInFailed(Invalid):
+    """No such login name, or another password: which of the two is not told."""
+
+    code = "sign-in-failed"
+    title = "The name or the password is not right"
+
+
+class LoginNameTaken(AlreadyExists):
+    """Somebody else signs in by this name; choose another."""
+
+    code = "login-name-taken"
+    title = "This login name is taken"
+
+
+class LoginNameInvalid(Invalid):
+    """A login name is a telephone number, or 3 to 64 letters, digits, dots, hyphens, `_`, `@`."""
+
+    code = "login-name-invalid"
+    title = "This cannot be a login name"
+
+
+class PasswordTooWeak(Invalid):
+    """A password is long enough, is not the login name, and is none that everybody tries."""
+
+    code = "password-too-weak"
+    title = "The password is too easy to guess"
+
+
+class EnrolmentCodeInvalid(Invalid):
+    """The code is unknown, was used, or has run out; an officer hands out a new one."""
+
+    code = "enrolment-code-invalid"
+    title = "The enrolment code is not valid"

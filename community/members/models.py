@@ -100,3 +100,64 @@ class ApiToken(Base):
     created_at: Mapped[Instant]
     expires_at: Mapped[Instant]
     revoked_at: Mapped[datetime | None] = mapped_column(UtcTime)
+
+
+class Credential(Base):
+    """A name and a password by which a member signs in to the pages."""
+
+    __tablename__ = "credentials"
+    __table_args__ = (
+        UniqueConstraint("member_id"),
+        UniqueConstraint("login_name"),
+        CheckConstraint("password_hash LIKE '$argon2id$%'", name="password_is_hashed"),
+    )
+
+    id: Mapped[Key]
+    member_id: Mapped[int] = mapped_column(ForeignKey("members.id"))
+    # A name or a telephone number, in the one spelling that `normal_login` gives.
+    login_name: Mapped[str] = mapped_column(String(64))
+    password_hash: Mapped[str] = mapped_column(String(200))
+    created_at: Mapped[Instant]
+    changed_at: Mapped[Instant]
+
+
+class EnrolmentCode(Base):
+    """A code by which a member sets their first password, or a new one; it serves once."""
+
+    __tablename__ = "enrolment_codes"
+    __table_args__ = (
+        UniqueConstraint("digest"),
+        Index(
+            "uq_enrolment_codes_live",
+            "member_id",
+            unique=True,
+            postgresql_where=text("ended_at IS NULL"),
+            sqlite_where=text("ended_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[Key]
+    member_id: Mapped[int] = mapped_column(ForeignKey("members.id"))
+    digest: Mapped[str] = mapped_column(String(64))
+    issued_by_id: Mapped[int] = mapped_column(ForeignKey("members.id"))
+    created_at: Mapped[Instant]
+    expires_at: Mapped[Instant]
+    # When it was used, or when a newer one took its place.
+    ended_at: Mapped[datetime | None] = mapped_column(UtcTime)
+
+
+class PageSession(Base):
+    """Somebody signed in to the pages with one browser. Only the digest of its id is kept."""
+
+    __tablename__ = "page_sessions"
+    __table_args__ = (UniqueConstraint("digest"), Index("ix_page_sessions_member_id", "member_id"))
+
+    id: Mapped[Key]
+    member_id: Mapped[int] = mapped_column(ForeignKey("members.id"))
+    # The token that it was opened with: it ends with that one, and may do no more.
+    token_id: Mapped[int | None] = mapped_column(ForeignKey("api_tokens.id"))
+    digest: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[Instant]
+    last_seen_at: Mapped[Instant]
+    expires_at: Mapped[Instant]
+    ended_at: Mapped[datetime | None] = mapped_column(UtcTime)

@@ -27,7 +27,8 @@ class Principal:
 
     member_id: int
     public_id: str
-    token_id: int
+    # None for who signed in with a password.
+    token_id: int | None
     scopes: frozenset[str] = field(default_factory=frozenset)
     grants: frozenset[Grant] = field(default_factory=frozenset)
 

@@ -46,7 +46,7 @@ def authenticate(session: Session, *, token: str, now: datetime) -> Principal:
         .outerjoin(
             RoleGrant, and_(RoleGrant.member_id == Member.id, RoleGrant.revoked_at.is_(None))
         )
-        .where(ApiToken.digest == _digest(token))
+        .where(ApiToken.digest == digest_of(token))
     ).all()
     if not rows:
         raise BadToken()
@@ -253,7 +253,7 @@ def issue_token(
     token = ApiToken(
         member_id=member_id,
         label=label,
-        digest=_digest(secret),
+        digest=digest_of(secret),
         scopes=sorted(scopes),
         created_at=now,
         expires_at=now + lifetime,
@@ -322,5 +322,6 @@ def _public_id(session: Session, member_id: int) -> str:
     return session.scalars(select(Member.public_id).where(Member.id == member_id)).one()
 
 
-def _digest(token: str) -> str:
+def digest_of(token: str) -> str:
+    """What is kept of a secret: SHA-256, hex."""
     return hashlib.sha256(token.encode()).hexdigest()

@@ -132,6 +132,8 @@ def _settings(url: str, folder: Path) -> Settings:
         database_lock_timeout_ms=5_000,
         secret_key="of no use outside of this test suite",
         rate_limits=False,
+        password_memory_kib=8,
+        password_passes=1,
         log_level="WARNING",
         var_dir=folder,
     )

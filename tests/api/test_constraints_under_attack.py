@@ -84,6 +84,15 @@ MADE = (
     " verified_on, verified_by_id, recorded_at) SELECT 7, min(id), 1, 'visit', 1, 'x',"
     " (SELECT min(id) FROM visits), '2026-01-01', (SELECT min(id) FROM members),"
     " '2026-01-01 00:00:00' FROM loan_uses",
+    "INSERT INTO credentials (id, member_id, login_name, password_hash, created_at, changed_at)"
+    " SELECT 7, min(id), 'x', '$argon2id$x', '2026-01-01 00:00:00', '2026-01-01 00:00:00'"
+    " FROM members",
+    "INSERT INTO enrolment_codes (id, member_id, digest, issued_by_id, created_at, expires_at)"
+    " SELECT 7, min(id), 'x', min(id), '2026-01-01 00:00:00', '2026-01-02 00:00:00' FROM members",
+    "INSERT INTO page_sessions"
+    " (id, member_id, token_id, digest, created_at, last_seen_at, expires_at)"
+    " SELECT 7, member_id, id, 'x', '2026-01-01 00:00:00', '2026-01-01 00:00:00',"
+    " '2026-01-02 00:00:00' FROM api_tokens WHERE id = (SELECT min(id) FROM api_tokens)",
     # Others beside what there is: rows that need not be right to be pointed to, nor complete.
     one_more("households", reference="'x'"),
     one_more("campaign_reviewers", member_id="(SELECT min(id) FROM members)"),

@@ -1,5 +1,7 @@
 """Members, households, roles and tokens through HTTP: what works, what is refused, to whom."""
 
+import threading
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -10,6 +12,7 @@ from flask.testing import FlaskClient
 from community.members.principal import Role
 from tests.api.people import Person, assert_problem, register
 from tests.api.village import Village, make_village
+from tests.reading import Reader, hidden
 
 UNKNOWN = "/api/v1/members/mem_0000000000000000"
 
@@ -271,3 +274,28 @@ def test_the_command_line_makes_the_first_operator(app: Flask) -> None:
     operator = Person(app, 0, "", result.output.strip())
     me = operator.get("/api/v1/me").get_json()
     assert (me["name"], me["roles"][0]["role"]) == ("Chen Jing", Role.OPERATOR.value)
+
+
+def test_a_code_used_twice_at_once_serves_once(app: Flask, person: Callable[..., Person]) -> None:
+    operator = person("Operator", roles=[(Role.OPERATOR, None)])
+    member = person("Li Wei")
+    code = operator.post(f"/api/v1/members/{member.public_id}/enrolment-codes").get_json()["code"]
+    readers = [Reader(app), Reader(app)]
+    forms = [hidden(reader.open("/enrol").text) for reader in readers]
+    gate, answers = threading.Barrier(2), [0, 0]
+
+    def enrol(place: int) -> None:
+        form = forms[place] | {
+            "code": code,
+            "login_name": f"name{place}",
+            "password": "a field of rice",
+        }
+        gate.wait()
+        answers[place] = readers[place].client.post("/enrol", data=form).status_code
+
+    threads = [threading.Thread(target=enrol, args=(place,)) for place in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(answers) == [303, 422]

@@ -300,6 +300,8 @@ WRITES = {
     "members.revoke_role": Write(),
     "members.issue_token": Write({"label": "x"}),
     "members.revoke_token": Write(),
+    "members.set_credentials": Write({"login_name": "wang", "password": "a field of rice"}),
+    "members.issue_enrolment_code": Write(),
     "communities.create_community": Write(
         {"kind": "region", "name": "x", "reference": "x", "currency": "CNY"}
     ),

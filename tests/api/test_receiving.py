@@ -17,6 +17,7 @@ from community.ledger.models import JournalEntry
 from community.verification import verify
 from tests.api.people import assert_problem
 from tests.api.world import World, make_world
+from tests.reading import Reader, check_html
 
 GROUP = "/groups/@active"
 VILLAGE = "/communities/@village"
@@ -241,52 +242,39 @@ def test_a_payer_sees_the_receipt_and_not_the_loan(own_world: World) -> None:
     assert_problem(own_world.call("gao", "GET", "/loans/@current"), 404, "not-found")
 
 
-def page(world: World, who: str, name: str, **form: str) -> TestResponse:
-    token = world.tokens[who]
-    return world.app.test_client().post(
-        f"/receipts/{world.ids.get(name, name)}", data={"token": token, **form}
-    )
+def page(world: World, who: str, name: str, language: str) -> TestResponse:
+    reader = Reader(world.app, language).sign_in(world.tokens[who])
+    return reader.open(f"/receipts/{world.ids.get(name, name)}")
 
 
 def test_a_receipt_is_a_page_in_both_languages(own_world: World) -> None:
-    form = own_world.app.test_client().get(f"/receipts/{own_world.ids['receipt']}?lang=en")
-    assert form.status_code == 200
-    assert "10.00" not in form.text
-    english = page(own_world, "wang", "receipt", lang="en")
-    chinese = page(own_world, "wang", "receipt", lang="zh-CN")
-    for shown, words in ((english, "Where it went"), (chinese, "这笔钱的去向")):
+    unknown = own_world.app.test_client().get(f"/receipts/{own_world.ids['receipt']}?lang=en")
+    assert unknown.status_code == 303
+    assert "10.00" not in unknown.text
+    english = page(own_world, "wang", "receipt", "en")
+    chinese = page(own_world, "wang", "receipt", "zh-CN")
+    for shown, words, language in (
+        (english, "Where it went", "en"),
+        (chinese, "这笔钱的去向", "zh-CN"),
+    ):
         assert shown.status_code == 200
         assert words in shown.text
-        assert "10.00 CNY" in shown.text
+        assert "10.00" in shown.text
         assert own_world.ids["receipt"] in shown.text
         assert re.search("[0-9a-f]{64}", shown.text)
-        assert own_world.tokens["wang"] not in shown.text
-        # Nothing that the policy would not load.
-        assert not re.search(r"<script|style=|https?://", shown.text)
-        assert "default-src 'none'" in shown.headers["Content-Security-Policy"]
-    assert english.headers["Content-Language"] == "en"
+        check_html(shown, language)
 
 
 def test_a_receipt_of_savings_is_a_page_too(own_world: World) -> None:
     lines = read(own_world, "zhao", "/collections/@sheet")["lines"]
-    shown = page(own_world, "zhao", lines[0]["receipt"], lang="en")
+    shown = page(own_world, "zhao", lines[0]["receipt"], "en")
     assert shown.status_code == 200
     assert "Free savings" in shown.text
 
 
-@pytest.mark.parametrize(("who", "status"), [("gao", 404), ("stranger", 404), ("revoked", 401)])
-def test_a_receipts_page_opens_for_nobody_else(own_world: World, who: str, status: int) -> None:
-    shown = page(own_world, who, "receipt", lang="en")
-    assert shown.status_code == status
+@pytest.mark.parametrize("who", ["gao", "stranger"])
+def test_a_receipts_page_opens_for_nobody_else(own_world: World, who: str) -> None:
+    shown = page(own_world, who, "receipt", "en")
+    assert shown.status_code == 404
     assert "10.00" not in shown.text
-    assert 'role="alert"' in shown.text
-
-
-def test_a_form_on_another_site_opens_no_receipt(own_world: World) -> None:
-    shown = own_world.app.test_client().post(
-        f"/receipts/{own_world.ids['receipt']}",
-        data={"token": own_world.tokens["wang"]},
-        headers={"Sec-Fetch-Site": "cross-site"},
-    )
-    assert shown.status_code == 403
-    assert "10.00" not in shown.text
+    check_html(shown, "en")

@@ -148,6 +148,7 @@ def test_production_signs_with_a_key_of_its_own_or_not_at_all(
 ) -> None:
     settings: dict[str, Any] = {
         "PRODUCTION": "1",
+        "SESSION_COOKIE_SECURE": "1",
         "DATABASE_URL": f"sqlite:///{tmp_path}/none",
         "SECRET_KEY": "x" * 32,
         "VAR_DIR": str(tmp_path),

@@ -79,4 +79,10 @@ def test_production_leaves_nothing_to_chance() -> None:
             }
         )
     names = {fault.partition(":")[0] for fault in caught.value.faults}
-    assert names == {"DATABASE_URL", "SECRET_KEY", "FIXED_NOW", "DATABASE_DURABLE"}
+    assert names == {
+        "DATABASE_URL",
+        "SECRET_KEY",
+        "SESSION_COOKIE_SECURE",
+        "FIXED_NOW",
+        "DATABASE_DURABLE",
+    }

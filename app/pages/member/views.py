@@ -4,10 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
+from flask import url_for
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.pages.drawing import Drawing, draw
+from app.pages.charts import Picture
+from app.pages.layout import money_text
+from app.pages.member.drawing import draw
+from app.pages.words import Words
 from app.permissions import Facts, permit
 from community.communities import queries as communities
 from community.communities.models import Community, MembershipStatus
@@ -22,11 +26,13 @@ from community.loans.models import Loan
 from community.members import queries as members
 from community.members.models import Member
 from community.members.queries import Named
+from community.money import format_minor
 from community.trust import queries as trust
 from community.trust.queries import Exposure
 
 # The page is for a phone; the API has the rest.
 _MOST_LISTED = 12
+_DUES_LISTED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +42,7 @@ class PlaceView:
     community: Community
     limit: CreditLimit | None
     reason: str
-    drawing: Drawing | None
+    picture: Picture | None
     exposure: Exposure
 
 
@@ -48,8 +54,19 @@ class LoanView:
     currency: str
     owed_minor: int
     days_overdue: int
-    next_due_on: date | None
-    next_due_minor: int
+    # What is not yet paid of it, the earliest first.
+    dues: tuple["DueView", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DueView:
+    """What has to be paid of a loan on a day."""
+
+    loan: Loan
+    currency: str
+    on: date
+    amount_minor: int
+    is_late: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +81,14 @@ class MemberPage:
     borrowers: Mapping[int, Named]
     currencies: Mapping[int, str]
 
+    @property
+    def dues(self) -> list[DueView]:
+        """What falls due next over all loans."""
+        found = [due for loan in self.loans for due in loan.dues]
+        return sorted(found, key=lambda due: (due.on, due.loan.id))[:_DUES_LISTED]
 
-def member_page(session: Session, member_id: int, on: date) -> MemberPage:
+
+def member_page(session: Session, member_id: int, on: date, words: Words) -> MemberPage:
     """Read everything for the caller's own page. Raises NotAllowed, NotFound as the API does."""
     member = members.get_member_by_id(session, member_id)
     own = Facts(owner_ids=frozenset({member_id}))
@@ -80,7 +103,7 @@ def member_page(session: Session, member_id: int, on: date) -> MemberPage:
     return MemberPage(
         member=member,
         places=tuple(
-            _place(session, community, member, on)
+            _place(session, community, member, on, words)
             for membership, community in communities.memberships_of(session, member_id)
             if membership.status is MembershipStatus.ACTIVE
         ),
@@ -96,7 +119,9 @@ def member_page(session: Session, member_id: int, on: date) -> MemberPage:
     )
 
 
-def _place(session: Session, community: Community, member: Member, on: date) -> PlaceView:
+def _place(
+    session: Session, community: Community, member: Member, on: date, words: Words
+) -> PlaceView:
     facts = Facts(path=community.path_ids, owner_ids=frozenset({member.id}))
     permit("limit:read", facts)
     permit("standing:read", facts)
@@ -104,12 +129,14 @@ def _place(session: Session, community: Community, member: Member, on: date) -> 
     try:
         limit = credit.credit_limit(session, community_id=community.id, member_id=member.id, on=on)
     except CommunityError as refusal:
-        reason = refusal.title
+        reason = words.problem(refusal)[0]
     return PlaceView(
         community=community,
         limit=limit,
         reason=reason,
-        drawing=draw(member.name, limit.paths) if limit is not None and limit.paths else None,
+        picture=(
+            _behind(words, community, member, limit) if limit is not None and limit.paths else None
+        ),
         exposure=trust.exposure_of(
             session,
             community_id=community.id,
@@ -120,18 +147,43 @@ def _place(session: Session, community: Community, member: Member, on: date) -> 
     )
 
 
+def _behind(words: Words, community: Community, member: Member, limit: CreditLimit) -> Picture:
+    """Who stands behind a new loan of the member's: drawn, and as a table."""
+    paths = sorted(limit.paths, key=lambda path: -path.amount_minor)
+    lines = [
+        (
+            path.standing_of.name if path.vouches else words("own"),
+            ", ".join(via.name for via in path.via) or words("directly"),
+            path.amount_minor,
+        )
+        for path in paths
+    ]
+    currency = limit.currency
+    return Picture(
+        svg=draw(words, member.name, limit.paths, currency),
+        title=words("behind_me"),
+        caption=words("behind_me_help"),
+        columns=((words("who"), ""), (words("through"), ""), (words("covers"), "n")),
+        rows=tuple(
+            (who, via, money_text(words.language, minor, currency)) for who, via, minor in lines
+        ),
+        sheet_rows=tuple((who, via, format_minor(minor, currency)) for who, via, minor in lines),
+        csv_url=url_for("member.behind_me_csv", community_id=community.public_id),
+    )
+
+
 def _loan(session: Session, loan: Loan, on: date) -> LoanView:
     file = loans.get_loan_file(session, loan, on)
-    due = next(
-        (row for row in file.instalments if row.paid_minor < row.due_minor),
-        None,
-    )
-    live = due is not None and file.owed.total_minor > 0 and loan.ended_on is None
+    currency = loan_service.currency_of(loan)
+    is_live = file.owed.total_minor > 0 and loan.ended_on is None
     return LoanView(
         loan=loan,
-        currency=loan_service.currency_of(loan),
+        currency=currency,
         owed_minor=file.owed.total_minor,
         days_overdue=file.owed.days_overdue,
-        next_due_on=due.due_on if live and due is not None else None,
-        next_due_minor=(due.due_minor - due.paid_minor if live and due is not None else 0),
+        dues=tuple(
+            DueView(loan, currency, row.due_on, row.due_minor - row.paid_minor, row.due_on < on)
+            for row in file.instalments
+            if is_live and row.paid_minor < row.due_minor
+        ),
     )

@@ -1,4 +1,4 @@
-"""Where the parts of the small drawing go: who stands behind a member, with how much. Pure.
+"""The small drawing of who stands behind a member, with how much.
 
 Three columns on a narrow canvas: those two promises away, those who promised to the member, the
 member. A line is the thicker, the more of the cover goes along it.
@@ -7,6 +7,11 @@ member. A line is the thicker, the more of the cover goes along it.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from markupsafe import Markup
+
+from app.pages.charts import titled
+from app.pages.layout import figure_text
+from app.pages.words import Words
 from community.credit.explain import PathView
 
 WIDTH = 360
@@ -58,7 +63,34 @@ class Drawing:
     lines: tuple[Line, ...]
 
 
-def draw(name: str, paths: Sequence[PathView]) -> Drawing:
+def draw(words: Words, name: str, paths: Sequence[PathView], currency: str) -> Markup:
+    """The drawing as SVG."""
+    laid = lay_out(name, paths)
+    parts = [
+        Markup('<line x1="{}" y1="{}" x2="{}" y2="{}" stroke-width="{}"/>').format(
+            line.x1, line.y1, line.x2, line.y2, line.width
+        )
+        for line in laid.lines
+    ]
+    text = Markup('<text class="{}" x="{}" y="{}">{}</text>')
+    for spot in laid.people:
+        parts.append(Markup('<circle cx="{}" cy="{}" r="7"/>').format(spot.x, spot.y))
+        parts.append(text.format("name", spot.x - 7, spot.y - 12, spot.label))
+        if spot.own_minor:
+            own = figure_text(spot.own_minor, currency)
+            parts.append(text.format("small", spot.x - 7, spot.y + 20, own))
+    me = laid.me
+    parts.append(Markup('<circle class="me" cx="{}" cy="{}" r="14"/>').format(me.x, me.y))
+    parts.append(text.format("me", me.x + 24, me.y - 20, me.label))
+    if me.own_minor:
+        parts.append(text.format("small me", me.x + 24, me.y + 30, words("own")))
+        own = figure_text(me.own_minor, currency)
+        parts.append(text.format("small me", me.x + 24, me.y + 44, own))
+    svg = f'<svg width="{WIDTH}" height="{laid.height}">{Markup("").join(parts)}</svg>'
+    return titled(svg, words("behind_me"), words("behind_me_text"), "drawing")
+
+
+def lay_out(name: str, paths: Sequence[PathView]) -> Drawing:
     """Lay out the paths of a limit; those of three promises are drawn by their last two."""
     near: dict[str, tuple[str, int]] = {}
     far: dict[str, dict[str, tuple[str, int]]] = {}

@@ -1,0 +1,1 @@
+"""What a cooperative's officers do."""

@@ -1,0 +1,1 @@
+"""Statements and receipts, to be printed."""

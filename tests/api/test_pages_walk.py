@@ -1,0 +1,105 @@
+"""Every route of the pages, signed out and as each kind of people; new ones are found here.
+
+A page is allowed, or it is refused as its permission says (403, 404): never a fault, never English
+in a Chinese page's frame, always well formed, always under the strict policy.
+"""
+
+import re
+
+import pytest
+from flask import Flask
+from werkzeug.routing import Rule
+
+from app.marks import mark_of, view_of
+from app.pages.room import Room
+from app.permissions import PERMISSIONS
+from tests.api.world import World
+from tests.reading import Reader, check_html
+
+# What does not depend on the kind of database is asked on one.
+pytestmark = pytest.mark.parametrize("template_url", ["sqlite"], indirect=True)
+KINDS = ("wang", "gao", "zhao", "officer", "operator", "auditor", "foreign", "stranger")
+# What stands for an id in an address, by its argument; more names where a page needs others.
+THINGS = {
+    "community_id": "@village",
+    "receipt_id": "@receipt",
+    "loan_id": "@current",
+    "group_id": "@active",
+    "member_id": "@wang",
+    "name": "pages.css",
+}
+# Who gets something else than a page: 403 or 404 by the permission table. All others get 200.
+REFUSED: dict[str, dict[str, int]] = {
+    "papers.receipt": {
+        "gao": 404,
+        "zhao": 404,
+        "foreign": 404,
+        "stranger": 404,
+    },
+    # Those behind whom nobody stands in the village have no drawing.
+    "member.behind_me_csv": dict.fromkeys(set(KINDS) - {"wang", "gao", "zhao"}, 404),
+}
+# Pages whose address needs more than ids.
+QUERY = {"papers.statement": "?from=2026-01-01&to=2026-04-30"}
+
+
+def routes(app: Flask) -> list[Rule]:
+    """Every route of a room of pages."""
+    return [
+        rule
+        for rule in app.url_map.iter_rules()
+        if isinstance(app.blueprints.get(rule.endpoint.rpartition(".")[0]), Room)
+    ]
+
+
+def address(world: World, rule: Rule) -> str:
+    def thing(found: "re.Match[str]") -> str:
+        assert found[1] in THINGS, f"{rule.rule}: say in THINGS what stands for {found[1]}"
+        return world.named(THINGS[found[1]])
+
+    return re.sub(r"<(?:[^:<>]+:)?(\w+)>", thing, rule.rule)
+
+
+def is_public(app: Flask, rule: Rule, method: str) -> bool:
+    return bool(mark_of(view_of(app, rule.endpoint, method), "_public", False))
+
+
+def test_every_page_is_public_or_declares_its_permission(world: World) -> None:
+    app = world.app
+    for rule in routes(app):
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
+            action = mark_of(view_of(app, rule.endpoint, method), "_permission")
+            assert is_public(app, rule, method) or action in PERMISSIONS, f"{method} {rule.rule}"
+
+
+def test_signed_out_every_page_leads_to_the_door(world: World) -> None:
+    reader = Reader(world.app)
+    for rule in routes(world.app):
+        path = address(world, rule)
+        if "GET" in (rule.methods or ()):
+            with reader.open(path) as answer:
+                if is_public(world.app, rule, "GET"):
+                    assert answer.status_code == 200, rule.rule
+                else:
+                    assert answer.status_code == 303, rule.rule
+                    assert answer.location.startswith("/sign-in?next="), rule.rule
+        if "POST" in (rule.methods or ()):
+            # Without the form's proof nothing is done, whoever asks.
+            assert reader.client.post(path).status_code == 403, rule.rule
+
+
+@pytest.mark.parametrize("language", ["zh-CN", "en"])
+@pytest.mark.parametrize("who", KINDS)
+def test_each_kind_sees_what_is_theirs(world: World, who: str, language: str) -> None:
+    reader = Reader(world.app, language).sign_in(world.tokens[who])
+    world.changed()
+    for rule in routes(world.app):
+        if "GET" not in (rule.methods or ()) or is_public(world.app, rule, "GET"):
+            continue
+        path = address(world, rule) + QUERY.get(rule.endpoint, "")
+        answer = reader.open(path)
+        expected = REFUSED.get(rule.endpoint, {}).get(who, 200)
+        assert answer.status_code == expected, f"{who} {rule.endpoint}"
+        if answer.mimetype == "text/html":
+            check_html(answer, language)
+    assert world.changed() == []

@@ -1,0 +1,110 @@
+"""Every word of a page has its Chinese and its English, and none lies about unused."""
+
+import importlib
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from app.pages.words import COMMON, catalog, problem_titles, rooms
+from app.problems import all_problems
+from config.settings import ROOT
+
+PAGES = ROOT / "app" / "pages"
+TEMPLATES = sorted(PAGES.rglob("*.html"))
+CODE = sorted(PAGES.rglob("*.py"))
+CHINESE = re.compile(r"[\u3400-\u9fff]")
+# t("key"), words("key"), entries of the navigation, and what is said on the next page.
+KEYS = re.compile(r"""\b(?:t|words|listed|common)\(\s*["']([\w.-]+)["']""")
+CHOSEN = re.compile(r"""["'](\w+)["'] if [^{}]* else ["'](\w+)["']""")
+SAID = re.compile(r"""(?:say\(|said=\()\s*["']\w+["'],\s*["']([\w.-]+)["']""")
+TABLES = re.compile(r"""\.of\(\s*["']([\w-]+)["']""")
+
+
+def room_of(path: Path) -> str:
+    """Whose words a file speaks."""
+    first = path.relative_to(PAGES).parts[0]
+    return first if first in {*rooms(), "leader", "cooperative", "operator", "auditor"} else COMMON
+
+
+def used_in(path: Path) -> set[str]:
+    # Examples in docstrings and comments are not uses.
+    text = re.sub(r'""".*?"""|\{#.*?#\}', "", path.read_text(), flags=re.S)
+    found = set(KEYS.findall(text)) | set(SAID.findall(text))
+    for pair in CHOSEN.findall(text):
+        # A choice between two keys, where it is a choice of keys.
+        found |= {key for key in pair if key in catalog(room_of(path))}
+    return found
+
+
+def files(room: str) -> list[Path]:
+    return [path for path in (*TEMPLATES, *CODE) if room_of(path) == room]
+
+
+@pytest.mark.parametrize("room", [COMMON, *rooms()])
+def test_every_word_has_two_languages(room: str) -> None:
+    for key, pair in catalog(room).items():
+        chinese, english = pair
+        assert chinese.strip(), key
+        assert english.strip(), key
+        fields = [sorted(re.findall(r"\{(\w+)\}", text)) for text in (chinese, english)]
+        assert fields[0] == fields[1], f"{key}: not the same facts in both languages"
+        if not key.startswith("language."):
+            assert not CHINESE.search(english), f"{key}: Chinese where English belongs"
+
+
+def test_every_key_that_is_used_is_there() -> None:
+    missing = [
+        f"{path.relative_to(ROOT)}: {key}"
+        for path in (*TEMPLATES, *CODE)
+        for key in used_in(path)
+        if key not in catalog(room_of(path)) and key not in catalog(COMMON)
+    ]
+    assert missing == []
+
+
+@pytest.mark.parametrize("room", [COMMON, *rooms()])
+def test_no_key_is_unused(room: str) -> None:
+    # What is common may be used anywhere.
+    asked = files(room) if room != COMMON else [*TEMPLATES, *CODE]
+    used = {key for path in asked for key in used_in(path)}
+    tables = {table for path in asked for table in TABLES.findall(path.read_text())}
+    unused = [
+        key
+        for key in catalog(room)
+        if key not in used and key.partition(".")[0] not in tables | {"status"}
+    ]
+    assert unused == []
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: str(path.relative_to(PAGES)))
+def test_a_template_says_nothing_of_its_own(path: Path) -> None:
+    text = path.read_text()
+    assert not CHINESE.search(re.sub(r"\{#.*?#\}", "", text, flags=re.S))
+    plain = re.sub(r"\{#.*?#\}|\{%.*?%\}|\{\{.*?\}\}", " ", text, flags=re.S)
+    for attribute in re.findall(r'(?:title|alt|placeholder|aria-label)="([^"]*)"', plain):
+        assert not re.search(r"[A-Za-z]{2}", attribute), attribute
+    between = re.sub(r"<[^>]*>", " ", plain, flags=re.S)
+    assert re.findall(r"[A-Za-z]{2,}", between) == []
+    assert not re.search(r"<style|\sstyle=|\son[a-z]+=", text)
+
+
+def test_the_words_of_a_file_are_sorted_into_no_two_places() -> None:
+    for room in rooms():
+        twice = sorted(set(catalog(room)) & set(catalog(COMMON)))
+        # A room may say a common thing in its own way, but then not in the same words.
+        assert [key for key in twice if catalog(room)[key] == catalog(COMMON)[key]] == []
+
+
+def test_problems_have_chinese_titles_for_codes_that_exist() -> None:
+    for room in rooms():
+        importlib.import_module(f"app.pages.{room}.routes")
+    codes = {kind.code for kind in all_problems()}
+    text = (PAGES / "problems.toml").read_text()
+    assert sorted(set(problem_titles()) - codes) == []
+    keys = list(tomllib.loads(text))
+    assert keys == sorted(keys)
+    for code, said in problem_titles().items():
+        assert 1 <= len(said) <= 2, code
+        assert CHINESE.search(said[0]), code

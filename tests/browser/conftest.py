@@ -1,0 +1,221 @@
+"""A served world, a Chromium to look at it with, and what every page has to satisfy.
+
+    def test_my_page(visit: Visit) -> None:
+        page = visit("wang", "en", "/me")
+        visit.check(page, "member-home")
+
+`visit` signs somebody of `tests.api.world` in and opens an address; `visit.check` looks for what
+keeps people from using the page, in light and in dark, and leaves a picture of it at the width of
+a phone and of a desk in var/screenshots/<language>/<name>-<width>.png.
+"""
+
+import os
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from config.settings import ROOT
+from tests.api.world import World, make_world
+from tests.databases import make_tables
+from tests.serving import gunicorn
+
+PHONE, DESK = 390, 1280
+BYTES_MAX = 150_000
+SCREENSHOTS = ROOT / "var" / "screenshots"
+# Nothing that a page of ours needs, and nothing that calls anybody.
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+# The world's people by names that people have.
+NAMES = {
+    "wang": "王秀英",
+    "zhao": "赵国强",
+    "li": "李建军",
+    "sun": "孙丽华",
+    "wu": "吴志明",
+    "gao": "高玉兰",
+    "qian": "钱文斌",
+    "zhou": "周桂芳",
+    "officer": "陈会计",
+    "operator": "沈静",
+    "auditor": "顾明远",
+    "inspector": "何审计",
+    "tycoon": "郑万山",
+    "wei": "魏东",
+    "ding": "丁小梅",
+}
+
+
+@dataclass
+class Site:
+    """The running platform, and who is known there."""
+
+    url: str
+    world: World
+
+
+@dataclass
+class Visit:
+    """Opens pages as somebody, and checks them."""
+
+    browser: Browser
+    site: Site
+    open_contexts: list[BrowserContext] = field(default_factory=list)
+    # By page: what the browser complained about, and which other hosts were asked.
+    complaints: dict[Page, list[str]] = field(default_factory=dict)
+
+    def __call__(self, who: str | None, language: str, path: str) -> Page:
+        """A page of this address in a browser of its own; `@name` stands for a thing's id."""
+        context = self.browser.new_context(
+            locale=language, viewport={"width": PHONE, "height": 844}, reduced_motion="reduce"
+        )
+        context.set_default_timeout(10_000)
+        self.open_contexts.append(context)
+        page = context.new_page()
+        self._listen(page)
+        if who is not None:
+            self.sign_in(page, who, language)
+        page.goto(self.site.url + self.site.world.named(path))
+        return page
+
+    def sign_in(self, page: Page, who: str, language: str) -> None:
+        """By token, through the form."""
+        page.goto(f"{self.site.url}/sign-in/token?lang={language}")
+        page.locator("#f-token").fill(self.site.world.tokens[who])
+        page.locator("main form button[type=submit]").click()
+        page.wait_for_url("**/me")
+
+    def check(self, page: Page, name: str) -> None:
+        """What every page has to satisfy, and its pictures."""
+        language = page.locator("html").get_attribute("lang") or "none"
+        folder = SCREENSHOTS / language
+        folder.mkdir(parents=True, exist_ok=True)
+        faults = []
+        for width, scheme in ((DESK, "dark"), (PHONE, "light")):
+            page.set_viewport_size({"width": width, "height": 844})
+            page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            found = Axe().run(page).response["violations"]
+            faults += [
+                f"{scheme}: {item['id']}: {node['html'][:160]}: {node['failureSummary'][:300]}"
+                for item in found
+                for node in item["nodes"]
+            ]
+            page.emulate_media(color_scheme="light")
+            page.screenshot(path=folder / f"{name}-{width}.png", full_page=True)
+        wide = page.evaluate("document.documentElement.scrollWidth")
+        if wide > PHONE:
+            faults.append(f"the page is {wide} px wide on a phone of {PHONE}")
+        small = page.evaluate(_TOO_SMALL)
+        faults += [f"too small to be touched: {item}" for item in small]
+        weight = page.evaluate(_WEIGHT)
+        if weight > BYTES_MAX:
+            faults.append(f"the page weighs {weight} bytes")
+        faults += self.complaints[page]
+        assert faults == []
+
+    def _listen(self, page: Page) -> None:
+        heard: list[str] = []
+        self.complaints[page] = heard
+        ours = urlsplit(self.site.url).netloc
+
+        def console(message: Any) -> None:
+            # A refused form is answered by 4xx, which the browser reports as if it were a fault.
+            if message.type == "error" and "status of 4" not in message.text:
+                heard.append(f"console: {message.text}")
+
+        def request(asked: Any) -> None:
+            if urlsplit(asked.url).netloc not in (ours, ""):
+                heard.append(f"asked elsewhere: {asked.url}")
+
+        page.on("console", console)
+        page.on("pageerror", lambda error: heard.append(f"script: {error}"))
+        page.on("request", request)
+
+
+# Buttons and links that stand alone are 44 px high; links within a sentence are not asked.
+_TOO_SMALL = """() => [...document.querySelectorAll(
+    'button, .button, nav a, .tools a, input:not([type=hidden]):not([type=checkbox]), select')]
+  .filter(e => e.getClientRects().length && e.getBoundingClientRect().height < 43.5)
+  .map(e => e.outerHTML.slice(0, 120))"""
+_WEIGHT = """() => performance.getEntriesByType('resource')
+  .concat(performance.getEntriesByType('navigation'))
+  .reduce((sum, e) => sum + e.encodedBodySize + 300, 0)"""
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """The world of the API's tests, served by gunicorn; its clock stands still."""
+    folder = tmp_path_factory.mktemp("site")
+    template = f"sqlite:///{folder / 'template.sqlite3'}"
+    make_tables(template)
+    with make_world(template, folder) as world:
+        settings = world.app.extensions["settings"]
+        _name_people(settings.database_url, world)
+        with gunicorn(
+            settings.database_url,
+            folder,
+            workers=1,
+            FIXED_NOW=world.app.extensions["clock"].fixed.isoformat(),
+            DATABASE_DURABLE="0",
+            PASSWORD_MEMORY_KIB="8",
+            PASSWORD_PASSES="1",
+        ) as served:
+            yield Site(f"http://127.0.0.1:{served.port}", world)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """A Chromium of this machine."""
+    path = _chromium()
+    if path is None:
+        pytest.exit(
+            "There is no Chromium. As root: apt-get install chromium fonts-noto-cjk; or name one: "
+            "CHROMIUM=/path/to/chromium make test-browser",
+            returncode=3,
+        )
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def visit(browser: Browser, site: Site) -> Iterator[Visit]:
+    """Opens pages as somebody; its browsers are closed when the test ends."""
+    made = Visit(browser, site)
+    yield made
+    for context in made.open_contexts:
+        context.close()
+
+
+def _chromium() -> str | None:
+    named = os.environ.get("CHROMIUM")
+    if named:
+        return named if Path(named).exists() else None
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        found = shutil.which(name)
+        if found:
+            return found
+    return None
+
+
+def _name_people(url: str, world: World) -> None:
+    with sqlite3.connect(url.removeprefix("sqlite:///")) as connection:
+        for key, name in NAMES.items():
+            # The story's people are called by their keys.
+            connection.execute("UPDATE members SET name = ? WHERE name = ?", (name, key))
+    connection.close()

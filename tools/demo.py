@@ -27,7 +27,15 @@ PORTS = 20
 WORKERS = 2
 START_SECONDS = 60
 STOP_SECONDS = 40
-PAGES = ("/", "/pages/style.css", "/api/docs", "/api/v1/openapi.json", "/healthz", "/readyz")
+PAGES = (
+    "/",
+    "/sign-in",
+    "/pages/pages.css",
+    "/api/docs",
+    "/api/v1/openapi.json",
+    "/healthz",
+    "/readyz",
+)
 
 
 class DemoError(Exception):
@@ -189,7 +197,7 @@ def tell(base: str, shown: dict[str, Any], log: Path) -> None:
     """Print what to open and what to ask."""
     print(f"\nLianbao runs at {base} (log: {log})\n")
     print("Open")
-    print(f"  {base}/           what this is; enter a token to see its owner's page")
+    print(f"  {base}/           what this is; sign in with a token to see its owner's pages")
     print(f"  {base}/api/docs   the whole API\n")
     print("Tokens (Authorization: Bearer …)")
     for person in shown["people"]:

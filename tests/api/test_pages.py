@@ -151,7 +151,7 @@ def test_the_page_shows_the_number_that_the_api_answers(
 ) -> None:
     borrower, _, village = backed
     limit = borrower.get(
-        f"/api/v1/communities/{village.public_id}/members/{borrower.public_id}/limit"
+        f"/api/v1/communities/{village.public_id}/members/{borrower.public_id}/credit-limit"
     ).get_json()
     amount = f"{float(limit['amount']['amount']):,.2f}"
     assert f'<p class="figure">CNY\N{NO-BREAK SPACE}{amount}</p>' in read(borrower, "/me").text

@@ -47,6 +47,7 @@ FEATURES = [
     "records",
     "exposure",
     "monitoring",
+    "profiles",
     "credit",
     "risk",
     "ledger",

@@ -102,7 +102,9 @@ def all_records(
             Loan.community_id == community_id, Loan.status.in_(DISBURSED), Loan.disbursed_on <= on
         )
     ).all()
-    words: dict[int, list[LoanWord]] = {}
+    words: dict[int, list[LoanWord]] = {
+        member_id: [] for member_id in session.scalars(vouchers_in(community_id, on))
+    }
     for word_of in _words(session, sorted(loan_ids), charter.rules, on):
         for member_id, word in word_of.items():
             words.setdefault(member_id, []).append(word)
@@ -110,13 +112,17 @@ def all_records(
         yield _record(member_id, words[member_id], charter.rules, on)
 
 
-def vouchers_in(community_id: int) -> Select[int]:
-    """Members who vouched for a loan here that was paid out; page by the member's row id."""
+def vouchers_in(community_id: int, on: date) -> Select[int]:
+    """Members who vouched for a loan here that was paid out by a day."""
     return (
         select(Vouch.voucher_id)
         .join(CoverLine, CoverLine.inner_vouch_id == Vouch.id)
         .join(Loan, Loan.id == CoverLine.loan_id)
-        .where(Vouch.community_id == community_id, Loan.status.in_(DISBURSED))
+        .where(
+            Vouch.community_id == community_id,
+            Loan.status.in_(DISBURSED),
+            Loan.disbursed_on <= on,
+        )
         .distinct()
     )
 

@@ -84,6 +84,9 @@ MADE = (
     " verified_on, verified_by_id, recorded_at) SELECT 7, min(id), 1, 'visit', 1, 'x',"
     " (SELECT min(id) FROM visits), '2026-01-01', (SELECT min(id) FROM members),"
     " '2026-01-01 00:00:00' FROM loan_uses",
+    "INSERT INTO voucher_bounds (check_id, promised_minor, base_minor, bound_bps, lower_ppm,"
+    " allowed_minor, good_cases_micro, bad_cases_micro)"
+    " SELECT id, 1, 1, 1, 1, 1, 1, 1 FROM promise_checks ORDER BY id LIMIT 2",
     # Others beside what there is: rows that need not be right to be pointed to, nor complete.
     one_more("households", reference="'x'"),
     one_more("campaign_reviewers", member_id="(SELECT min(id) FROM members)"),

@@ -3,6 +3,7 @@
 import math
 from dataclasses import replace
 from datetime import date, timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -114,6 +115,13 @@ def test_the_worked_figure_of_the_page() -> None:
     assert (found.mean_ppm, found.lower_ppm, found.upper_ppm) == (759_484, 454_339, 965_438)
     assert allowed_by_record(2_000_000, 40_000, found.lower_ppm) == 3_634_712
     assert per_cent(found.lower_ppm) == "45.4 %"
+    page = (Path(__file__).parents[3] / "docs" / "voucher-record.md").read_text(encoding="utf-8")
+    for told in (
+        "good = 0.7207   bad = 0.4950",
+        "mean 75.9484 %, between 45.4339 % and 96.5438 %",
+        "36,347.12",
+    ):
+        assert told in page
 
 
 LOANS = st.lists(

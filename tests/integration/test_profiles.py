@@ -24,10 +24,14 @@ from tests.monitoring_life import Watched, watched
 
 
 @pytest.fixture
-def hamlet(db_session: Session) -> Watched:
+def hamlet(sqlite_session: Session) -> Watched:
+    return neighbours(sqlite_session)
+
+
+def neighbours(session: Session) -> Watched:
     """Ada leads Ben and Cai; Uma stands behind Ben, Ben behind Eva; Dan is a neighbour."""
     rules = {"meeting_quorum_bps": 5_000, "risk_promise_grace_days": 3, "par_days": [5, 30]}
-    place = watched(db_session, rules)
+    place = watched(session, rules)
     for name in ("uma", "dan"):
         place.person(name, assessed=1_000_00)
     place.person("eva")
@@ -91,7 +95,8 @@ def lived(place: Watched) -> Loan:
     return loan
 
 
-def test_the_figures_by_hand(hamlet: Watched) -> None:
+def test_the_figures_by_hand(db_session: Session) -> None:
+    hamlet = neighbours(db_session)
     lived(hamlet)
     lines = [
         Present(hamlet.people["ada"].id, AttendanceKind.PRESENT, None),

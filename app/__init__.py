@@ -49,6 +49,7 @@ FEATURES = [
     "records",
     "exposure",
     "monitoring",
+    "profiles",
     "credit",
     "risk",
     "ledger",

@@ -141,6 +141,15 @@ class CharterRules:
     guarantee_base: GuaranteeBase
     guarantee_warning_bps: int  # of a cap, from where on it is pointed out before signing
     circle_warning_members: int  # circles of promises among up to so many are pointed out; 0: none
+    # Voucher records: how those whom a member stood behind paid, from their own money alone
+    voucher_half_life_days: int  # after so many days what was paid or not weighs half
+    # What is believed of everybody before any loan: so much is paid, as after so many cases.
+    voucher_prior_bps: int
+    voucher_prior_cases: int
+    voucher_case_minor: int  # a loan that asks for so much, or for more, is one case
+    voucher_interval_bps: int  # of belief, that lies within the interval that is shown
+    # All promises, per 10,000 of the base, of whose record's lower end is 100%; 0: no such bound.
+    voucher_bound_bps: int
     # Who counts as at risk: late for so many days, or with a loan of this class or a worse one
     at_risk_days: int
     at_risk_from: RiskClass
@@ -292,6 +301,12 @@ _CHECKS: dict[str, tuple[int, int]] = {
     "guarantee_ratio_bps_max": (0, 10_000_000),
     "guarantee_warning_bps": (0, 10_000),
     "circle_warning_members": (0, 6),
+    "voucher_half_life_days": (1, 36_600),
+    "voucher_prior_bps": (1, 9_999),
+    "voucher_prior_cases": (1, 1_000),
+    "voucher_case_minor": (1, 10**15),
+    "voucher_interval_bps": (1, 9_999),
+    "voucher_bound_bps": (0, 10_000_000),
     "at_risk_days": (1, 3660),
     "yearly_rate_ppm_max": (0, 10_000_000),
     "endorsements_min": (0, 100),

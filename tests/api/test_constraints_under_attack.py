@@ -93,6 +93,9 @@ MADE = (
     " (id, member_id, token_id, digest, created_at, last_seen_at, expires_at)"
     " SELECT 7, member_id, id, 'x', '2026-01-01 00:00:00', '2026-01-01 00:00:00',"
     " '2026-01-02 00:00:00' FROM api_tokens WHERE id = (SELECT min(id) FROM api_tokens)",
+    "INSERT INTO voucher_bounds (check_id, promised_minor, base_minor, bound_bps, lower_ppm,"
+    " allowed_minor, good_cases_micro, bad_cases_micro)"
+    " SELECT id, 1, 1, 1, 1, 1, 1, 1 FROM promise_checks ORDER BY id LIMIT 2",
     # Others beside what there is: rows that need not be right to be pointed to, nor complete.
     one_more("households", reference="'x'"),
     one_more("campaign_reviewers", member_id="(SELECT min(id) FROM members)"),

@@ -148,6 +148,10 @@ READS = {
     "exposure.preview_offered": Read("200 403 404 403 403 403 404 404", "li", "wang", "gao"),
     "exposure.preview_agreement": Read(FELLOWS),
     "exposure.preview_amendment": Read(FELLOWS),
+    # Who stands behind somebody sees what rests on that; a neighbour is told that there is nothing.
+    "profiles.get_profile": Read(SHARED),
+    "profiles.get_voucher_record": Read(OWN),
+    "profiles.list_voucher_records": Read(BOOKS),
     "trust.get_standing": Read(OWN),
     "trust.list_assessments": Read(OWN),
     "products.list_products": Read(VILLAGERS),
@@ -269,6 +273,8 @@ READS = {
 YEAR = "?from=2026-01-01&until=2026-12-31"
 QUERIES = {
     "loans.get_quote": "?product=@plain&amount=50.00&instalments=1",
+    "profiles.get_profile": "?community=@village",
+    "profiles.get_voucher_record": "?community=@village",
     "seasons.get_calendar": YEAR,
     "seasons.get_calendar_sheet": YEAR,
     "seasons.get_member_calendar": YEAR,

@@ -21,7 +21,8 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 # How a model is made, noted with it. Not policy: whoever changes one makes another model.
-BINS = 5
+# Where bins are cut, by rank: finer at the top, where the trouble is.
+CUTS = (0.2, 0.4, 0.6, 0.8, 0.9, 0.96)
 BIN_SHARE_MIN = 0.03
 PENALTY = 1.0
 SMOOTHING = 0.5
@@ -69,7 +70,7 @@ class Scorecard:
             "score_edges": list(self.score_edges),
             "score_shares": list(self.score_shares),
             "made_with": {
-                "bins": BINS,
+                "cuts": list(CUTS),
                 "bin_share_min": BIN_SHARE_MIN,
                 "penalty": PENALTY,
                 "smoothing": SMOOTHING,
@@ -203,7 +204,7 @@ def bin_edges(values: Ints) -> Ints:
         if count >= least and rest.size - count >= least:
             edges.append(alone)
             rest = rest[rest > alone]
-    for share in np.arange(1, BINS) / BINS:
+    for share in CUTS:
         edge = int(np.quantile(rest, share, method="lower"))
         below = int((rest <= edge).sum()) - int((rest <= (edges[-1] if edges else NONE - 1)).sum())
         if below >= least and int((rest > edge).sum()) >= least:

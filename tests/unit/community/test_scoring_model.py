@@ -56,8 +56,11 @@ def test_it_finds_the_causes_and_says_probabilities_that_hold(seed: int) -> None
     # Of what could be gained on saying the rate, by who knows the truth, nearly all is gained.
     best = measure(truth[8000:], bad[8000:], card.base_rate)
     assert told.brier_base - told.brier > 0.7 * (best.brier_base - best.brier)
-    assert told.auc is not None and best.auc is not None and told.auc > best.auc - 0.02
-    assert told.lift is not None and told.lift > 3
+    assert told.auc is not None
+    assert best.auc is not None
+    assert told.auc > best.auc - 0.02
+    assert told.lift is not None
+    assert told.lift > 3
     # On average it is where the truth is, within what 4,000 rows can tell (three spreads).
     spread = np.sqrt((truth[8000:] * (1 - truth[8000:])).sum()) / 4000
     assert abs(said.mean() - truth[8000:].mean()) < 3 * spread * np.sqrt(3)
@@ -123,7 +126,8 @@ def test_newton_finds_what_can_be_worked_out_by_hand() -> None:
 def test_newton_ends_where_the_classes_are_apart() -> None:
     x = np.repeat([0.0, 1.0], 40).reshape(-1, 1)
     intercept, slopes = fit_logistic(x, np.repeat([0.0, 1.0], 40), 1.0)
-    assert np.isfinite([intercept, *slopes]).all() and slopes[0] > 0
+    assert np.isfinite([intercept, *slopes]).all()
+    assert slopes[0] > 0
 
 
 def test_measures_by_hand() -> None:

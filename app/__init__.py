@@ -20,6 +20,7 @@ from app.fields import describe_fields
 from app.problems import ProblemApi
 from app.records import signer
 from app.risk.work import DeskWorker
+from app.scoring.work import TrainingWorker
 from config import logging as json_logs
 from config.settings import Settings
 
@@ -49,6 +50,7 @@ FEATURES = [
     "monitoring",
     "credit",
     "risk",
+    "scoring",
     "ledger",
     "businessday",
     "importing",
@@ -88,6 +90,7 @@ def create_app(
     app.extensions["clock"] = Clock(settings)
     app.extensions["business_day"] = Schedule(app)
     app.extensions["desk_worker"] = DeskWorker(app)
+    app.extensions["training_worker"] = TrainingWorker(app)
     app.url_map.converters["pid"] = PublicIdConverter
     if settings.trusted_proxies:
         hops = settings.trusted_proxies

@@ -4,13 +4,18 @@ Who does not save comes into trouble more often, and so does who paid the last i
 both raise the hazard of every due. Who stopped paying never begins again. Nothing else matters.
 """
 
-from datetime import date
+from dataclasses import replace
+from datetime import date, timedelta
+from functools import cache
 from math import exp
 
 import numpy as np
 
+from community.communities.charter import CharterRules, read_rules
+from community.communities.templates import load
 from community.scoring.facts import Lives
 from community.scoring.features import LoanLife, MemberLife, Plan, Receipt, Tie
+from community.scoring.training import Made, make_model, make_panel
 
 FIRST = date(2024, 1, 10)
 _MONTH = 30
@@ -76,3 +81,18 @@ def make_lives(
     for loan in loans:
         own.setdefault(loan.borrower_id, []).append(loan)
     return Lives(tuple(loans), {member: tuple(theirs) for member, theirs in own.items()}, members)
+
+
+def lenient_rules() -> CharterRules:
+    """The template's, with a minimum that a generated village reaches."""
+    rules = read_rules(load("village-cooperative")["rules"])
+    return replace(rules, warning_bad_min=20, warning_loans_min=60)
+
+
+@cache
+def made_model(borrowers: int = 500, seed: int = 5) -> Made:
+    """A model made from such a life, with the template's target."""
+    rules = lenient_rules()
+    on = FIRST + timedelta(days=24 * 30)
+    panel = make_panel(make_lives(borrowers, 11), rules=rules, from_on=FIRST, on=on)
+    return make_model(panel, rules=rules, seed=seed)

@@ -26,6 +26,7 @@ from tests.api.wrong import (
     receiving,
     records,
     risk,
+    scoring,
     seasons,
     servicing,
     trust,
@@ -62,6 +63,7 @@ TABLE = [
     *seasons.SEASONS,
     *monitoring.MONITORING,
     *risk.RISK,
+    *scoring.SCORING,
 ]
 
 

@@ -31,12 +31,11 @@ from community.scoring.models import (
 )
 from community.scoring.queries import last_run, model_in_force, warning_file
 from community.scoring.service import Worker
-from community.scoring.training import Made, make_model, make_panel
+from community.scoring.training import Made
 from community.servicing.service import reverse_repayment
 from tests.hamlet import yuan
 from tests.monitoring_life import Watched, watched
-from tests.warning_life import FIRST as LIFE_FIRST
-from tests.warning_life import make_lives
+from tests.warning_life import made_model
 
 RULES: dict[str, Any] = {
     "risk_low_rules": [],
@@ -88,18 +87,11 @@ def _rows(hamlet: Watched, day: date) -> dict[int, Row]:
     return {loan.loan_id: row for loan, row in rows}
 
 
-def _made(hamlet: Watched) -> Made:
-    rules = _rules(hamlet)
-    on = LIFE_FIRST + timedelta(days=24 * 30)
-    panel = make_panel(make_lives(500, 11), rules=rules, from_on=LIFE_FIRST, on=on)
-    return make_model(panel, rules=rules, seed=5)
-
-
 def _keep(hamlet: Watched) -> WarningModel:
     return hamlet.do(
         service.keep_model,
         community_id=hamlet.community.id,
-        made=_made(hamlet),
+        made=made_model(),
         seed=5,
         actor_id=hamlet.officer.id,
         **hamlet.when,
@@ -280,7 +272,7 @@ def test_the_nearest_model_counts_and_none_means_rules(hamlet: Watched) -> None:
 
 
 def test_a_model_that_says_no_better_than_the_rate_is_not_switched_on(hamlet: Watched) -> None:
-    made = _made(hamlet)
+    made = made_model()
     worse = hamlet.do(
         service.keep_model,
         community_id=hamlet.community.id,
@@ -331,7 +323,7 @@ def test_a_training_belongs_to_one_worker_until_it_falls_silent(hamlet: Watched)
     later = hamlet.now + timedelta(minutes=6)
     assert hamlet.do(service.begin_training, worker=other, now=later) == training.id
     # What the silent one still brings is refused.
-    done = {"training_id": training.id, "made": _made(hamlet), "now": later}
+    done = {"training_id": training.id, "made": made_model(), "now": later}
     with pytest.raises(TrainingUnderWay):
         hamlet.do(service.finish_training, worker=ME, **done)
     model = hamlet.do(service.finish_training, worker=other, **done)

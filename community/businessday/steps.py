@@ -232,7 +232,7 @@ STEPS: tuple[Step, ...] = (
     Step("classify", _classify, is_for_loans=True),
     Step("provide", _provide, is_for_loans=True),
     # Before the watch, which makes cases of what it finds.
-    Step("score", _score, is_for_loans=True),
+    Step("score", _score, locks_book_only=True, is_for_loans=True),
     # By where the day has left every loan: a payment missed is a case the same evening.
     Step("watch", _watch),
     Step(CLOSE, _close, locks_book_only=True),

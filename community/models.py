@@ -24,6 +24,7 @@ import community.receiving.models
 import community.records.models
 import community.risk.models
 import community.savings.models
+import community.scoring.models
 import community.seasons.models
 import community.trust.models
 import community.trust.watches

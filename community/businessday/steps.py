@@ -21,6 +21,7 @@ from community.loans.accrual import accrue
 from community.loans.models import LoanPosition
 from community.monitoring.cases import watch
 from community.portfolio.service import classify_loans, follow_classes, provide
+from community.scoring.service import score_night
 from community.trust.service import expire_vouches
 from community.trust.standings import expire_assessments
 
@@ -190,6 +191,12 @@ def _next_loans(session: Session, task: Task) -> tuple[range, int | None]:
     return range(task.after_id + 1, _ID_MAX if last_id is None else last_id + 1), last_id
 
 
+def _score(session: Session, task: Task) -> Portion:
+    """Warnings of all loans at once: whether a model still holds is seen on all of them."""
+    run = score_night(session, community_id=task.community_id, on=task.on, now=task.now)
+    return Portion(counts={"loans scored": 0 if run is None else run.loans})
+
+
 def _watch(session: Session, task: Task) -> Portion:
     """What the rules find becomes events; found already, it is passed over, so no place is kept."""
     done = watch(
@@ -224,6 +231,8 @@ STEPS: tuple[Step, ...] = (
     # By where every loan stands now; what is set aside follows the class.
     Step("classify", _classify, is_for_loans=True),
     Step("provide", _provide, is_for_loans=True),
+    # Before the watch, which makes cases of what it finds.
+    Step("score", _score, locks_book_only=True, is_for_loans=True),
     # By where the day has left every loan: a payment missed is a case the same evening.
     Step("watch", _watch),
     Step(CLOSE, _close, locks_book_only=True),

@@ -76,6 +76,7 @@ class RiskRule(StrEnum):
     REVIEW_CONFLICT = "review_conflict"
     CLUSTER_ALERT = "cluster_alert"
     UNUSUAL_PATTERN = "unusual_pattern"
+    EARLY_WARNING = "early_warning"
 
 
 # Peer reports open a case always: whoever reports is not told that nobody looks.
@@ -281,6 +282,18 @@ class CharterRules:
     inflow_below_min: int  # newcomers below one introducer that make a pyramid, on two levels
     inflow_alike_bps: int  # of their deposits, how many have to be of one amount
     inflow_payout_bps: int  # paid out above, per 10,000 of what came in below
+    # Early warning
+    warning_days_late: int  # a loan later than this is what the warning is to be ahead of
+    warning_horizon_days: int  # and so many days ahead
+    warning_loans_min: int  # loans that a model needs to be made from
+    warning_bad_min: int  # of them, how many have to have come into trouble
+    warning_months_min: int  # month ends on which loans were looked at
+    warning_bands_bps: tuple[int, ...]  # probabilities from which it is raised, and high
+    warning_rules_held: tuple[int, ...]  # by rules: how many have to hold for raised, and for high
+    warning_reasons_max: int  # reasons that are told of a loan
+    warning_error_bps_max: int  # calibration error of a model that may count, beyond chance
+    warning_drift_bps_max: int  # stability index beyond which a model stands back for the rules
+    warning_drift_chance_ppm: int  # chance, per million nights, of standing back for nothing
 
 
 _CHECKS: dict[str, tuple[int, int]] = {
@@ -382,6 +395,15 @@ _CHECKS: dict[str, tuple[int, int]] = {
     "inflow_below_min": (2, 10_000),
     "inflow_alike_bps": (0, 10_000),
     "inflow_payout_bps": (0, 1_000_000),
+    "warning_days_late": (0, 366),
+    "warning_horizon_days": (1, 366),
+    "warning_loans_min": (20, 1_000_000),
+    "warning_bad_min": (10, 1_000_000),
+    "warning_months_min": (4, 600),
+    "warning_reasons_max": (1, 10),
+    "warning_error_bps_max": (0, 10_000),
+    "warning_drift_bps_max": (0, 100_000),
+    "warning_drift_chance_ppm": (1, 1_000_000),
 }
 
 # Lists of whole numbers: from, to, and what an item is.
@@ -395,6 +417,8 @@ _LISTS: dict[str, tuple[int, int, str]] = {
     "risk_late_days": (1, 3660, "Every item is a number of days from 1 to 3660."),
     "report_prior": (1, 1_000, "Every item is a number of reports from 1 to 1000."),
     "failure_bps": (0, 10_000, "Every item is a share from 0 to 10000 ten-thousandths."),
+    "warning_bands_bps": (1, 10_000, "Every item is a share from 1 to 10000 ten-thousandths."),
+    "warning_rules_held": (1, 100, "Every item is a number of rules from 1 to 100."),
 }
 _MAY_BE_EMPTY = frozenset(
     {
@@ -558,6 +582,11 @@ def _risk_inconsistent(values: Mapping[str, Any]) -> dict[str, str]:
         errors["risk_leader_rules"] = "What members report is for officers, not for leaders."
     if len(values["report_prior"]) != 2:
         errors["report_prior"] = "Two numbers: right and wrong."
+    for name in ("warning_bands_bps", "warning_rules_held"):
+        if len(values[name]) != 2 or not _rises(values[name]):
+            errors[name] = "Two numbers that rise: from where it is raised, and high."
+    if values["warning_bad_min"] > values["warning_loans_min"]:
+        errors["warning_bad_min"] = "It is above warning_loans_min."
     return errors
 
 

@@ -27,6 +27,7 @@ from tests.api.wrong import (
     receiving,
     records,
     risk,
+    scoring,
     seasons,
     servicing,
     trust,
@@ -64,6 +65,7 @@ TABLE = [
     *seasons.SEASONS,
     *monitoring.MONITORING,
     *risk.RISK,
+    *scoring.SCORING,
 ]
 
 

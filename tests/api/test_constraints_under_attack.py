@@ -206,6 +206,7 @@ BESIDE: dict[str, dict[str, str]] = {
     "fk_attendances_proxy_id": {"kind": "'proxy'"},
     "fk_guarantee_payments_line_id": {"payer_id": "NULL"},
     "fk_motions_loan_id": {"subject": "'loan'"},
+    "fk_warning_trainings_model_id": {"status": "'done'"},
 }
 # What nothing breaks that does not break others first, and which. So that it is seen to hold of
 # itself, the second session, which owns the tables, takes those others away.

@@ -61,6 +61,8 @@ IDS = {
     "number": "1",
     "circle_id": "@circle",
     "stress_id": "@stress",
+    "model_id": "@warning_model",
+    "training_id": "@training",
     "kind": "savings_cash",
     "name": "savers-circle",
 }
@@ -200,6 +202,13 @@ READS = {
     "risk.list_alarms": Read(DESK),
     "risk.list_alarms_table": Read(DESK),
     "risk.get_gate": Read(DESK),
+    "scoring.list_warnings": Read(BOOKS),
+    "scoring.list_warnings_table": Read(BOOKS),
+    "scoring.list_warning_models": Read(BOOKS),
+    "scoring.get_warning_model": Read(BOOKS),
+    "scoring.get_training": Read(BOOKS),
+    # Of the loan's borrower alone: whoever vouches is not told.
+    "scoring.get_loan_warning": Read(OWN, **ABOUT_DING),
     "receiving.get_sheet": Read(SHARED),
     "receiving.get_sheet_csv": Read(SHARED),
     "receiving.list_collections": Read(SHARED),
@@ -511,6 +520,8 @@ WRITES = {
     # Who audits reads what was found, and does not start searches.
     "risk.search_circles": Write(),
     "risk.ask_stress": Write({"shock": "common_factor"}),
+    "scoring.ask_training": Write({}),
+    "scoring.activate_model": Write(WHY | {"model": None}),
     "receiving.collect": Write({"lines": [{"loan": "@current", **FIVE}]}),
     "receiving.collect_csv": Write(SHEET),
     "receiving.enter_draft": Write({"lines": [{"loan": "@current", **FIVE}]}),

@@ -77,6 +77,8 @@ from community.records.statement import RecordField, RecordPurpose
 from community.risk import service as risk
 from community.risk import stress_service
 from community.risk.models import CircleName, RiskRun, ShockKind, StressTest
+from community.scoring import service as scoring
+from community.scoring.models import ModelTraining, TrainingStatus, WarningModel, WarningRun
 from community.seasons import service as seasons
 from community.seasons.models import EventKind
 from community.servicing import service as servicing
@@ -87,6 +89,7 @@ from config.settings import Settings
 from tests.databases import database_copy, lasting_copy
 from tests.hamlet import FAR, Hamlet, yuan
 from tests.village_life import right_answers
+from tests.warning_life import made_model
 
 API = "/api/v1"
 RULES: dict[str, Any] = {
@@ -325,6 +328,7 @@ class Story:
         self._campaign()
         self._watched()
         self._desk()
+        self._warnings()
         self._far_away()
         self._records()
         self._tokens()
@@ -599,6 +603,27 @@ class Story:
             "circle": first.public_id,
             "stress": stress.public_id,
         }
+
+    def _warnings(self) -> None:
+        """A model that was made and counts, the night that it scored, and one that is asked for."""
+        act: dict[str, Any] = {**self.place, **self.hamlet.when}
+        model: WarningModel = self.do(
+            scoring.keep_model, made=made_model(), seed=5, actor_id=None, **act
+        )
+        officer = self.hamlet.officer.id
+        self.do(scoring.activate, model=model, reason="so it was decided", actor_id=officer, **act)
+        night: WarningRun = self.do(scoring.score_night, **act)
+        assert night.loans > 0
+        training = ModelTraining(
+            community_id=self.hamlet.community.id,
+            seed=1,
+            on_day=self.hamlet.day,
+            status=TrainingStatus.QUEUED,
+            created_at=self.hamlet.now,
+        )
+        self.session.add(training)
+        self.session.commit()
+        self.desk |= {"warning_model": model.public_id, "training": training.public_id}
 
     def _money_coming_in(self) -> None:
         sheet: dict[str, Any] = {

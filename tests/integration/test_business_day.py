@@ -323,7 +323,7 @@ def test_what_takes_locks_is_a_unit_of_its_own(hamlet: Hamlet) -> None:
         ["expire vouches"],
         ["expire assessments", "expire holds", "accrue"],
         ["advance"],
-        ["tend groups", "expire campaign grants", "classify", "provide"],
+        ["tend groups", "expire campaign grants", "classify", "provide", "score"],
         ["watch", "close"],
     ]
     hamlet.check()

@@ -47,6 +47,7 @@ MADE = {
     "journal_entries",
     "risk_cases",
     "repayments",
+    "warning_runs",
 }
 UNSTEADY = {"id", "public_id", "list_key", "hash", "prev_hash", "head_hash"}
 PUBLIC_ID = re.compile(r"\b([a-z]{3})_[0-9a-z]{16}\b")

@@ -47,6 +47,7 @@ FEATURES = [
     "records",
     "exposure",
     "monitoring",
+    "feedback",
     "credit",
     "risk",
     "ledger",

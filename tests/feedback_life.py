@@ -1,5 +1,6 @@
 """A hamlet that speaks up: with offices, people who have been there for long, and evenings."""
 
+from collections import Counter
 from datetime import date, timedelta
 from typing import Any
 
@@ -174,20 +175,20 @@ class Speaking(Hamlet):
         return [row.kind.value for row in rows]
 
     def evening(self, days: int = 0, portion: int = 100) -> dict[str, int]:
-        """Days go by and the last is worked through and closed; what feedback's steps counted."""
-        self.day += timedelta(days=days)
-        turn = self.do(
-            take_turn, community_id=self.community.id, on=self.day, worker=WORKER, now=self.now
-        )
-        counted: dict[str, int] = {}
-        while turn is not None:
-            unit = self.do(work_on, turn=turn, worker=WORKER, now=self.now, limit=portion)
-            for done in unit.portions:
-                if done.step in FEEDBACK_STEPS:
-                    for name, count in done.counts.items():
-                        counted[name] = counted.get(name, 0) + count
-            if unit.is_finished:
-                break
+        """Days go by, each worked through and closed; what feedback's steps counted in all."""
+        counted: Counter[str] = Counter()
+        for _ in range(max(days, 1)):
+            self.day += timedelta(days=1 if days else 0)
+            turn = self.do(
+                take_turn, community_id=self.community.id, on=self.day, worker=WORKER, now=self.now
+            )
+            while turn is not None:
+                unit = self.do(work_on, turn=turn, worker=WORKER, now=self.now, limit=portion)
+                for done in unit.portions:
+                    if done.step in FEEDBACK_STEPS:
+                        counted.update(done.counts)
+                if unit.is_finished:
+                    break
         self.session.expire_all()
         return {name: count for name, count in counted.items() if count}
 

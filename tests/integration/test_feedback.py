@@ -12,6 +12,7 @@ from community.communities import service as community_service
 from community.communities.charter import ComplaintKind
 from community.errors import Invalid
 from community.feedback import complaints, items, messages, queries, subjects, themes
+from community.feedback.checks import check_feedback
 from community.feedback.errors import (
     ComplaintClosed,
     FeedbackExhausted,
@@ -381,7 +382,7 @@ def test_a_missed_deadline_escalates_in_the_days_close(hamlet: Speaking) -> None
     assert complaint.due_on == hamlet.day + timedelta(days=3)
     assert hamlet.told("ada") == ["complaint_escalated"]
     assert hamlet.told("boss") == ["complaint_assigned"]
-    assert hamlet.evening(days=9) == {}  # nobody is left to ask
+    assert hamlet.evening(days=4) == {}  # nobody is left to ask
     with pytest.raises(NotTheComplaintOwner):
         hamlet.do(
             complaints.reply,
@@ -453,14 +454,11 @@ CHEATS = {
     "does not name it": "UPDATE product_versions SET source = 'x'",
     "its author was not told": "DELETE FROM member_messages",
     "whom it does not concern": "UPDATE member_messages SET member_id = (SELECT max(id)"
-    " FROM members)",
+    " FROM members) WHERE complaint_id IS NOT NULL",
 }
 
 
-@pytest.mark.parametrize("told", CHEATS)
-def test_the_verifier_finds_what_was_changed_behind_its_back(
-    db_session: Session, told: str
-) -> None:
+def test_the_verifier_finds_what_was_changed_behind_its_back(db_session: Session) -> None:
     hamlet = speaking(db_session)
     theme = hamlet.theme()
     hamlet.place(hamlet.suggest("ada", "x"), theme)
@@ -468,11 +466,15 @@ def test_the_verifier_finds_what_was_changed_behind_its_back(
     carried(hamlet, theme)
     hamlet.decide(theme)
     hamlet.ship(theme, hamlet.publish(theme.public_id))
-    db_session.execute(text("DELETE FROM member_messages WHERE complaint_id IS NOT NULL"))
-    assert hamlet.breaches() == []
     hamlet.person("last")
-    db_session.execute(text(CHEATS[told]))
-    assert any(told in what for what in hamlet.breaches())
+    assert hamlet.breaches() == []
+    for told, cheat in CHEATS.items():
+        with db_session.begin_nested() as step:
+            db_session.execute(text(cheat))
+            db_session.expire_all()
+            assert any(told in breach.what for breach in check_feedback(db_session)), told
+            step.rollback()
+    assert hamlet.breaches() == []
 
 
 def test_the_verifier_finds_a_mean_of_too_few(db_session: Session) -> None:

@@ -51,6 +51,7 @@ LOCK_RANK: dict[str, int] = {
             "feedback_polls",
             "feedback_items",
             "feedback_complaints",
+            "member_messages",
             "group_loans",
             "loans",
             "calls",

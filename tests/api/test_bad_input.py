@@ -15,6 +15,7 @@ from tests.api.wrong import (
     amounts,
     campaigns,
     claims,
+    feedback,
     grouplife,
     groups,
     ledger,
@@ -61,6 +62,7 @@ TABLE = [
     *places.PRODUCTS,
     *seasons.SEASONS,
     *monitoring.MONITORING,
+    *feedback.FEEDBACK,
     *risk.RISK,
 ]
 

@@ -910,6 +910,14 @@ class Story:
             **by,
         )
         self.do(themes.ship, theme_id=self.done_theme.id, version=brings, **by)
+        ding = self.failing["ding"]
+        for who, thing in (
+            ("wang", self.over),
+            ("wang", self.counted),
+            ("wang", self.done_theme),
+            ("ding", ding),
+        ):
+            self.do(ratings.rate, thing=thing, member_id=self.id(who), stars=3, on=today)
         self.message = self.session.scalars(
             select(Message).where(Message.member_id == self.id("zhao")).order_by(Message.id)
         ).first()

@@ -1,6 +1,8 @@
 """Proving what feedback promises: numbers without gaps, votes that sum, trails that hold."""
 
+from collections import deque
 from collections.abc import Iterator
+from itertools import groupby
 
 from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session, aliased
@@ -12,7 +14,6 @@ from community.feedback.models import (
     ComplaintStatus,
     ComplaintStep,
     FeedbackItem,
-    FeedbackSubject,
     ItemKind,
     Message,
     MessageKind,
@@ -20,12 +21,12 @@ from community.feedback.models import (
     Poll,
     PollStatus,
     PollVoter,
+    Rating,
     RatingRelease,
     StepKind,
     Theme,
     ThemeStatus,
 )
-from community.feedback.ratings import ratings_through
 from community.feedback.themes import outcome_of
 from community.feedback.weighing import half_stars, may_be_shown
 from community.ledger.checks import Breach
@@ -167,28 +168,35 @@ def _decisions_rest_on_votes(session: Session) -> Iterator[Breach]:
 
 def _means_are_of_many(session: Session) -> Iterator[Breach]:
     """Laws 7 and 9: a published mean is that of its ratings, and nobody's can be worked out."""
-    rows = session.execute(
-        select(RatingRelease, FeedbackSubject)
-        .join(FeedbackSubject, FeedbackSubject.id == RatingRelease.subject_id)
-        .order_by(RatingRelease.subject_id, RatingRelease.number)
+    releases = session.scalars(
+        select(RatingRelease).order_by(RatingRelease.subject_id, RatingRelease.number)
     ).all()
-    before: dict[int, dict[int, int]] = {}
-    for release, subject in rows:
-        stars = {
-            member: rating.stars
-            for member, rating in ratings_through(session, subject.id, release.through_id).items()
-        }
-        name = f"subject {subject.id} no. {release.number}"
-        if (len(stars), half_stars(list(stars.values())) if stars else 0) != (
-            release.raters,
-            release.half_stars,
-        ):
-            yield Breach(7, "feedback_releases", name, "is not the mean of its ratings")
-        document = communities.get_charter_document(session, release.charter_id)
-        least = read_rules(document).rating_raters_min
-        if not may_be_shown(before.get(subject.id, {}), stars, least):
-            yield Breach(9, "feedback_releases", name, "tells too much of too few")
-        before[subject.id] = stars
+    least: dict[int, int] = {}
+    for subject_id, published in groupby(releases, key=lambda release: release.subject_id):
+        # Each rating is read once, however often it was in a mean.
+        waiting = deque(
+            session.execute(
+                select(Rating.id, Rating.member_id, Rating.stars)
+                .where(Rating.subject_id == subject_id)
+                .order_by(Rating.id)
+            )
+        )
+        shown: dict[int, int] = {}
+        for release in published:
+            stars = dict(shown)
+            while waiting and waiting[0].id <= release.through_id:
+                rating = waiting.popleft()
+                stars[rating.member_id] = rating.stars
+            name = f"subject {subject_id} no. {release.number}"
+            mean = half_stars(stars.values()) if stars else 0
+            if (len(stars), mean) != (release.raters, release.half_stars):
+                yield Breach(7, "feedback_releases", name, "is not the mean of its ratings")
+            if release.charter_id not in least:
+                document = communities.get_charter_document(session, release.charter_id)
+                least[release.charter_id] = read_rules(document).rating_raters_min
+            if not may_be_shown(shown, stars, least[release.charter_id]):
+                yield Breach(9, "feedback_releases", name, "tells too much of too few")
+            shown = stars
 
 
 def _askers_were_told(session: Session) -> Iterator[Breach]:

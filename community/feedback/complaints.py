@@ -22,6 +22,7 @@ from community.feedback.errors import (
     ComplaintClosed,
     ComplaintNotFound,
     ComplaintOpen,
+    FeedbackExhausted,
     NotTheComplaintOwner,
     ReopeningOver,
 )
@@ -113,11 +114,17 @@ def file(
 def reply(
     session: Session, *, complaint_id: int, text: str, on: date, now: datetime, actor_id: int
 ) -> Complaint:
-    """The owner or the complainant writes; the other one is told. Raises ComplaintClosed."""
+    """The owner or the complainant writes; the other one is told.
+
+    The complainant as often in a day as the charter admits items. Raises ComplaintClosed,
+    FeedbackExhausted.
+    """
     complaint = _locked(session, complaint_id, ComplaintStatus.OPEN)
     by_owner = _is_owners(complaint, actor_id)
     if not by_owner and actor_id != complaint.complainant_id:
         raise NotTheComplaintOwner()
+    if not by_owner:
+        _check_replies(session, complaint, on)
     number = _step(session, complaint, StepKind.REPLIED, text, on, now, actor_id)
     other = complaint.complainant_id if by_owner else complaint.owner_id
     _tell(session, complaint, MessageKind.COMPLAINT_REPLIED, other, number, on)
@@ -371,6 +378,26 @@ def _is_known(session: Session, community: Community, member_id: int) -> bool:
 def _is_owners(complaint: Complaint, actor_id: int) -> bool:
     # Without an owner it is for any operator, as the door to it says.
     return complaint.owner_id in (None, actor_id) and actor_id != complaint.complainant_id
+
+
+def _check_replies(session: Session, complaint: Complaint, on: date) -> None:
+    most = communities.charter_on(session, complaint.community_id, on).rules.feedback_per_day_max
+    written = session.scalar(
+        select(func.count())
+        .select_from(ComplaintStep)
+        .where(
+            ComplaintStep.complaint_id == complaint.id,
+            ComplaintStep.kind == StepKind.REPLIED,
+            ComplaintStep.actor_id == complaint.complainant_id,
+            ComplaintStep.acted_on == on,
+        )
+    )
+    if (written or 0) >= most:
+        raise FeedbackExhausted(
+            f"The charter admits {most} replies of who complained in a day.",
+            rule="feedback_per_day_max",
+            most=most,
+        )
 
 
 def _locked(session: Session, complaint_id: int, status: ComplaintStatus | None) -> Complaint:

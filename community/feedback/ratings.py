@@ -153,7 +153,7 @@ def _publish(
             week_on=week_on,
             through_id=max(rating.id for rating in now.values()),
             raters=len(stars),
-            half_stars=half_stars(list(stars.values())),
+            half_stars=half_stars(stars.values()),
             is_burst=weighed.is_burst,
             charter_id=charter_id,
         )

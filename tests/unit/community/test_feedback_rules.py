@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from community.communities.charter import CharterRules, read_rules
 from community.communities.templates import load
+from community.feedback.models import MessageKind
 from community.feedback.similarity import alike_bps, fingerprint, grams, most_alike
 from community.feedback.weighing import (
     Voice,
@@ -18,6 +19,7 @@ from community.feedback.weighing import (
     voice_bps,
     weigh,
 )
+from community.feedback.words import message_words
 
 DAY = date(2026, 3, 2)
 
@@ -106,6 +108,28 @@ def test_a_mean_is_shown_of_enough_who_do_not_all_agree() -> None:
     assert not may_be_shown(shown, shown | {1: 1}, 5)
     assert may_be_shown(shown, shown | {1: 4, 6: 1, 7: 2, 8: 3, 9: 5}, 5)
     assert [half_stars(stars) for stars in ([5] * 9, [1] * 9, [3, 4], [4, 4, 5])] == [9, 3, 7, 9]
+
+
+@pytest.mark.parametrize("kind", MessageKind)
+def test_every_message_has_words_in_both_languages(kind: MessageKind) -> None:
+    facts = {
+        "title": "收割后还款",
+        "reason": "voted",
+        "yes": 3,
+        "no": 1,
+        "abstain": 0,
+        "product": "plain",
+        "version": 2,
+        "valid_from": "2026-06-01",
+        "number": 7,
+        "due_on": "2026-06-02",
+        "outcome": "partly",
+        "reopen_until": "2026-07-01",
+    }
+    words = message_words(kind, facts)
+    assert set(words) == {"zh-CN", "en"}
+    assert ("收割后还款" if kind.value.startswith("theme") else "7") in words["zh-CN"]
+    assert "{" not in words["zh-CN"] + words["en"]
 
 
 STARS = st.integers(1, 5)

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Iterator
 
 import pytest
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, func, select, text
 from sqlalchemy.orm import Session
 
 from app.transaction import run_unit
@@ -20,6 +20,7 @@ from community.feedback.models import (
     PollChoice,
     Rating,
 )
+from community.locks import lock_where
 from community.products import queries as products
 from tests.feedback_life import FRIENDS, Speaking, speaking
 
@@ -32,7 +33,15 @@ def hamlet(engine: Engine) -> Iterator[Speaking]:
         assert place.breaches() == []
 
 
-def at_once(engine: Engine, *acts: Callable[[Session], object]) -> list[str]:
+WAITING = text(
+    "SELECT count(*) FROM pg_stat_activity"
+    " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+)
+
+
+def at_once(
+    engine: Engine, *acts: Callable[[Session], object], held: Session | None = None
+) -> list[str]:
     """Real threads with sessions of their own, let go together; what each was told."""
     gate = threading.Barrier(len(acts))
     told = ["nothing"] * len(acts)
@@ -49,6 +58,15 @@ def at_once(engine: Engine, *acts: Callable[[Session], object]) -> list[str]:
     threads = [threading.Thread(target=run, args=(place,)) for place in range(len(acts))]
     for thread in threads:
         thread.start()
+    if engine.dialect.name == "postgresql" and held is not None:
+        # All of them have read what they act on, or wait to read it, before anybody may write.
+        with engine.connect() as watcher:
+            while any(thread.is_alive() for thread in threads):
+                waiting = watcher.execute(WAITING).scalar_one()
+                watcher.rollback()
+                if waiting == len(acts):
+                    break
+        held.commit()
     for thread in threads:
         thread.join(60)
     return sorted(told)
@@ -105,7 +123,9 @@ def test_what_meets_is_counted_once(engine: Engine, hamlet: Speaking) -> None:
     hamlet.session.commit()
 
     both = (vote("ada", PollChoice.YES), vote("ada", PollChoice.NO), vote("ben", PollChoice.YES))
-    assert at_once(engine, *both) == ["done", "done", "voted-already"]
+    if engine.dialect.name == "postgresql":
+        lock_where(hamlet.session, Poll, Poll.theme_id == theme_id)
+    assert at_once(engine, *both, held=hamlet.session) == ["done", "done", "voted-already"]
     [poll] = hamlet.all_of(Poll)
     assert poll.yes_count + poll.no_count == 2
     hamlet.session.commit()

@@ -122,12 +122,12 @@ def test_what_meets_is_counted_once(engine: Engine, hamlet: Speaking) -> None:
     assert numbers == [1, 2, 3, 4]
     hamlet.session.commit()
 
-    both = (vote("ada", PollChoice.YES), vote("ada", PollChoice.NO), vote("ben", PollChoice.YES))
+    both = [vote(name, PollChoice.YES) for name in ("ada", "ada", "ben")]
     if engine.dialect.name == "postgresql":
         lock_where(hamlet.session, Poll, Poll.theme_id == theme_id)
     assert at_once(engine, *both, held=hamlet.session) == ["done", "done", "voted-already"]
     [poll] = hamlet.all_of(Poll)
-    assert poll.yes_count + poll.no_count == 2
+    assert poll.yes_count == 2
     hamlet.session.commit()
 
     # The first ratings of a subject: who is first makes it, and nobody's is lost.

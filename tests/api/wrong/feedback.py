@@ -111,7 +111,7 @@ FEEDBACK = [
              {"opens_on": "2026-06-01", "closes_on": "2026-06-01"}, "422 poll-not-possible"),
             ("a vote of the past", "officer", "POST /themes/@open_theme/polls",
              {"opens_on": "2026-01-01", "closes_on": "2026-01-07"}, "422 poll-not-possible"),
-            ("a second vote", "officer", "POST /themes/@theme/polls",
+            ("a second vote on a theme", "officer", "POST /themes/@theme/polls",
              {"opens_on": "2026-06-01", "closes_on": "2026-06-07"}, "409 theme-not-open"),
             ("a vote where there is none", "wang", "POST /themes/@open_theme/votes",
              {"choice": "yes"}, "409 poll-not-open"),

@@ -51,6 +51,7 @@ FEATURES = [
     "exposure",
     "monitoring",
     "profiles",
+    "feedback",
     "credit",
     "risk",
     "scoring",

@@ -5,6 +5,7 @@ from sqlalchemy import CheckConstraint
 import community.businessday.models
 import community.campaigns.models
 import community.communities.models
+import community.feedback.models
 import community.groups.guards
 import community.groups.models
 import community.guarantees.guards

@@ -26,6 +26,7 @@ from sqlalchemy.orm import Session
 from community.campaigns.checks import check_campaigns
 from community.communities.checks import check_communities
 from community.database import MinorUnits
+from community.feedback.checks import check_feedback
 from community.groups.checks import check_groups
 from community.guarantees.checks import check_guarantees
 from community.idempotency import UNDER_WAY
@@ -72,6 +73,7 @@ CHECKS: tuple[Check, ...] = (
     ("warnings rest on what they say, models are as they were made", check_warnings),
     ("sheets and bank lines agree with their receipts and the books", check_receiving),
     ("ballots sum, meetings are counted, reports are kept apart", check_monitoring),
+    ("complaints are numbered, votes sum, whoever asked was told", check_feedback),
 )
 
 LAWS = {

@@ -13,6 +13,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from community.campaigns.granting import expire_grants
+from community.feedback import complaints, themes
+from community.feedback.ratings import publish_means
 from community.guarantees.failure import advance_loans, loans_to_advance
 from community.guarantees.group_life import groups_to_tend, tend_group
 from community.ledger.holds import expire_holds
@@ -213,6 +215,44 @@ def _watch(session: Session, task: Task) -> Portion:
     )
 
 
+def _escalate_complaints(session: Session, task: Task) -> Portion:
+    found = complaints.to_move_on(
+        session, task.community_id, task.on, after_id=task.after_id, limit=task.limit
+    )
+    if not found:
+        return Portion()
+    escalated, handed_over = complaints.move_on(
+        session, complaint_ids=found, on=task.on, now=task.now
+    )
+    return Portion(
+        found[-1] if len(found) == task.limit else None,
+        {"complaints escalated": escalated, "complaints handed over": handed_over},
+    )
+
+
+def _count_votes(session: Session, task: Task) -> Portion:
+    found = themes.polls_to_count(
+        session, task.community_id, task.on, after_id=task.after_id, limit=task.limit
+    )
+    if not found:
+        return Portion()
+    counted = themes.count_over(session, theme_ids=found, on=task.on, now=task.now)
+    return Portion(
+        found[-1] if len(found) == task.limit else None, {"votes on themes counted": counted}
+    )
+
+
+def _publish_ratings(session: Session, task: Task) -> Portion:
+    done = publish_means(
+        session,
+        community_id=task.community_id,
+        on=task.on,
+        after_id=task.after_id,
+        limit=task.limit,
+    )
+    return Portion(done.last_id, {"ratings published": done.means})
+
+
 def _close(session: Session, task: Task) -> Portion:
     close_through(session, community_id=task.community_id, on=task.on)
     return Portion()
@@ -235,5 +275,8 @@ STEPS: tuple[Step, ...] = (
     Step("score", _score, locks_book_only=True, is_for_loans=True),
     # By where the day has left every loan: a payment missed is a case the same evening.
     Step("watch", _watch),
+    Step("escalate complaints", _escalate_complaints),
+    Step("count votes", _count_votes),
+    Step("publish ratings", _publish_ratings),
     Step(CLOSE, _close, locks_book_only=True),
 )

@@ -104,6 +104,16 @@ class MotionSubject(StrEnum):
     RULES = "rules"
 
 
+class ComplaintKind(StrEnum):
+    """What a complaint is about; the charter says, in this order, how long an answer may take."""
+
+    SERVICE = "service"
+    PRODUCT = "product"
+    DECISION = "decision"
+    MONEY = "money"
+    CONDUCT = "conduct"
+
+
 class CharterInvalid(Invalid):
     code = "charter-invalid"
     title = "The charter is not complete or not consistent"
@@ -294,6 +304,25 @@ class CharterRules:
     warning_error_bps_max: int  # calibration error of a model that may count, beyond chance
     warning_drift_bps_max: int  # stability index beyond which a model stands back for the rules
     warning_drift_chance_ppm: int  # chance, per million nights, of standing back for nothing
+    # Feedback
+    rating_raters_min: int  # that many have to be added before a mean is published, or again
+    rating_per_day_max: int  # of one member
+    feedback_per_day_max: int  # comments and suggestions of one member
+    feedback_per_week_max: int
+    feedback_weight_days: int  # of membership, until a member's word counts in full; 0: at once
+    feedback_tied_bps: int  # how much a further one of those closely tied to each other counts
+    feedback_burst_days: int  # within which many who are new or tied are flagged
+    feedback_burst_min: int  # how many such are a burst
+    complaint_per_week_max: int  # of one member
+    complaint_days: tuple[int, ...]  # to answer: service, product, decision, money, conduct
+    complaint_reopen_days: int  # after it was closed
+    complaint_reopens_max: int
+    theme_alike_bps: int  # similarity from which items are suggested as belonging together
+    theme_poll_days_min: int
+    theme_poll_days_max: int
+    theme_voter_days: int  # of membership before a vote opens
+    theme_quorum_bps: int  # of those who may vote
+    theme_majority_bps: int  # of yes and no; more than this has to be in favour
 
 
 _CHECKS: dict[str, tuple[int, int]] = {
@@ -404,6 +433,23 @@ _CHECKS: dict[str, tuple[int, int]] = {
     "warning_error_bps_max": (0, 10_000),
     "warning_drift_bps_max": (0, 100_000),
     "warning_drift_chance_ppm": (1, 1_000_000),
+    "rating_raters_min": (3, 1_000),
+    "rating_per_day_max": (1, 1_000),
+    "feedback_per_day_max": (1, 1_000),
+    "feedback_per_week_max": (1, 1_000),
+    "feedback_weight_days": (0, 3660),
+    "feedback_tied_bps": (0, 10_000),
+    "feedback_burst_days": (1, 366),
+    "feedback_burst_min": (2, 1_000),
+    "complaint_per_week_max": (1, 1_000),
+    "complaint_reopen_days": (0, 366),
+    "complaint_reopens_max": (0, 20),
+    "theme_alike_bps": (1, 10_000),
+    "theme_poll_days_min": (1, 366),
+    "theme_poll_days_max": (1, 366),
+    "theme_voter_days": (0, 3660),
+    "theme_quorum_bps": (1, 10_000),
+    "theme_majority_bps": (0, 9_999),
 }
 
 # Lists of whole numbers: from, to, and what an item is.
@@ -419,6 +465,7 @@ _LISTS: dict[str, tuple[int, int, str]] = {
     "failure_bps": (0, 10_000, "Every item is a share from 0 to 10000 ten-thousandths."),
     "warning_bands_bps": (1, 10_000, "Every item is a share from 1 to 10000 ten-thousandths."),
     "warning_rules_held": (1, 100, "Every item is a number of rules from 1 to 100."),
+    "complaint_days": (0, 366, "Every item is a number of days from 0 to 366."),
 }
 _MAY_BE_EMPTY = frozenset(
     {
@@ -559,6 +606,10 @@ def _inconsistent(values: Mapping[str, Any]) -> dict[str, str]:
         errors["failure_bps"] = "Five shares that do not fall: one for each class."
     if values["circle_members_max"] < values["circle_members_min"]:
         errors["circle_members_max"] = "It is below circle_members_min."
+    if len(values["complaint_days"]) != len(ComplaintKind):
+        errors["complaint_days"] = f"Five numbers: {', '.join(ComplaintKind)}."
+    if values["theme_poll_days_max"] < values["theme_poll_days_min"]:
+        errors["theme_poll_days_max"] = "It is below theme_poll_days_min."
     if len(values["par_days"]) > _PAR_DAYS_MAX or not _rises(values["par_days"]):
         errors["par_days"] = f"At most {_PAR_DAYS_MAX} numbers that rise."
     return errors | _risk_inconsistent(values)

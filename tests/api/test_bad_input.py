@@ -15,6 +15,7 @@ from tests.api.wrong import (
     amounts,
     campaigns,
     claims,
+    feedback,
     grouplife,
     groups,
     ledger,
@@ -64,6 +65,7 @@ TABLE = [
     *places.PRODUCTS,
     *seasons.SEASONS,
     *monitoring.MONITORING,
+    *feedback.FEEDBACK,
     *risk.RISK,
     *scoring.SCORING,
 ]

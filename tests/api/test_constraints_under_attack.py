@@ -109,6 +109,7 @@ MADE = (
     one_more("visit_rounds", number="777"),
     one_more("risk_events", finding="'x'"),
     one_more("risk_circle_names", number="777"),
+    one_more("feedback_items", fingerprint="'x'"),
     one_more(
         "claims", ground="'co_guarantor'", rank="1", debtor_id="(SELECT max(id) FROM members)"
     ),

@@ -59,6 +59,10 @@ IDS = {
     "visit_id": "@visit",
     "use_id": "@use",
     "number": "1",
+    "item_id": "@item",
+    "theme_id": "@theme",
+    "complaint_id": "@complaint",
+    "message_id": "@message",
     "circle_id": "@circle",
     "stress_id": "@stress",
     "model_id": "@warning_model",
@@ -258,6 +262,20 @@ READS = {
     "holds.list_member_holds": Read(OWN),
     "holds.list_holds": Read(BOOKS),
     "holds.get_hold": Read(OWN),
+    "feedback.get_ratings": Read(VILLAGERS),
+    "feedback.list_items": Read(BOOKS),
+    "feedback.list_my_items": Read(ALL),
+    "feedback.get_item": Read(OWN),
+    # Grouping is the officers'; who said it and who audits may read it.
+    "feedback.list_alike": Read("403 404 404 200 200 403 404 404"),
+    "feedback.list_messages": Read(ALL),
+    "feedback.list_complaints": Read(BOOKS),
+    "feedback.list_my_complaints": Read(ALL),
+    # It is the officer's to answer, so the operator does not read it.
+    "feedback.get_complaint": Read("200 404 404 200 404 200 404 404"),
+    "feedback.list_themes": Read(VILLAGERS),
+    "feedback.get_theme": Read(VILLAGERS),
+    "feedback.list_shipped_themes": Read(VILLAGERS),
     "monitoring.list_cases": Read(BOOKS),
     # A leader's list: a fellow of the group has none, nor the one whom a case is about.
     "monitoring.list_group_cases": Read(OWN),
@@ -281,6 +299,7 @@ READS = {
 }
 YEAR = "?from=2026-01-01&until=2026-12-31"
 QUERIES = {
+    "feedback.get_ratings": "?kind=product&id=@plain",
     "loans.get_quote": "?product=@plain&amount=50.00&instalments=1",
     "profiles.get_profile": "?community=@village",
     "profiles.get_voucher_record": "?community=@village",
@@ -553,6 +572,22 @@ WRITES = {
     "monitoring.propose_motion": Write({"subject": "general", "text": "x", "ballot": "open"}),
     "monitoring.vote": Write({"choice": "yes"}),
     "monitoring.count_motion": Write(),
+    "feedback.rate": Write({"subject": {"kind": "product", "id": "@plain"}, "stars": 5}, NEIGHBOUR),
+    "feedback.say": Write({"kind": "suggestion", "text": "x"}, NEIGHBOUR),
+    "feedback.place_item": Write({"theme": "@theme"}),
+    "feedback.hide_item": Write(WHY),
+    "feedback.mark_message": Write({"is_read": True}),
+    "feedback.file_complaint": Write({"kind": "service", "title": "x", "text": "x"}, NEIGHBOUR),
+    "feedback.reply_to_complaint": Write({"text": "x"}),
+    "feedback.close_complaint": Write({"outcome": "upheld", "text": "x"}),
+    "feedback.reopen_complaint": Write({"text": "x"}),
+    "feedback.place_complaint": Write({"theme": "@theme"}),
+    "feedback.create_theme": Write({"title": "x"}),
+    "feedback.merge_theme": Write({"into": "@open_theme"}),
+    "feedback.put_to_vote": Write({"opens_on": "2026-06-01", "closes_on": "2026-06-07"}),
+    "feedback.vote_on_theme": Write({"choice": "yes"}, NEIGHBOUR),
+    "feedback.decide_theme": Write({"accepted": True, "reason": "x"}),
+    "feedback.ship_theme": Write({"product": "@plain", "version": 1}),
     # Writes nothing; auditors may try a rule on the past.
     "monitoring.replay": Write(
         {"rule": "late", "from_on": "2026-04-01", "until_on": "2026-04-02"},

@@ -7,16 +7,24 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from community.communities.charter import RiskRule
-from community.monitoring import queries
-from community.monitoring.cases import Raised, close
+from community.monitoring import queries, visits
+from community.monitoring.cases import Raised, close, watch
 from community.monitoring.measures import measure_rules, replay
-from community.monitoring.models import CaseOutcome, RiskCase, RiskEvent, RiskEventPerson
+from community.monitoring.models import (
+    CaseOutcome,
+    Purpose,
+    RiskCase,
+    RiskEvent,
+    RiskEventPerson,
+    Visit,
+)
 from community.risk.desk import search_due, watch_desk
 from community.risk.models import RiskRun
 from community.risk.signals import ALL_FINDERS
 from community.savings.service import withdraw
+from tests.campaign_life import Hamlets
 from tests.hamlet import Hamlet, yuan
-from tests.monitoring_life import Watched
+from tests.monitoring_life import Watched, watched
 
 OFF: dict[str, Any] = {
     f"risk_{severity}_rules": [] for severity in ("low", "medium", "high", "critical")
@@ -258,3 +266,90 @@ def test_desk_rules_are_replayed_on_the_past(db_session: Session) -> None:
     assert [(row.on, len(row.people)) for row in done.found] == [(began, 3)]
     larger = replay(db_session, **span, changes={"invented_ring_min": 4})
     assert larger.found == ()
+
+
+def test_visits_missed_in_a_row_are_told_and_late_ones_within_the_grace_are_not(
+    db_session: Session,
+) -> None:
+    hamlet = watched(
+        db_session,
+        OFF
+        | {
+            "risk_medium_rules": ["missed_visits"],
+            "risk_leader_rules": ["missed_visits"],
+            "risk_visits_missed": 2,
+            "risk_visit_grace_days": 2,
+        },
+    )
+    hamlet.person("dou")
+    group = hamlet.group("ada", "ben", "cai", "dou")
+    began = hamlet.day
+    for _ in range(2):
+        drawn = hamlet.do(
+            visits.draw_round,
+            group_id=group.id,
+            purpose=Purpose.CROP,
+            seed=7,
+            due_on=hamlet.day + timedelta(days=3),
+            actor_id=hamlet.people["ada"].id,
+            **hamlet.when,
+        )
+        hamlet.evening(4)
+        # In the days of grace everybody comes but Ben.
+        for visit in db_session.scalars(select(Visit).where(Visit.round_id == drawn.id)):
+            if visit.visitor_id != hamlet.people["ben"].id:
+                hamlet.do(
+                    visits.answer,
+                    visit_id=visit.id,
+                    answers={"met": True, "planted": True, "healthy": True, "trouble": False},
+                    note="",
+                    place=None,
+                    seen_at=None,
+                    actor_id=visit.visitor_id,
+                    **hamlet.when,
+                )
+        assert hamlet.evening(1)["risk events"] == 0
+    assert hamlet.evening(1)["risk events"] == 1
+    assert hamlet.evening(1)["risk events"] == 0
+    [case] = hamlet.cases()
+    assert case.member_id == hamlet.people["ben"].id
+    assert case.owner_role.value == "leader"
+    span = {"community": hamlet.community, "from_on": began, "until_on": hamlet.day}
+    done = replay(db_session, **span, rule=RiskRule.MISSED_VISITS, today=hamlet.day)
+    assert [row.on for row in done.found] == [case.opened_on]
+
+
+def test_a_conflict_in_a_review_is_a_case_that_the_reviewers_do_not_see(
+    db_session: Session,
+) -> None:
+    rules = OFF | {"risk_medium_rules": ["review_conflict"], "risk_review_members_min": 1}
+    village = Hamlets(db_session, rules=rules | {"campaign_household_minor_max": 5_000_00})
+    campaign = village.drawn()
+    wild = next(
+        village.name_of(one.reviewer_id)
+        for one in village.assignments(campaign)
+        if village.home_of(one.household_id) == "h0"
+    )
+    village.answer(campaign, lambda who, home: 2_000_00 if (who, home) == (wild, "h0") else 400_00)
+    village.close(campaign)
+    [finding] = village.findings(campaign)
+    hamlet = village.hamlet
+    place = {"community_id": hamlet.community.id, "limit": 10, **hamlet.when}
+    done = hamlet.do(watch, **place)
+    assert (len(done.raised.events), done.raised.opened) == (1, 1)
+    assert hamlet.do(watch, **place).raised.events == ()
+    [case] = db_session.scalars(select(RiskCase))
+    assert case.subject == f"review/{finding.public_id}"
+    seen = [
+        db_session.scalars(
+            queries.list_cases(hamlet.community.id, reader_id=village.id(name))
+        ).all()
+        for name in (wild, "h0")
+    ]
+    assert seen == [[], [case]]
+    span = {"community": hamlet.community, "from_on": hamlet.day, "until_on": hamlet.day}
+    tried = {"rule": RiskRule.REVIEW_CONFLICT, "today": hamlet.day}
+    assert len(replay(db_session, **span, **tried).found) == 1
+    # If the charter asks for two, one who is odd alone is none.
+    two = {"changes": {"risk_review_members_min": 2}}
+    assert replay(db_session, **span, **tried, **two).found == ()

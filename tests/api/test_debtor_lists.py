@@ -8,7 +8,7 @@ gathered; it has to be within what the caller's relations allow (docs/monitoring
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import islice, product
+from itertools import chain, islice, product, zip_longest
 from typing import Any
 
 import pytest
@@ -68,10 +68,16 @@ def _read(world: World) -> Truth:
         if loan.outstanding_minor:
             found.loans[loan.public_id] = loan.borrower_id
             found.debtors.add(loan.borrower_id)
+    listed: dict[str, dict[str, list[str]]] = {}
     for table in metadata.sorted_tables:
         if "public_id" in table.c:
             for public_id in session.scalars(select(table.c.public_id).order_by(table.c.id)):
-                found.ids.setdefault(public_id.partition("_")[0], []).append(public_id)
+                prefix = public_id.partition("_")[0]
+                listed.setdefault(prefix, {}).setdefault(table.name, []).append(public_id)
+    for prefix, tables in listed.items():
+        # Things of two kinds may have one prefix: of each some.
+        turns = chain.from_iterable(zip_longest(*tables.values()))
+        found.ids[prefix] = [one for one in turns if one is not None]
     by_public_id = {member.public_id: member.id for member in session.scalars(select(Member))}
     # Of members those first who owe: of them there is something to be told.
     found.ids["mem"].sort(key=lambda one: by_public_id[one] not in found.debtors)
@@ -214,24 +220,25 @@ def _debts_in(answer: Any, truth: Truth) -> set[int]:
     return found
 
 
-def _in_json(value: Any, truth: Truth) -> Iterator[int]:
-    """An object that names somebody, or has them in an object of its own, beside what they owe."""
+def _in_json(value: Any, truth: Truth, above: frozenset[int] = frozenset()) -> Iterator[int]:
+    """An object that names somebody beside what they owe, or lies in one that names them alone."""
     if isinstance(value, list):
         for inner in value:
-            yield from _in_json(inner, truth)
+            yield from _in_json(inner, truth, above)
     if not isinstance(value, dict):
         return
     near = list(_scalars(value))
     for inner in value.values():
         if isinstance(inner, dict):
             near += _scalars(inner)
-    named = {truth.names[one] for _, one in near if one in truth.names}
+    own = {truth.names[one] for _, one in near if one in truth.names}
+    named = own | above
     loans = {truth.loans[one] for _, one in near if one in truth.loans}
     yield from named & loans
     if any(DEBT.search(name) and one not in ("0", "0.00", "False", "None") for name, one in near):
         yield from named & truth.debtors
     for inner in value.values():
-        yield from _in_json(inner, truth)
+        yield from _in_json(inner, truth, frozenset(own) if len(own) == 1 else above)
 
 
 def _scalars(value: dict[str, Any]) -> Iterable[tuple[str, str]]:

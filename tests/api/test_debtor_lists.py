@@ -237,8 +237,10 @@ def _in_json(value: Any, truth: Truth, above: frozenset[int] = frozenset()) -> I
     yield from named & loans
     if any(DEBT.search(name) and one not in ("0", "0.00", "False", "None") for name, one in near):
         yield from named & truth.debtors
+    # By id: a role may be called as somebody is.
+    alone = {truth.names[one] for _, one in near if one in truth.names and one[:4] == "mem_"}
     for inner in value.values():
-        yield from _in_json(inner, truth, frozenset(own) if len(own) == 1 else above)
+        yield from _in_json(inner, truth, frozenset(alone) if len(alone) == 1 else above)
 
 
 def _scalars(value: dict[str, Any]) -> Iterable[tuple[str, str]]:

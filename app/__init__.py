@@ -56,7 +56,7 @@ FEATURES = [
     "demo",
 ]
 # Modules with a list COMMANDS.
-COMMAND_MODULES = ["app.commands", "app.villages.commands"]
+COMMAND_MODULES = ["app.commands", "app.operations.commands", "app.villages.commands"]
 
 
 def create_app(

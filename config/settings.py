@@ -141,6 +141,9 @@ class Settings:
     transaction_attempts: int = _setting(
         _whole(1, 20), 5, "How often a unit of work is run when others get in its way."
     )
+    postgres_programs: Path | None = _setting(
+        _folder, None, "Folder of pg_dump and pg_restore, for backups; empty: looked for in PATH."
+    )
     redis_url: str = _setting(
         _redis, "", "Redis for cache and shared rate counters; empty: go without."
     )

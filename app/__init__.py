@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.util
+import logging
 import pkgutil
 from collections.abc import Sequence
 from types import ModuleType
@@ -21,7 +22,9 @@ from app.problems import ProblemApi
 from app.records import signer
 from app.risk.work import DeskWorker
 from config import logging as json_logs
-from config.settings import Settings
+from config.settings import Settings, doubts
+
+logger = logging.getLogger(__name__)
 
 # Every feature has its routes in `app.<feature>.routes.blp`, or `pages` there if it answers people
 # and not programs, and may have a command group in `app.<feature>.commands.cli`.
@@ -66,8 +69,12 @@ def create_app(
 
     Tests of the foundation leave the features out.
     """
+    from_environment = settings is None
     settings = (settings or Settings.load()).completed()
     json_logs.configure(settings.log_level)
+    if from_environment:
+        for doubt in doubts(settings):
+            logger.warning("setting %s", doubt)
     app = Flask(__name__, static_folder=None)
     app.config.from_mapping(
         SQLALCHEMY_DATABASE_URI=settings.database_url,

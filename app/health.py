@@ -61,7 +61,7 @@ def healthz() -> dict[str, str]:
 @public
 def readyz() -> tuple[dict[str, Any], int]:
     """The database answers and has the tables of this code; without Redis it is ready, but slow."""
-    checks = {"database": _database_state(), "redis": cache.state()}
+    checks = {"database": database_state(), "redis": cache.state()}
     ready = checks["database"] == "ok"
     status = (
         "ready" if ready and checks["redis"] != "down" else "degraded" if ready else "not ready"
@@ -90,7 +90,7 @@ def multiprocess_folder() -> str | None:
     return os.environ.get("PROMETHEUS_MULTIPROC_DIR")
 
 
-def _database_state() -> str:
+def database_state() -> str:
     try:
         with db.engine.connect() as connection:
             connection.execute(text("SELECT 1"))

@@ -23,6 +23,7 @@ from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, inspect
 
 from community.engine import STATEMENT_TIMEOUT
 from community.models import metadata
+from config.settings import for_a_child
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -232,7 +233,7 @@ def _run(program: str, arguments: list[str], engine: Engine, programs: Path | No
     asked = {name: value for name, value in asked.items() if isinstance(value, str | int)}
     # A list of processes shows arguments to everybody, so the password goes another way.
     password = asked.pop("password", None)
-    environment = os.environ | ({} if password is None else {"PGPASSWORD": str(password)})
+    environment = for_a_child(**({} if password is None else {"PGPASSWORD": str(password)}))
     done = subprocess.run(  # noqa: S603  a program of PostgreSQL's, no shell
         [found, "--no-password", f"--dbname={make_conninfo(**asked)}", *arguments],
         env=environment,

@@ -1,17 +1,17 @@
-"""`flask backup`, `flask restore`: see docs/operations.md."""
+"""`flask backup|restore|config check|worker`: see docs/operations.md."""
 
 from pathlib import Path
 
 import click
 from flask import current_app
-from flask.cli import with_appcontext
+from flask.cli import AppGroup, with_appcontext
 
 from app.clock import now
-from app.extensions import db
-from app.health import revisions
+from app.extensions import cache, db
+from app.health import database_state, revisions
 from app.operations.backup import BackupError, Manifest, back_up, restore
 from community.verification import verify
-from config.settings import Settings
+from config.settings import Settings, described, doubts
 
 _FOLDER = click.Path(path_type=Path)
 
@@ -64,4 +64,27 @@ def _described(manifest: Manifest) -> str:
     )
 
 
-COMMANDS = [backup_command, restore_command]
+config_commands = AppGroup("config", help="The settings (config/example.env).")
+
+
+@config_commands.command("check")
+@click.option("--connect", is_flag=True, help="Ask the database and Redis for an answer as well.")
+def config_check(connect: bool) -> None:
+    """Show every setting as it counts, and what may not be meant so.
+
+    Settings that cannot be are listed, all at once, and it exits with 1, as every start does.
+    """
+    settings: Settings = current_app.extensions["settings"]
+    for name, value in described(settings).items():
+        click.echo(f"{name}={value}")
+    for doubt in [*doubts(settings), *settings.omissions]:
+        click.echo(f"doubtful: {doubt}", err=True)
+    if connect:
+        checks = {"database": database_state(), "redis": cache.state()}
+        for name, state in checks.items():
+            click.echo(f"{name}: {state}")
+        if checks["database"] != "ok" or checks["redis"] == "down":
+            raise SystemExit(1)
+
+
+COMMANDS = [backup_command, restore_command, config_commands]

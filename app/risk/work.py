@@ -96,8 +96,13 @@ class DeskWorker:
         self.lock = threading.Lock()
         self.thread: threading.Thread | None = None
 
-    def nudge(self) -> threading.Thread:
-        """See to it that somebody works, after a test was put into the queue."""
+    def nudge(self) -> threading.Thread | None:
+        """See to it that somebody works, after a test was put into the queue.
+
+        None where that is left to `flask worker`.
+        """
+        if not self.app.extensions["settings"].jobs_in_server:
+            return None
         with self.lock:
             if self.thread is None or not self.thread.is_alive():
                 self.thread = threading.Thread(target=self._run, name="risk desk", daemon=True)

@@ -52,6 +52,7 @@ FEATURES = [
     "monitoring",
     "credit",
     "risk",
+    "webhooks",
     "ledger",
     "businessday",
     "importing",

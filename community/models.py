@@ -27,6 +27,7 @@ import community.savings.models
 import community.seasons.models
 import community.trust.models
 import community.trust.watches
+import community.webhooks.models
 from community.database import Base, MinorUnits
 
 metadata = Base.metadata

@@ -33,6 +33,7 @@ from community.risk.checks import check_risk
 from community.savings.checks import check_savings
 from community.seasons.checks import check_seasons
 from community.trust.checks import check_trust
+from community.webhooks.checks import check_webhooks
 
 
 def _check_people(session: Session) -> Iterator[Breach]:
@@ -58,6 +59,7 @@ CHECKS: tuple[Check, ...] = (
     ("campaigns granted what their answers gave", check_campaigns),
     ("the desk's findings add up", check_risk),
     ("sheets and bank lines agree with their receipts and the books", check_receiving),
+    ("webhooks told of what is in the books", check_webhooks),
     ("ballots sum, meetings are counted, reports are kept apart", check_monitoring),
 )
 

@@ -30,6 +30,7 @@ from tests.api.wrong import (
     servicing,
     trust,
     web,
+    webhooks,
 )
 from tests.api.wrong.shape import FRESH, Raw, Wrong
 
@@ -62,6 +63,7 @@ TABLE = [
     *seasons.SEASONS,
     *monitoring.MONITORING,
     *risk.RISK,
+    *webhooks.WEBHOOKS,
 ]
 
 

@@ -61,6 +61,8 @@ IDS = {
     "number": "1",
     "circle_id": "@circle",
     "stress_id": "@stress",
+    "webhook_id": "@webhook",
+    "delivery_id": "@delivery",
     "kind": "savings_cash",
     "name": "savers-circle",
 }
@@ -187,6 +189,10 @@ READS = {
     "risk.get_circle": Read(DESK),
     "risk.list_stress": Read(DESK),
     "risk.get_stress": Read(DESK),
+    # Where news of all communities goes is for those who run the platform.
+    "webhooks.list_webhooks": Read("403 403 403 403 200 403 403 403"),
+    "webhooks.get_webhook": Read(DESK),
+    "webhooks.list_deliveries": Read(DESK),
     "risk.list_stress_members": Read(DESK),
     "risk.list_stress_members_table": Read(DESK),
     "risk.list_stress_draws_table": Read(DESK),
@@ -503,6 +509,10 @@ WRITES = {
     # Who audits reads what was found, and does not start searches.
     "risk.search_circles": Write(),
     "risk.ask_stress": Write({"shock": "common_factor"}),
+    "webhooks.add_webhook": Write({"url": "https://x.example/", "kinds": ["loan.*"]}),
+    "webhooks.set_state": Write({"state": "paused"}),
+    "webhooks.renew_secret": Write(),
+    "webhooks.redeliver": Write(),
     "receiving.collect": Write({"lines": [{"loan": "@current", **FIVE}]}),
     "receiving.collect_csv": Write(SHEET),
     "receiving.enter_draft": Write({"lines": [{"loan": "@current", **FIVE}]}),

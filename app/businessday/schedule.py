@@ -63,7 +63,11 @@ class Schedule:
             outcome = None
             for community_id in behind:
                 try:
-                    outcome = close_days(session, communities=[community_id], on=day)
+                    outcome = close_days(
+                        session, communities=[community_id], on=day, stopping=self.stopped.is_set
+                    )
+                    if self.stopped.is_set() and community_id in communities_behind(session, day):
+                        break  # in the middle of a day; what follows is for its end
                     search_night(session, community_id=community_id, on=day)
                 except CommunityError as refusal:
                     # One community's trouble is not the others'.

@@ -1,15 +1,17 @@
 """`flask backup|restore|config check|worker`: see docs/operations.md."""
 
+import signal
 from pathlib import Path
 
 import click
-from flask import current_app
+from flask import Flask, current_app
 from flask.cli import AppGroup, with_appcontext
 
 from app.clock import now
 from app.extensions import cache, db
 from app.health import database_state, revisions
 from app.operations.backup import BackupError, Manifest, back_up, restore
+from app.operations.worker import KINDS, Worker
 from community.verification import verify
 from config.settings import Settings, described, doubts
 
@@ -87,4 +89,26 @@ def config_check(connect: bool) -> None:
             raise SystemExit(1)
 
 
-COMMANDS = [backup_command, restore_command, config_commands]
+@click.command("worker")
+@click.option("--only", multiple=True, type=click.Choice(KINDS), help="Jobs of this kind only.")
+@click.option("--once", is_flag=True, help="Work off what is there, then leave.")
+@with_appcontext
+def worker_command(only: tuple[str, ...], once: bool) -> None:
+    """Work jobs off: webhooks, stress tests, business days (with DAY_CLOSE_AT), upkeep.
+
+    Any number may run, on as many hosts. SIGTERM stops it at the next place to go on from.
+    """
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    worker = Worker(app, only)
+    before = {
+        name: signal.signal(name, lambda *_: worker.stop())
+        for name in (signal.SIGTERM, signal.SIGINT)
+    }
+    try:
+        worker.run_once() if once else worker.run()
+    finally:
+        for name, handler in before.items():
+            signal.signal(name, handler)
+
+
+COMMANDS = [backup_command, restore_command, config_commands, worker_command]

@@ -35,11 +35,13 @@ def work_one(
     test_id: int | None = None,
     portion: int = PORTION,
     note: Note = lambda done, draws: None,
+    stopping: Callable[[], bool] = lambda: False,
 ) -> int | None:
     """Work one test off: the given one, else the first that waits; its id, None if there is none.
 
-    Killed, it is begun anew by whoever comes next, and says the same. Raises what `begin` raises,
-    StressUnderWay if another took it over.
+    Killed, it is begun anew by whoever comes next, and says the same; so too when `stopping` says
+    that it has to end: then it goes back into the queue, and the answer is None. Raises what
+    `begin` raises, StressUnderWay if another took it over.
     """
     me = service.Worker(new_worker().name, LEASE, is_gone)
     begun = run_unit(session, service.begin, worker=me, now=now(), test_id=test_id)
@@ -49,6 +51,9 @@ def work_one(
     try:
         tally, rows = Tally(), list[DrawRow]()
         while len(rows) < begun.draws:
+            if stopping():
+                run_unit(session, service.put_back, **mine)
+                return None
             last = min(len(rows) + portion, begun.draws)
             some = begun.stress.work(range(len(rows) + 1, last + 1), tally, threads=THREADS)
             rows += some

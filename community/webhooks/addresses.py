@@ -66,7 +66,9 @@ def is_allowed(address: str, rules: Rules) -> bool:
     place = ipaddress.ip_address(address)
     place = getattr(place, "ipv4_mapped", None) or place
     # Where clouds keep the keys of a machine: never, whatever the settings allow.
-    if place.is_link_local or place.is_multicast or place.is_unspecified or place.is_reserved:
+    if place.is_link_local or place.is_multicast or place.is_unspecified:
+        return False
+    if place.is_reserved and not place.is_loopback:
         return False
     if any(place in network for network in _TRANSLATED if network.version == place.version):
         return False

@@ -169,7 +169,9 @@ class Settings:
         _instant, None, "A clock that stands still at this instant, for trials; empty: real time."
     )
     jobs_in_server: bool = _setting(
-        _boolean, True, "Server processes work jobs off as well; off: only `flask worker` does."
+        _boolean,
+        True,
+        "Servers close days and run stress tests too; off: only `flask worker` does.",
     )
     worker_poll_seconds: int = _setting(
         _whole(1, 3_600), 2, "How long a worker with nothing to do waits before it looks again."

@@ -114,7 +114,7 @@ def list_deliveries(args: dict[str, Any], webhook_id: str) -> Page:
     """What a webhook's receiver was told or is to be told, newest first."""
     session = db.session()
     webhook = _permitted("webhook:read", webhook_id)
-    statement = queries.deliveries_of(webhook.id, args.pop("state"))
+    statement = queries.deliveries_of(webhook.id, args.pop("state", None))
     page = paginate(session, statement, key=WebhookDelivery.id, args=args, newest_first=True)
     return Page([_delivery_view(delivery) for delivery in page.items], page.next_cursor)
 

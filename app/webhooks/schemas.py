@@ -73,9 +73,7 @@ class WebhookSecretSchema(WebhookSchema):
 class DeliveryArgs(PageArgs):
     """Which deliveries."""
 
-    state = ma.fields.Enum(
-        DeliveryState, by_value=ma.fields.String, load_default=None, allow_none=False
-    )
+    state = ma.fields.Enum(DeliveryState, by_value=ma.fields.String)
 
 
 class DeliverySchema(Schema):

@@ -62,7 +62,11 @@ class Schedule:
             outcome = None
             for community_id in behind:
                 try:
-                    outcome = close_days(session, communities=[community_id], on=day)
+                    outcome = close_days(
+                        session, communities=[community_id], on=day, stopping=self.stopped.is_set
+                    )
+                    if self.stopped.is_set():
+                        break  # the next start goes on from where this stopped
                 except CommunityError as refusal:
                     # One community's trouble is not the others'.
                     logger.error("community %s: %s", community_id, refusal.detail)

@@ -34,11 +34,13 @@ def work_one(
     test_id: int | None = None,
     portion: int = PORTION,
     note: Note = lambda done, draws: None,
+    stopping: Callable[[], bool] = lambda: False,
 ) -> int | None:
     """Work one test off: the given one, else the first that waits; its id, None if there is none.
 
-    Killed, it is begun anew by whoever comes next, and says the same. Raises what `begin` raises,
-    StressUnderWay if another took it over.
+    Killed, it is begun anew by whoever comes next, and says the same; so too when `stopping` says
+    that it has to end: then it goes back into the queue, and the answer is None. Raises what
+    `begin` raises, StressUnderWay if another took it over.
     """
     me = service.Worker(new_worker().name, LEASE, is_gone)
     begun = run_unit(session, service.begin, worker=me, now=now(), test_id=test_id)
@@ -48,6 +50,9 @@ def work_one(
     try:
         tally, rows = Tally(), list[DrawRow]()
         while len(rows) < begun.draws:
+            if stopping():
+                run_unit(session, service.put_back, **mine)
+                return None
             last = min(len(rows) + portion, begun.draws)
             some = begun.stress.work(range(len(rows) + 1, last + 1), tally, threads=THREADS)
             rows += some
@@ -84,8 +89,13 @@ class DeskWorker:
         self.lock = threading.Lock()
         self.thread: threading.Thread | None = None
 
-    def nudge(self) -> threading.Thread:
-        """See to it that somebody works, after a test was put into the queue."""
+    def nudge(self) -> threading.Thread | None:
+        """See to it that somebody works, after a test was put into the queue.
+
+        None where that is left to `flask worker`.
+        """
+        if not self.app.extensions["settings"].jobs_in_server:
+            return None
         with self.lock:
             if self.thread is None or not self.thread.is_alive():
                 self.thread = threading.Thread(target=self._run, name=self.name, daemon=True)

@@ -80,9 +80,10 @@ class RiskRule(StrEnum):
     SELF_DEALING = "self_dealing"
     INVENTED_RING = "invented_ring"
     UNUSUAL_PATTERN = "unusual_pattern"
-    EARLY_WARNING = "early_warning"
     # Somebody hardly known, at admission or at a first vouch.
     NEWCOMER = "newcomer"
+    # What a score or the charter's rules say of a loan that is well.
+    EARLY_WARNING = "early_warning"
 
 
 # Peer reports open a case always: whoever reports is not told that nobody looks.

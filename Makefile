@@ -3,13 +3,14 @@
 PYTHON ?= python3
 DATA ?=
 FILE ?=
+SEED ?=
 
 VENV_PYTHON := .venv/bin/python
 FLASK := $(VENV_PYTHON) -m flask --app wsgi
 CHECKED := app community config graph tests tools wsgi.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test properties check format bench migrate oracles villages lock bench-real clean main-env dev-env bench-env
+.PHONY: help setup demo run test properties check format bench migrate oracles villages simulate lock bench-real clean main-env dev-env bench-env
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -25,6 +26,9 @@ migrate: main-env ## bring the database's tables up to date
 
 villages: main-env ## carry real villages through the main job: DATA=folder of village files
 	@$(FLASK) villages --data $(or $(DATA),../shared/data)
+
+simulate: main-env ## live through 20 villages in which something is planted, and tell what was found: SEED=1
+	@$(FLASK) simulate --seed $(or $(SEED),1)
 
 oracles: main-env ## compare with answers worked out elsewhere: FILE=cases.json [DATA=folder]
 	@$(if $(FILE),,echo 'make oracles needs FILE=cases.json' >&2; exit 2)

@@ -56,7 +56,7 @@ FEATURES = [
     "demo",
 ]
 # Modules with a list COMMANDS.
-COMMAND_MODULES = ["app.commands", "app.villages.commands"]
+COMMAND_MODULES = ["app.commands", "app.villages.commands", "app.simulation.commands"]
 
 
 def create_app(

@@ -19,7 +19,7 @@ class Assumed:
     worth_sigma: float = 0.55
     # Savings.
     entrance_yuan: int = 100  # every newcomer's share: one amount for all
-    saves_monthly: float = 0.3
+    saves_regularly: float = 0.3  # every second month
     harvest_saves: float = 0.7
     before_new_year_draws: float = 0.3
     locks_stake: float = 0.6

@@ -24,8 +24,15 @@ from config.settings import Settings
     default=None,
     help="Processes that share the villages; as many as there are processors if left out.",
 )
+@click.option(
+    "--close-every",
+    type=click.IntRange(1, 31),
+    default=7,
+    show_default=True,
+    help="So many days are closed in one leap; 1 works every day through.",
+)
 @with_appcontext
-def simulate(seed: int, villages: int, months: int, workers: int | None) -> None:
+def simulate(seed: int, villages: int, months: int, workers: int | None, close_every: int) -> None:
     """Live through villages in which something is planted, and tell what was found of it.
 
     In files of its own, one for each process, or in the empty database that DATABASE_URL names.
@@ -41,7 +48,7 @@ def simulate(seed: int, villages: int, months: int, workers: int | None) -> None
         if settings.database_url
         else files(settings.var_dir, seed, workers)
     )
-    options = Options(seed, villages, months * 365 // 12, workers)
+    options = Options(seed, villages, months * 365 // 12, close_every)
     try:
         outcome = run(make_app, urls, options, click.echo)
     except FileExistsError as fault:

@@ -4,7 +4,7 @@ from datetime import date
 
 from sqlalchemy.orm import Session
 
-from app.simulation.drive import START, Life, instant
+from app.simulation.drive import Life, instant
 from app.transaction import run_unit
 from community.communities import queries as communities
 from community.communities.charter import RiskRule
@@ -14,10 +14,8 @@ from community.risk.alarms import find_alarms
 from community.risk.service import find_circles
 
 
-def look(session: Session, life: Life, on: date, *, every: int) -> None:
-    """Once in so many days, look for circles and make cases of what is remarked."""
-    if (on - START).days % every:
-        return
+def look(session: Session, life: Life, on: date) -> None:
+    """Look for circles and make cases of what is remarked."""
     run_unit(session, _look, community_id=life.community_id, on=on)
 
 

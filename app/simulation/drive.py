@@ -41,6 +41,7 @@ from community.credit import service as credit
 from community.errors import CommunityError
 from community.guarantees import service as guarantees
 from community.guarantees.models import Call, CallGround, CallStatus
+from community.ledger.service import close_through
 from community.loans import service as loans
 from community.loans.models import Instalment, Loan, LoanStatus
 from community.members import service as members
@@ -104,6 +105,7 @@ class Life:
     refusals: Counter[str] = field(default_factory=Counter)
     seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     loans: int = 0
+    days_worked: int = 0
     answered: set[int] = field(default_factory=set)
     reviews: int = 0
     granting: dict[int, int] = field(default_factory=dict)
@@ -203,9 +205,13 @@ def live(
     *,
     days: int,
     assumed: Assumed = ASSUMED,
+    close_every: int = 1,
     evening: Callable[[Life, date], None] = lambda life, on: None,
 ) -> Life:
-    """Live one village's plan to the end; `evening` comes after each closed day."""
+    """Live one village's plan to the end; `evening` comes after each day that is worked through.
+
+    `close_every`: so many days are closed in one leap, the last of them by the whole day's work.
+    """
     life = Life(village, community_id, assumed)
     worker = new_worker()
     acts: dict[int, list[Act]] = defaultdict(list)
@@ -219,16 +225,27 @@ def live(
             _tried(life, session, _repay, loan_id=loan_id, amount=amount, on=on)
         if number % _ANSWERS_EVERY == 0:
             _answer_calls(session, life, on)
+        if number % close_every and number != days - 1:
+            continue
         with _timed(life, "close"):
-            close_day(session, community_id, on, worker)
+            close_day(session, community_id, on, worker, leaps=close_every > 1)
         with _timed(life, "evening"):
             evening(life, on)
+        life.days_worked += 1
     return life
 
 
-def close_day(session: Session, community_id: int, on: date, worker: Worker) -> None:
-    """Close a day as `flask day close` does, with the day's own instant."""
+def close_day(
+    session: Session, community_id: int, on: date, worker: Worker, *, leaps: bool = False
+) -> None:
+    """Close a day as `flask day close` does, with the day's own instant.
+
+    `leaps`: the days before it are closed with it, without a run of their own; what they would have
+    booked and found comes on this day.
+    """
     now = instant(on, 15)
+    if leaps:
+        run_unit(session, close_through, community_id=community_id, on=on - timedelta(days=1))
     turn = run_unit(session, take_turn, community_id=community_id, on=on, worker=worker, now=now)
     while turn is not None:
         unit = run_unit(session, work_on, turn=turn, worker=worker, now=now, limit=PORTION)

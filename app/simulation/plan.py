@@ -288,7 +288,7 @@ def _newcomers(
 def _save(
     village: Village, draw: random.Random, person: Person, days: int, assumed: Assumed
 ) -> None:
-    """Monthly savers, and everybody at harvest; money is drawn before New Year; some is locked."""
+    """Regular savers, and everybody at harvest; money is drawn before New Year; some is locked."""
     first = person.joins + draw.randint(1, 6)
     opening = 100 * draw.choice((1, 2, 5, 5, 10, 20))
     village.do(first, What.DEPOSIT, person.name, yuan=opening)
@@ -300,9 +300,9 @@ def _save(
             person.name,
             yuan=_rounded(opening * share, 10),
         )
-    if draw.random() < assumed.saves_monthly:
-        each = 50 * draw.randint(1, 4)
-        for day in range(first + 30, days, 30):
+    if draw.random() < assumed.saves_regularly:
+        each = 100 * draw.randint(1, 4)
+        for day in range(first + 60, days, 60):
             if draw.random() < 0.8:
                 village.do(day + draw.randint(0, 4), What.DEPOSIT, person.name, yuan=each)
     for year in range(math.ceil(days / YEAR)):

@@ -89,7 +89,7 @@ def _ring(
             promise(village, promised + draw.randint(0, 6), one, after, yuan)
             if shape == "chords" and draw.random() < 0.7:
                 promise(village, promised + draw.randint(0, 6), after, one, yuan)
-    others = [name for name in village.heads() if name not in ring]
+    others = [n for n in village.heads() if n not in ring and village.people[n].joins <= 2]
     for name in ring:
         # To look like everybody else: a word here and there.
         if draw.random() < 0.5:

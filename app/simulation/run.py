@@ -30,14 +30,13 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Which lives, and how many processes share the villages."""
+    """Which lives, and how they are closed."""
 
     seed: int = 1
     villages: int = 20
     days: int = 730
-    workers: int = 1
-    # The desk looks every so many days.
-    desk_every: int = 7
+    # So many days are closed in one leap, and the desk looks then.
+    close_every: int = 7
     assumed: Assumed = ASSUMED
 
 
@@ -166,7 +165,8 @@ def live_part(app: Flask, options: Options, number: int, parts: int, say: Say) -
                 district,
                 days=options.days,
                 assumed=options.assumed,
-                evening=partial(look, session, every=options.desk_every),
+                close_every=options.close_every,
+                evening=partial(look, session),
             )
             _read(session, life, options, part)
             say(f"village {village.number + 1}: {len(life.ids)} members, {life.loans} loans")
@@ -183,7 +183,7 @@ def _read(session: Session, life: Life, options: Options, part: Part) -> None:
     part.refusals.update(life.refusals)
     part.seconds.update(life.seconds)
     part.loans += life.loans
-    part.days_closed += options.days
+    part.days_closed += life.days_worked
     session.rollback()
 
 
@@ -213,7 +213,7 @@ def told(outcome: Outcome) -> Iterator[str]:
     yield (
         f"seed {options.seed}: {options.villages} villages, {options.days} days,"
         f" {outcome.members} members, {outcome.loans} loans,"
-        f" {outcome.days_closed} days closed, {outcome.seconds:.0f} s"
+        f" {outcome.days_closed} days worked through, {outcome.seconds:.0f} s"
         f" ({sum(outcome.stages.values()):.0f} s of processor)"
     )
     yield ""

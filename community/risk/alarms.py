@@ -2,11 +2,13 @@
 
 `find_alarms` is what other rooms ask: monitoring makes cases of it. Nothing is stored here.
 
-- **Newcomers**: trust walks from those who are known (members for longer than `newcomer_days`)
-  over confirmed mutual promises (SybilRank). Who joined later and is reached by less than
-  `newcomer_trust_bps` of what reaches the middle one of the known is hardly known; those who are,
-  and are tied to each other, are a ring. A crowd of invented members can promise each other as
-  much as it likes: trust comes in only over promises of people who are known.
+- **Newcomers**: trust walks from those who are known (members for longer than `newcomer_days`; in
+  a community that is younger, the half that was there first) over confirmed mutual promises
+  (SybilRank). Who joined later and is reached by less than `newcomer_trust_bps` of what reaches the
+  middle one of the known is hardly known.
+- **Invented rings**: newcomers tied to each other, `invented_ring_min` of them or more for each of
+  the known through whom they hang on to the others. A crowd of invented members can promise each
+  other as much as it likes: it is known through whoever brought it in, and through nobody else.
 - **Self-dealing**: a circle that covers itself.
 - **Inflow**: who brings in newcomers, who bring in newcomers, whose deposits are of one amount,
   while money is paid out above. Who brought somebody in is whose promise they took first.
@@ -16,7 +18,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
-from statistics import median
+from statistics import median, median_low
 from typing import Any
 
 import numpy as np
@@ -87,7 +89,7 @@ def find_alarms(session: Session, *, community_id: int, on: date) -> list[Alarm]
     joined = _joined(session, community_id)
     network = _ties(session, community_id, on, joined)
     newcomers = newcomers_of(network, joined, on=on, rules=rules)
-    found = [*_rings(network, newcomers, rules)]
+    found = [*invented_rings_of(network, newcomers, rules)]
     found += _self_dealing(session, community_id, rules)
     introduced = _introductions(session, community_id, on, joined, rules)
     found += pyramids(
@@ -150,7 +152,7 @@ def newcomers_of(
     for one, other in pairs:
         ties.setdefault(int(str(one)), set()).add(int(str(other)))
         ties.setdefault(int(str(other)), set()).add(int(str(one)))
-    known = {m for m, since in joined.items() if (on - since).days > rules.newcomer_days}
+    known = known_of(joined, on=on, rules=rules)
     seeds = sorted(known & ties.keys())
     trust: dict[int, float] = {}
     middle = 0.0
@@ -166,6 +168,19 @@ def newcomers_of(
             share = int(10_000 * trust.get(member, 0.0) / middle) if middle else 0
         found.append(Newcomer(member, joined[member], share, len(mine), len(mine & known)))
     return found
+
+
+def known_of(joined: Mapping[int, date], *, on: date, rules: CharterRules) -> set[int]:
+    """Who is no newcomer: here for longer than `newcomer_days`.
+
+    While less than half of the members are, whoever was here when half of them were: somebody has
+    to be known from the first day, and it is not a crowd that comes afterwards.
+    """
+    known = {m for m, since in joined.items() if (on - since).days > rules.newcomer_days}
+    if joined and 2 * len(known) < len(joined):
+        half = median_low(joined.values())
+        known |= {member for member, since in joined.items() if since <= half}
+    return known
 
 
 def pyramids(
@@ -226,22 +241,31 @@ def pyramids(
     return found
 
 
-def _rings(
+def invented_rings_of(
     network: ArrayNetwork, newcomers: Iterable[Newcomer], rules: CharterRules
 ) -> list[Alarm]:
-    """Those hardly known who are tied to each other."""
-    unknown = {n.member_id: n for n in newcomers if n.ties and is_hardly_known(n, rules)}
-    pairs = [
-        (int(str(a)), int(str(b)))
-        for a, b in mutual_pairs(network).ids()
-        if int(str(a)) in unknown and int(str(b)) in unknown
-    ]
+    """Newcomers tied to each other who hang on to few of the known, or to nobody. Pure.
+
+    Trust alone does not tell: three promises of one accomplice make a few invented members as well
+    known as honest newcomers with one friend. That all of it comes through one door does.
+    """
+    new = {newcomer.member_id: newcomer for newcomer in newcomers if newcomer.ties}
+    ends = [(int(str(a)), int(str(b))) for a, b in mutual_pairs(network).ids()]
+    pairs = [(a, b) for a, b in ends if a in new and b in new]
     if not pairs:
         return []
+    doors: dict[int, set[int]] = {}
+    for one, other in ends:
+        for inside, outside in ((one, other), (other, one)):
+            if inside in new and outside not in new:
+                doors.setdefault(inside, set()).add(outside)
     ties = from_rows(np.array([a for a, _ in pairs]), np.array([b for _, b in pairs]))
     found = []
     for group in weak_components(ties).groups(rules.invented_ring_min):
         members = tuple(sorted(int(str(member)) for member in group))
+        through = set[int]().union(*(doors.get(member, set()) for member in members))
+        if len(members) < rules.invented_ring_min * len(through):
+            continue
         inside = sum(a in members for a, _ in pairs)
         found.append(
             Alarm(
@@ -251,9 +275,10 @@ def _rings(
                     "code": "invented_ring",
                     "members": len(members),
                     "ties_inside": inside,
-                    "ties_to_known": sum(unknown[member].ties_to_known for member in members),
-                    "first_joined_on": min(unknown[m].joined_on for m in members).isoformat(),
-                    "last_joined_on": max(unknown[m].joined_on for m in members).isoformat(),
+                    "ties_to_known": sum(new[member].ties_to_known for member in members),
+                    "known_through": len(through),
+                    "first_joined_on": min(new[m].joined_on for m in members).isoformat(),
+                    "last_joined_on": max(new[m].joined_on for m in members).isoformat(),
                 },
             )
         )

@@ -1,6 +1,7 @@
 """The desk's evening: circles searched and alarms read, as a schedule would do it."""
 
-from datetime import date
+from datetime import date, datetime
+from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -16,12 +17,12 @@ from community.risk.service import find_circles
 
 def look(session: Session, life: Life, on: date) -> None:
     """Look for circles and make cases of what is remarked."""
-    run_unit(session, _look, community_id=life.community_id, on=on)
+    place: dict[str, Any] = {"community_id": life.community_id, "on": on, "now": instant(on, 16)}
+    run_unit(session, find_circles, **place, actor_id=None)
+    run_unit(session, _tell, **place)
 
 
-def _look(session: Session, community_id: int, on: date) -> None:
-    now = instant(on, 16)
-    find_circles(session, community_id=community_id, on=on, now=now, actor_id=None)
+def _tell(session: Session, community_id: int, on: date, now: datetime) -> None:
     signals = [
         Signal(
             RiskRule.UNUSUAL_PATTERN,

@@ -314,7 +314,8 @@ def _save(
                 village.do(day, What.DEPOSIT, person.name, yuan=yuan)
         if draw.random() < assumed.before_new_year_draws:
             day = start + YEAR + around(draw, _NEW_YEAR)
-            village.do(day, What.WITHDRAW, person.name, yuan=100 * draw.randint(1, 8))
+            if day > first:
+                village.do(day, What.WITHDRAW, person.name, yuan=100 * draw.randint(1, 8))
 
 
 def _borrow(village: Village, draw: random.Random, days: int, assumed: Assumed) -> None:

@@ -87,11 +87,12 @@ ALARMS: dict[str, tuple[str, str]] = {
         " known (remarked below {limit}). Meet them before you vouch.",
     ),
     "invented_ring": (
-        "{members}名新成员彼此互保（{ties_inside}对），与老成员只有{ties_to_known}条联系；"
+        "{members}名新成员彼此互保（{ties_inside}对），与老成员只有{ties_to_known}条联系，"
+        "都经由{known_through}名老成员；"
         "在{first_joined_on}至{last_joined_on}间加入。请逐户核实身份。",
         "{members} newcomers promise each other ({ties_inside} pairs) and have {ties_to_known}"
-        " ties to those who are known; they joined from {first_joined_on} to {last_joined_on}."
-        " See each of them in person.",
+        " ties to those who are known, all through {known_through} of them; they joined from"
+        " {first_joined_on} to {last_joined_on}. See each of them in person.",
     ),
     "self_dealing": (
         "担保圈{circle}：{borrowers}人欠款{amount}，担保的{share}出自圈内，其中{assessed}没有锁定的储蓄。",

@@ -48,7 +48,13 @@ def test_a_truth_is_found_when_one_rule_has_named_half_of_it() -> None:
 
 def test_the_time_to_the_first_loss_is_counted_from_the_first_finding() -> None:
     # Before the truth begins, in another village or on others' loans it is not its loss.
-    losses = [lost(5, "a"), lost(70, "a", 300), lost(60, "b", 200), lost(30, "m"), lost(1, "b", 9, 1)]
+    losses = [
+        lost(5, "a"),
+        lost(70, "a", 300),
+        lost(60, "b", 200),
+        lost(30, "m"),
+        lost(1, "b", 9, 1),
+    ]
     early = seen([found("x", 20, "ab")], losses)
     assert (early.loss_day, early.lost_minor, early.lead_days) == (60, 500, 40)
     assert early.in_time

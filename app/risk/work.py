@@ -3,7 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Any
 
 from flask import Flask, current_app
@@ -16,7 +16,6 @@ from app.transaction import run_unit
 from community.errors import CommunityError
 from community.risk import stress_service as service
 from community.risk.models import StressTest
-from community.risk.service import find_circles, last_run
 from community.risk.stress import DrawRow, Tally, summed_up
 
 logger = logging.getLogger(__name__)
@@ -70,19 +69,6 @@ def work_one(
         logger.exception("stress test %s", begun.test_id)
         run_unit(session, service.give_up, **mine, reason=type(error).__name__, now=now())
     return begun.test_id
-
-
-def search_night(session: Session, *, community_id: int, on: date) -> bool:
-    """Look for circles once a business day, when it is closed; whether it was not done yet.
-
-    Raises what `find_circles` raises.
-    """
-    last = last_run(session, community_id)
-    if last is not None and last.on_day >= on:
-        session.rollback()
-        return False
-    run_unit(session, find_circles, community_id=community_id, on=on, now=now(), actor_id=None)
-    return True
 
 
 class DeskWorker:

@@ -1,7 +1,7 @@
 """Reading from the rows what the platform found and what was lost, in the words of the plan."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections import defaultdict
+from collections.abc import Iterator
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -10,7 +10,7 @@ from app.simulation.compare import Finding, Loss
 from app.simulation.drive import START, Life
 from community.campaigns.models import Campaign, CampaignFinding
 from community.loans.models import Loan, Repayment, RepaymentSource
-from community.monitoring.models import RiskEvent
+from community.monitoring.models import RiskEvent, RiskEventPerson
 
 # Money of others than the borrower, or principal given up; the same as in monitoring's measures.
 _LOSSES = (
@@ -22,33 +22,37 @@ _LOSSES = (
 
 
 def findings_of(session: Session, life: Life) -> Iterator[Finding]:
-    """Risk events, and what was odd in the answers of a review, on the day it was found."""
+    """Risk events, each on the day on which it was found, with all whom it is about."""
     names = life.names
+    about: dict[int, set[int]] = defaultdict(set)
+    rows = session.execute(
+        select(RiskEventPerson.event_id, RiskEventPerson.member_id)
+        .join(RiskEvent, RiskEvent.id == RiskEventPerson.event_id)
+        .where(RiskEvent.community_id == life.community_id)
+    )
+    for event_id, member_id in rows:
+        about[event_id].add(member_id)
     events = session.scalars(
         select(RiskEvent).where(RiskEvent.community_id == life.community_id).order_by(RiskEvent.id)
     )
     for event in events:
-        kind = event.facts.get("code")
-        rule = event.rule.value if kind is None else f"{event.rule.value}/{kind}"
-        people = _people(event.facts, event.member_id, names)
-        yield Finding(rule, (event.found_on - START).days, life.village.number, people)
-    rows = session.execute(
-        select(CampaignFinding.kind, CampaignFinding.reviewers, Campaign.opened_on)
+        people = about[event.id] | ({event.member_id} - {None})
+        yield Finding(
+            event.rule.value,
+            (event.found_on - START).days,
+            life.village.number,
+            frozenset(names[who] for who in people if who is not None),
+        )
+
+
+def asked_in_reviews(session: Session, life: Life) -> int:
+    """How many odd answers of single reviewers were put to the officer within a review."""
+    findings = session.scalars(
+        select(CampaignFinding.reviewers)
         .join(Campaign, Campaign.id == CampaignFinding.campaign_id)
-        .where(Campaign.community_id == life.community_id)
-        .order_by(CampaignFinding.id)
+        .where(Campaign.community_id == life.community_id, CampaignFinding.needs_decision)
     )
-    for kind, reviewers, opened_on in rows:
-        people = frozenset(names[who] for who in reviewers)
-        day = (opened_on - START).days
-        yield Finding(f"review/{kind.value}", day, life.village.number, people)
-
-
-def _people(
-    facts: Mapping[str, Any], member_id: int | None, names: Mapping[int, str]
-) -> frozenset[str]:
-    listed = facts.get("member_ids") or ([] if member_id is None else [member_id])
-    return frozenset(names[who] for who in listed if who in names)
+    return sum(len(reviewers) == 1 for reviewers in findings)
 
 
 def losses_of(session: Session, life: Life) -> Iterator[Loss]:

@@ -206,9 +206,8 @@ def live(
     days: int,
     assumed: Assumed = ASSUMED,
     close_every: int = 1,
-    evening: Callable[[Life, date], None] = lambda life, on: None,
 ) -> Life:
-    """Live one village's plan to the end; `evening` comes after each day that is worked through.
+    """Live one village's plan to the end.
 
     `close_every`: so many days are closed in one leap, the last of them by the whole day's work.
     """
@@ -229,8 +228,6 @@ def live(
             continue
         with _timed(life, "close"):
             close_day(session, community_id, on, worker, leaps=close_every > 1)
-        with _timed(life, "evening"):
-            evening(life, on)
         life.days_worked += 1
     return life
 

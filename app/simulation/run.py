@@ -18,7 +18,6 @@ from app.extensions import db
 from app.simulation import collect, compare
 from app.simulation.assumed import ASSUMED, YUAN, Assumed
 from app.simulation.compare import Finding, Loss, Score, Seen
-from app.simulation.desk import look
 from app.simulation.drive import Life, day_of, found_district, instant, live
 from app.simulation.plan import Kind, Plan, make_plan
 from community.communities.models import Community
@@ -50,6 +49,7 @@ class Part:
     refusals: Counter[str] = field(default_factory=Counter)
     seconds: Counter[str] = field(default_factory=Counter)
     loans: int = 0
+    asked_in_reviews: int = 0
     days_closed: int = 0
     breaches: list[str] = field(default_factory=list)
 
@@ -63,6 +63,7 @@ class Outcome:
     members: int
     loans: int
     losses: tuple[Loss, ...]
+    asked_in_reviews: int
     refusals: Counter[str]
     days_closed: int
     breaches: tuple[str, ...]
@@ -110,6 +111,7 @@ def _summed_up(plan: Plan, options: Options, parts: Sequence[Part], seconds: flo
         members=len(spans),
         loans=sum(part.loans for part in parts),
         losses=losses,
+        asked_in_reviews=sum(part.asked_in_reviews for part in parts),
         refusals=compare.merged(part.refusals for part in parts),
         days_closed=sum(part.days_closed for part in parts),
         breaches=tuple(breach for part in parts for breach in part.breaches),
@@ -166,7 +168,6 @@ def live_part(app: Flask, options: Options, number: int, parts: int, say: Say) -
                 days=options.days,
                 assumed=options.assumed,
                 close_every=options.close_every,
-                evening=partial(look, session),
             )
             _read(session, life, options, part)
             say(f"village {village.number + 1}: {len(life.ids)} members, {life.loans} loans")
@@ -183,6 +184,7 @@ def _read(session: Session, life: Life, options: Options, part: Part) -> None:
     part.refusals.update(life.refusals)
     part.seconds.update(life.seconds)
     part.loans += life.loans
+    part.asked_in_reviews += collect.asked_in_reviews(session, life)
     part.days_closed += life.days_worked
     session.rollback()
 
@@ -241,6 +243,7 @@ def told(outcome: Outcome) -> Iterator[str]:
         rate = float(compare.per_thousand(count, found.member_months))
         before = found.reminders_before_loss[rule]
         yield f"    {rule}: {count}, {rate:.1f} per 1,000 members and month; {before}"
+    yield f"odd answers of single reviewers, decided within the review: {outcome.asked_in_reviews}"
     lost = sum(loss.minor for loss in outcome.losses) // YUAN
     planted = sum(seen.lost_minor for seen in found.seen) // YUAN
     yield f"lost by others than borrowers: {lost:,} yuan, {planted:,} of it by what was planted"

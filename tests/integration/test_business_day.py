@@ -324,7 +324,9 @@ def test_what_takes_locks_is_a_unit_of_its_own(hamlet: Hamlet) -> None:
         ["expire assessments", "expire holds", "accrue"],
         ["advance"],
         ["tend groups", "expire campaign grants", "classify", "provide"],
-        ["watch", "close"],
+        ["watch"],
+        ["search circles"],
+        ["watch desk", "close"],
     ]
     hamlet.check()
 

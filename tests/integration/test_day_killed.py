@@ -46,6 +46,10 @@ MADE = {
     "guarantee_payments",
     "journal_entries",
     "risk_cases",
+    "risk_circle_names",
+    "risk_circles",
+    "risk_events",
+    "risk_runs",
     "repayments",
 }
 UNSTEADY = {"id", "public_id", "list_key", "hash", "prev_hash", "head_hash"}

@@ -12,7 +12,9 @@ from fractions import Fraction
 
 from app.simulation.plan import Kind, Planted
 
-REMINDERS = frozenset({"late", "broken_promise", "expiring_cover", "missed_meetings"})
+REMINDERS = frozenset(
+    {"late", "broken_promise", "expiring_cover", "missed_meetings", "missed_visits"}
+)
 # A flood is nobody's guilt: it is seen by reminders, and once so many of those hit are late.
 FLOOD_SEEN_BY = 3
 MONTH_DAYS = Fraction(365, 12)

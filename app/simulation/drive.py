@@ -76,7 +76,8 @@ _TERMS: dict[str, Any] = {
     "cover_ratio_bps": 10_000,
     "liability_mode": "joint_and_several",
 }
-_POOL_YUAN, _RESERVE_YUAN = 1_000_000, 5_000
+# So much a founder, as in many village funds: a few thousand yuan a household.
+_POOL_YUAN_EACH, _RESERVE_YUAN = 4_500, 5_000
 _PROMISED_DAYS = 1_095
 _OBJECTIONS = 8
 _ANSWERS_EVERY = 14
@@ -130,9 +131,10 @@ def found_district(
 ) -> tuple[District, list[int]]:
     """The district with its charter and its product, and a community for every village."""
     district, villages = run_unit(session, _found_district, plan=plan, reference=reference)
-    for community_id in villages:
+    for village, community_id in zip(plan.villages, villages, strict=True):
+        founders = sum(person.joins <= 2 for person in village.people.values())
         for fund, yuan in (
-            (credit.fund_lending_pool, _POOL_YUAN),
+            (credit.fund_lending_pool, _POOL_YUAN_EACH * founders),
             (credit.fund_reserve, _RESERVE_YUAN),
         ):
             run_unit(

@@ -2,14 +2,14 @@
 
 `find_alarms` is what other rooms ask: monitoring makes cases of it. Nothing is stored here.
 
-- **Newcomers**: trust walks from those who are known (members for longer than `newcomer_days`; in
-  a community that is younger, the half that was there first) over confirmed mutual promises
+- **Newcomers**: trust walks from those who are known (members for longer than `newcomer_days`, and
+  the first half of a young community's founders) over confirmed mutual promises
   (SybilRank). Who joined later and is reached by less than `newcomer_trust_bps` of what reaches the
   middle one of the known is hardly known.
 - **Invented rings**: newcomers tied to each other, `invented_ring_min` of them or more for each of
   the known through whom they hang on to the others. A crowd of invented members can promise each
   other as much as it likes: it is known through whoever brought it in, and through nobody else.
-- **Self-dealing**: a circle that covers itself.
+- **Self-dealing**: a few of a circle who cover themselves, with all that they have.
 - **Inflow**: who brings in newcomers, who bring in newcomers, whose deposits are of one amount,
   while money is paid out above. Who brought somebody in is whose promise they took first.
 """
@@ -28,6 +28,8 @@ from sqlalchemy.orm import Session
 from community.communities import queries as communities
 from community.communities.charter import CharterRules
 from community.communities.models import Membership, MembershipStatus
+from community.risk.book import read_cover
+from community.risk.closed import closed_pools
 from community.risk.finding import CircleKind
 from community.risk.models import CircleName, RiskCircle, RiskCircleMember
 from community.risk.service import last_run
@@ -185,16 +187,20 @@ def newcomers_of(
 
 
 def known_of(joined: Mapping[int, date], *, on: date, rules: CharterRules) -> set[int]:
-    """Who is no newcomer: here for longer than `newcomer_days`.
+    """Who is no newcomer: here for longer than `newcomer_days`, or from the beginning.
 
-    While less than half of the members are, whoever was here when half of them were: somebody has
-    to be known from the first day, and it is not a crowd that comes afterwards.
+    Somebody has to be known from the first day: of those who came within the community's first
+    `newcomer_days`, the half that was there first. No crowd that comes later changes that.
     """
-    known = {m for m, since in joined.items() if (on - since).days > rules.newcomer_days}
-    if joined and 2 * len(known) < len(joined):
-        half = median_low(joined.values())
-        known |= {member for member, since in joined.items() if since <= half}
-    return known
+    if not joined:
+        return set()
+    until = min(joined.values()) + timedelta(days=rules.newcomer_days)
+    half = median_low(since for since in joined.values() if since <= until)
+    return {
+        member
+        for member, since in joined.items()
+        if since <= half or (on - since).days > rules.newcomer_days
+    }
 
 
 def pyramids(
@@ -302,44 +308,52 @@ def invented_rings_of(
 def self_dealing(
     session: Session, *, community_id: int, on: date, rules: CharterRules
 ) -> list[Alarm]:
-    """Circles of the last search up to a day whose cover is their own."""
+    """Pools of cover that is their own and used up, where a circle of the last search holds them.
+
+    By the cover that is held now: what was released since a past day is not told any more.
+    """
     run = last_run(session, community_id, until=on)
     if run is None:
         return []
-    rows = session.execute(
-        select(RiskCircle, CircleName)
-        .join(CircleName, CircleName.id == RiskCircle.name_id)
-        .where(
-            RiskCircle.run_id == run.id,
-            RiskCircle.borrowers >= 2,
-            RiskCircle.kind != CircleKind.HUB,
-        )
-        .order_by(RiskCircle.rank)
+    purses, loans = read_cover(session, community_id, on)
+    pools = closed_pools(
+        loans, purses, share_bps=rules.self_dealing_bps, most=rules.circle_members_max
     )
+    if not pools:
+        return []
+    circles: dict[int, tuple[CircleName, set[int]]] = {}
+    for circle_id, name, member_id in session.execute(
+        select(RiskCircle.id, CircleName, RiskCircleMember.member_id)
+        .join(CircleName, CircleName.id == RiskCircle.name_id)
+        .join(RiskCircleMember, RiskCircleMember.circle_id == RiskCircle.id)
+        .where(RiskCircle.run_id == run.id, RiskCircle.kind != CircleKind.HUB)
+        .order_by(RiskCircle.rank)
+    ):
+        circles.setdefault(circle_id, (name, set()))[1].add(member_id)
     found = []
-    for circle, name in rows:
-        facts = {reason["code"]: reason for reason in circle.reasons}
-        inside = facts.get("cover_inside")
-        # A circle that has locked what it promises deals with nobody's money but its own.
-        if inside is None or "assessed_only" not in facts:
+    for pool in pools:
+        # Two of it in one circle: else nobody in it stands for anybody who stands for them.
+        inside = [
+            (len(members & set(pool.members)), -at, name)
+            for at, (name, members) in enumerate(circles.values())
+            if len(members & set(pool.members)) >= 2
+        ]
+        if not inside:
             continue
-        if inside["share_bps"] < rules.self_dealing_bps:
-            continue
-        members = session.scalars(
-            select(RiskCircleMember.member_id).where(RiskCircleMember.circle_id == circle.id)
-        )
+        _, _, name = max(inside, key=lambda one: one[:2])
         found.append(
             Alarm(
                 AlarmKind.SELF_DEALING,
-                tuple(sorted(members)),
+                pool.members,
                 {
                     "code": "self_dealing",
                     "circle": name.number,
                     "circle_id": name.public_id,
-                    "share_bps": inside["share_bps"],
-                    "assessed_bps": facts["assessed_only"]["share_bps"],
-                    "borrowers": circle.borrowers,
-                    "amount_minor": circle.exposure_minor,
+                    "share_bps": pool.inside_bps,
+                    "used_bps": pool.used_bps,
+                    "assessed_bps": pool.assessed_bps,
+                    "borrowers": pool.borrowers,
+                    "amount_minor": pool.owed_minor,
                 },
             )
         )

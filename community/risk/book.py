@@ -127,6 +127,13 @@ def read_desk(session: Session, *, community: Community, on: date) -> Desk:
     )
 
 
+def read_cover(
+    session: Session, community_id: int, on: date
+) -> tuple[dict[int, Purse], list[LoanOut]]:
+    """Who could pay how much, and what covers each loan: the book without its promises."""
+    return _purses(session, community_id, on), _loans(session, community_id)[0]
+
+
 def _purses(session: Session, community_id: int, on: date) -> dict[int, Purse]:
     rows = session.execute(
         select(

@@ -1,0 +1,81 @@
+"""A small life in which something is planted: the platform finds it, and the same life twice."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from app import create_app
+from app.simulation.assumed import ASSUMED
+from app.simulation.plan import Kind
+from app.simulation.run import Options, Part, live_part, summed_up, told
+from config.settings import Settings
+from tests.databases import make_tables
+
+NOW = datetime(2024, 1, 1, 1, 0, tzinfo=UTC)
+
+# Two hamlets over fourteen weeks: a ring that borrows early, everything else as in a long life.
+SMALL = replace(
+    ASSUMED,
+    founders=26,
+    friends_groups=1,
+    newcomers=2,
+    rings=1,
+    ring_size=(4, 4),
+    ring_borrows_on=(50, 50),
+    ring_borrowers=1.0,
+    review_on=(8,),
+    reviewers=6,
+    resettled_villages=0,
+    panel_size=(3, 3),
+)
+OPTIONS = Options(seed=5, villages=2, days=98, close_every=7, assumed=SMALL)
+
+
+def lived(folder: Path, number: int, parts: int) -> Part:
+    folder.mkdir()
+    url = f"sqlite:///{folder / 'life.sqlite3'}"
+    make_tables(url)
+    settings = Settings(
+        database_url=url,
+        database_durable=False,
+        secret_key="of no use outside of this test suite",
+        log_level="WARNING",
+        var_dir=folder,
+        fixed_now=NOW,
+    )
+    app = create_app(settings, features=())
+    return live_part(app, OPTIONS, number, parts, lambda line: None)
+
+
+@pytest.fixture(scope="module")
+def part(tmp_path_factory: pytest.TempPathFactory) -> Part:
+    return lived(tmp_path_factory.mktemp("life") / "whole", 0, 1)
+
+
+def test_the_planted_ring_is_found_before_it_costs_anything(part: Part) -> None:
+    outcome = summed_up(OPTIONS, [part], 0.0)
+    [ring] = [seen for seen in outcome.score.seen if seen.planted.kind is Kind.RING]
+    assert ring.rule == "self_dealing"
+    assert ring.in_time
+    text = "\n".join(told(outcome))
+    assert "ring 1" in text
+    assert "all laws hold" in text
+
+
+def test_a_life_is_lived_by_the_services_and_the_laws_hold(part: Part) -> None:
+    assert part.breaches == []
+    assert part.loans > 4
+    # The fifteenth is the last day, which is always worked through.
+    assert part.days_worked == 2 * 15
+
+
+def test_the_same_seed_finds_the_same_whoever_else_lives_in_the_database(
+    part: Part, tmp_path: Path
+) -> None:
+    again = lived(tmp_path / "one", 1, 2)
+    there = [finding for finding in part.findings if finding.village == 1]
+    assert there
+    assert again.findings == there
+    assert again.losses == [loss for loss in part.losses if loss.village == 1]

@@ -9,7 +9,7 @@
 - **Invented rings**: newcomers tied to each other, `invented_ring_min` of them or more for each of
   the known through whom they hang on to the others. A crowd of invented members can promise each
   other as much as it likes: it is known through whoever brought it in, and through nobody else.
-- **Self-dealing**: a few of a circle who cover themselves, with all that they have.
+- **Self-dealing**: a few who promise each other more than they have, and cover their own loans.
 - **Inflow**: who brings in newcomers, who bring in newcomers, whose deposits are of one amount,
   while money is paid out above. Who brought somebody in is whose promise they took first.
 """
@@ -308,17 +308,15 @@ def invented_rings_of(
 def self_dealing(
     session: Session, *, community_id: int, on: date, rules: CharterRules
 ) -> list[Alarm]:
-    """Pools of cover that is their own and used up, where a circle of the last search holds them.
+    """Circles of hollow promises that cover their own loans, with the circle that they are in.
 
     By the cover that is held now: what was released since a past day is not told any more.
     """
     run = last_run(session, community_id, until=on)
     if run is None:
         return []
-    purses, loans = read_cover(session, community_id, on)
-    pools = closed_pools(
-        loans, purses, share_bps=rules.self_dealing_bps, most=rules.circle_members_max
-    )
+    purses, loans, promises = read_cover(session, community_id, on)
+    pools = closed_pools(loans, purses, promises, share_bps=rules.self_dealing_bps)
     if not pools:
         return []
     circles: dict[int, tuple[CircleName, set[int]]] = {}

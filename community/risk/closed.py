@@ -1,24 +1,25 @@
-"""Closed pools of cover: a few who stand for each other's loans, with all that they have. Pure.
+"""Closed pools: a few who promise each other more than they have, and borrow on it. Pure.
 
-A circle of promises is no sin: neighbours promise each other, and most of it is never drawn on.
-What is told is a circle that has been drawn on to its end: borrowers whose cover is nobody's but
-their own, and of whom nothing is left to stand for anything more. One takes the others along.
-
-From each borrower the pool grows by whoever covers much of its loans, and by borrowers most of
-whose cover lies in it, until nobody is to be added.
+A circle of promises is no sin: neighbours promise each other, within what they could pay. What is
+told is a circle of hollow promises: each alone larger than all that its giver has, locked and
+assessed, so that nobody in it could keep a single one; two of them or more owe; and what covers
+their loans is their own. A word here and there to somebody outside does not hide it: such words
+are small, and are left out with all promises that could be kept.
 """
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from community.risk.ahead import LoanOut, Purse
+from graph.arrays import from_rows
+from graph.structure import strong_components
 
 _WHOLE = 10_000
 # Two are a couple: what one has the other has.
 _LEAST = 3
-# Whoever covers less than a tenth of a pool's loans is not what they hang on.
-_PART_OF_IT = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,44 +35,38 @@ class Pool:
 
 
 def closed_pools(
-    loans: Iterable[LoanOut], purses: Mapping[int, Purse], *, share_bps: int, most: int
+    loans: Iterable[LoanOut],
+    purses: Mapping[int, Purse],
+    promises: Iterable[tuple[int, int, int]],
+    *,
+    share_bps: int,
 ) -> list[Pool]:
-    """Pools of at most `most` members whose cover is their own, and used up, by `share_bps`."""
+    """Circles of hollow promises (voucher, borrower, amount) whose cover is their own by a share.
+
+    Strong components of the promises that are larger than their givers' means: no member in two.
+    """
+    hollow = [
+        (voucher, borrower)
+        for voucher, borrower, amount in promises
+        if 0 < _means(purses, voucher) < amount
+    ]
+    if not hollow:
+        return []
     cover: dict[int, dict[int, int]] = defaultdict(lambda: defaultdict(int))
     owed: dict[int, int] = defaultdict(int)
     for loan in loans:
         owed[loan.borrower_id] += loan.owed_minor
         for line in loan.lines:
             cover[loan.borrower_id][line.held.owner_id] += line.held.held_minor
-    found: dict[tuple[int, ...], Pool] = {}
-    for borrower in sorted(cover):
-        members = _grown(borrower, cover, most)
-        if _LEAST <= len(members) <= most:
-            pool = _pool(members, cover, owed, purses)
-            if _is_closed(pool, share_bps):
-                found[pool.members] = pool
-    return _apart(found.values())
+    ends = np.array(hollow, np.int64)
+    groups = strong_components(from_rows(ends[:, 0], ends[:, 1])).groups(_LEAST)
+    pools = [_pool({int(str(member)) for member in group}, cover, owed, purses) for group in groups]
+    return sorted((pool for pool in pools if _is_closed(pool, share_bps)), key=lambda p: p.members)
 
 
-def _grown(start: int, cover: Mapping[int, Mapping[int, int]], most: int) -> set[int]:
-    members = {start}
-    while len(members) <= most:
-        given: dict[int, int] = defaultdict(int)
-        for borrower in members & cover.keys():
-            for owner, held in cover[borrower].items():
-                given[owner] += held
-        whole = sum(given.values())
-        fresh = {owner for owner, held in given.items() if held * _PART_OF_IT >= whole}
-        for borrower in cover.keys() - members:
-            # Their own cover comes with them; most of the rest has to be ours.
-            others = sum(held for owner, held in cover[borrower].items() if owner != borrower)
-            ours = sum(held for owner, held in cover[borrower].items() if owner in members)
-            if 2 * ours > others:
-                fresh.add(borrower)
-        if fresh <= members:
-            return members
-        members |= fresh
-    return members
+def _means(purses: Mapping[int, Purse], member: int) -> int:
+    purse = purses.get(member)
+    return 0 if purse is None else purse.stake_minor + purse.assessed_minor
 
 
 def _pool(
@@ -91,7 +86,7 @@ def _pool(
                 lent[owner] += held
     nobody = Purse(0, 0, 0)
     mine = [purses.get(member, nobody) for member in members]
-    means = sum(purse.stake_minor + purse.assessed_minor for purse in mine)
+    means = sum(_means(purses, member) for member in members)
     reserved = sum(purse.reserved_minor for purse in mine)
     bare = sum(max(held - purses.get(owner, nobody).stake_minor, 0) for owner, held in lent.items())
     return Pool(
@@ -105,24 +100,8 @@ def _pool(
 
 
 def _is_closed(pool: Pool, share_bps: int) -> bool:
-    """Two borrow or more, what they have locked is not all, and their own covers them to its end.
+    """Two borrow or more, their own covers them, and not all of it is locked.
 
     Whoever has locked what they promise deals with nobody's money but their own.
     """
-    return (
-        pool.borrowers >= 2
-        and pool.assessed_bps > 0
-        and pool.inside_bps >= share_bps
-        and pool.used_bps >= share_bps
-    )
-
-
-def _apart(pools: Iterable[Pool]) -> list[Pool]:
-    """No member in two: the pool that owes more keeps them."""
-    kept: list[Pool] = []
-    taken: set[int] = set()
-    for pool in sorted(pools, key=lambda one: (-one.owed_minor, one.members)):
-        if not taken & set(pool.members):
-            kept.append(pool)
-            taken |= set(pool.members)
-    return sorted(kept, key=lambda one: one.members)
+    return pool.borrowers >= 2 and pool.assessed_bps > 0 and pool.inside_bps >= share_bps

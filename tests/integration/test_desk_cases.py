@@ -78,7 +78,7 @@ def a_ring_that_covers_itself(session: Session, pool: int = 220_00, **rules: Any
     hamlet.fund(pool)
     ring = ["ana", "bea", "cai"]
     for name in ring:
-        # 120.00 of 126.00 will be used up.
+        # Less than each of them promises the next.
         hamlet.person(name, assessed=42_00)
     for voucher, borrower in zip(ring, [*ring[1:], ring[0]], strict=True):
         hamlet.vouch(voucher, borrower, 100_00)

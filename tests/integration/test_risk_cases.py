@@ -243,7 +243,7 @@ def test_stake_cover_and_concentration(db_session: Session) -> None:
         hamlet.evening()
     # Half of it is not more than half; one cent more is.
     assert hamlet.events() == [("falling_stake", "medium", 42)]
-    # 60.00 of the 10,000.00 to lend are not more than 0.6 %; a further cent of the same borrower is.
+    # 60.00 of the 10,000.00 to lend is not more than 0.6 %; a further cent is.
     hamlet.day += timedelta(days=1)
     hamlet.lend("ben", 60_00)
     hamlet.lend("cai", 40_00)

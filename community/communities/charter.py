@@ -271,6 +271,7 @@ class CharterRules:
     # Newcomers who are hardly known
     gate_admission: GateWay
     gate_first_vouch: GateWay
+    gate_crowd_min: int  # so many whom nobody knows, with the applicant, are remarked
     # Peer reports
     reports_per_span_max: int  # of one reporter, within report_span_days
     report_span_days: int
@@ -381,6 +382,7 @@ _CHECKS: dict[str, tuple[int, int]] = {
     "risk_review_members_min": (1, 1_000),
     "risk_grown_bps": (1, 1_000_000),
     "risk_search_days": (1, 366),
+    "gate_crowd_min": (1, 10_000),
     "reports_per_span_max": (1, 1_000),
     "report_span_days": (1, 3660),
     "meeting_quorum_bps": (1, 10_000),
@@ -595,6 +597,9 @@ def _risk_inconsistent(values: Mapping[str, Any]) -> dict[str, str]:
         errors["risk_hhi_by"] = "Each is named once."
     if REPORT_RULES & set(values["risk_leader_rules"]):
         errors["risk_leader_rules"] = "What members report is for officers, not for leaders."
+    for name in ("gate_admission", "gate_first_vouch"):
+        if values[name] is GateWay.HOLD and RiskRule.NEWCOMER not in switched_on:
+            errors[name] = "What is held is decided in a case: switch on the rule newcomer."
     if len(values["report_prior"]) != 2:
         errors["report_prior"] = "Two numbers: right and wrong."
     return errors

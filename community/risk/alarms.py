@@ -142,6 +142,23 @@ def gate(session: Session, *, community_id: int, member_id: int, on: date) -> Al
     return None
 
 
+@dataclass(frozen=True, slots=True)
+class Standpoint:
+    """Who is known in a community on a day, and which newcomers hardly are."""
+
+    known: frozenset[int]
+    hardly_known: dict[int, Newcomer]
+
+
+def stand_of(session: Session, *, community_id: int, on: date, rules: CharterRules) -> Standpoint:
+    """Who is known in a community, and which newcomers hardly are."""
+    joined = _joined(session, community_id, on)
+    known = frozenset(m for m, since in joined.items() if (on - since).days > rules.newcomer_days)
+    network = _ties(session, community_id, on, joined)
+    newcomers = newcomers_of(network, joined, on=on, rules=rules)
+    return Standpoint(known, {n.member_id: n for n in newcomers if is_hardly_known(n, rules)})
+
+
 def is_hardly_known(newcomer: Newcomer, rules: CharterRules) -> bool:
     """Whether less trust reaches them than the charter lets pass unremarked."""
     return newcomer.trust_bps is None or newcomer.trust_bps < rules.newcomer_trust_bps

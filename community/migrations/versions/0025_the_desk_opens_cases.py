@@ -43,6 +43,10 @@ PROPOSALS: dict[str, tuple[Any, str]] = {
         "warn",
         "Template's proposal: everybody was new once; the officer is told",
     ),
+    "gate_crowd_min": (
+        5,
+        "Template's proposal: a family has an introducer; five without one are a crowd",
+    ),
 }
 # Lists of rules that are on as the templates had them, and what they have besides now. One that
 # an assembly has changed is left as it decided.
@@ -161,11 +165,11 @@ def _events_of(rules: list[str]) -> None:
 
 
 def _open_cases_by(*further: str) -> None:
+    columns: list[Any] = ["community_id", sa.text("coalesce(member_id, 0)"), "is_confidential"]
     op.create_index(
         "uq_risk_cases_open",
         "risk_cases",
-        ["community_id", sa.text("coalesce(member_id, 0)"), "is_confidential"]
-        + [sa.text(expression) for expression in further],
+        columns + [sa.text(expression) for expression in further],
         unique=True,
         postgresql_where=sa.text("status = 'open'"),
         sqlite_where=sa.text("status = 'open'"),

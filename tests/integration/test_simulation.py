@@ -30,7 +30,7 @@ SMALL = replace(
     resettled_villages=0,
     panel_size=(3, 3),
 )
-OPTIONS = Options(seed=5, villages=2, days=98, close_every=7, assumed=SMALL)
+OPTIONS = Options(seed=9, villages=2, days=98, close_every=14, assumed=SMALL)
 
 
 def lived(folder: Path, number: int, parts: int) -> Part:
@@ -57,7 +57,7 @@ def part(tmp_path_factory: pytest.TempPathFactory) -> Part:
 def test_the_planted_ring_is_found_before_it_costs_anything(part: Part) -> None:
     outcome = summed_up(OPTIONS, [part], 0.0)
     [ring] = [seen for seen in outcome.score.seen if seen.planted.kind is Kind.RING]
-    assert ring.rule == "self_dealing"
+    assert "self_dealing" in dict(ring.rules)
     assert ring.in_time
     text = "\n".join(told(outcome))
     assert "ring 1" in text
@@ -67,15 +67,14 @@ def test_the_planted_ring_is_found_before_it_costs_anything(part: Part) -> None:
 def test_a_life_is_lived_by_the_services_and_the_laws_hold(part: Part) -> None:
     assert part.breaches == []
     assert part.loans > 4
-    # The fifteenth is the last day, which is always worked through.
-    assert part.days_worked == 2 * 15
+    # Every fourteenth day, and the last one.
+    assert part.days_worked == 2 * 8
 
 
-def test_the_same_seed_finds_the_same_whoever_else_lives_in_the_database(
-    part: Part, tmp_path: Path
-) -> None:
-    again = lived(tmp_path / "one", 1, 2)
-    there = [finding for finding in part.findings if finding.village == 1]
+def test_the_same_seed_finds_the_same(part: Part, tmp_path: Path) -> None:
+    """The ring's village once more, alone in its database, in which it has the same place."""
+    again = lived(tmp_path / "again", 0, 2)
+    there = [finding for finding in part.findings if finding.village == 0]
     assert there
     assert again.findings == there
-    assert again.losses == [loss for loss in part.losses if loss.village == 1]
+    assert again.losses == [loss for loss in part.losses if loss.village == 0]

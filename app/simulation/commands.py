@@ -43,10 +43,10 @@ def simulate(seed: int, villages: int, months: int, workers: int | None, close_e
 
     settings = Settings.load()
     workers = min(workers or os.cpu_count() or 1, villages)
+    # Not into the database that is served from this folder: a simulation is thrown away.
+    is_served = settings.database_url == Settings(var_dir=settings.var_dir).completed().database_url
     urls = (
-        [settings.database_url] * workers
-        if settings.database_url
-        else files(settings.var_dir, seed, workers)
+        files(settings.var_dir, seed, workers) if is_served else [settings.database_url] * workers
     )
     options = Options(seed, villages, months * 365 // 12, close_every)
     try:

@@ -39,15 +39,11 @@ def simulate(seed: int, villages: int, months: int, workers: int | None, close_e
     Exit status 1 if a law of the books is broken.
     """
     # The analysis libraries are for those who run this, not for every server process.
-    from app.simulation.run import Options, files, make_app, run, told
+    from app.simulation.run import Options, databases, make_app, run, told
 
     settings = Settings.load()
     workers = min(workers or os.cpu_count() or 1, villages)
-    # Not into the database that is served from this folder: a simulation is thrown away.
-    is_served = settings.database_url == Settings(var_dir=settings.var_dir).completed().database_url
-    urls = (
-        files(settings.var_dir, seed, workers) if is_served else [settings.database_url] * workers
-    )
+    urls = databases(settings, seed, workers)
     options = Options(seed, villages, months * 365 // 12, close_every)
     try:
         outcome = run(make_app, urls, options, click.echo)

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import Path
 
 from flask import Flask
 from flask_migrate import upgrade
@@ -202,12 +201,17 @@ def _verify(session: Session, part: Part) -> None:
     part.seconds.update({"verify": time.process_time() - began})
 
 
-def files(folder: Path, seed: int, workers: int) -> list[str]:
-    """A fresh file for every process; what is left of an earlier run goes."""
-    folder.mkdir(parents=True, exist_ok=True)
+def databases(settings: Settings, seed: int, workers: int) -> list[str]:
+    """Where each process works: in the database that was named, else in a fresh file of its own.
+
+    Never in the file that is served where none is named: a simulation is thrown away.
+    """
+    if settings.database_url != Settings(var_dir=settings.var_dir).completed().database_url:
+        return [settings.database_url] * workers
+    settings.var_dir.mkdir(parents=True, exist_ok=True)
     found = []
     for number in range(workers):
-        file = folder / f"simulation-{seed}-{number + 1}.sqlite3"
+        file = settings.var_dir / f"simulation-{seed}-{number + 1}.sqlite3"
         for ending in ("", "-wal", "-shm"):
             file.with_name(file.name + ending).unlink(missing_ok=True)
         found.append(f"sqlite:///{file}")

@@ -9,7 +9,7 @@ import pytest
 from app import create_app
 from app.simulation.assumed import ASSUMED
 from app.simulation.plan import Kind
-from app.simulation.run import Options, Part, live_part, summed_up, told
+from app.simulation.run import Options, Part, databases, live_part, summed_up, told
 from config.settings import Settings
 from tests.databases import make_tables
 
@@ -78,3 +78,14 @@ def test_the_same_seed_finds_the_same(part: Part, tmp_path: Path) -> None:
     assert there
     assert again.findings == there
     assert again.losses == [loss for loss in part.losses if loss.village == 0]
+
+
+def test_each_process_has_a_fresh_file_unless_a_database_is_named(tmp_path: Path) -> None:
+    served = Settings(var_dir=tmp_path).completed()
+    (tmp_path / "simulation-3-1.sqlite3").write_text("what an earlier run left")
+    assert databases(served, 3, 2) == [
+        f"sqlite:///{tmp_path}/simulation-3-{number}.sqlite3" for number in (1, 2)
+    ]
+    assert not (tmp_path / "simulation-3-1.sqlite3").exists()
+    named = replace(served, database_url="postgresql://db/lives")
+    assert databases(named, 3, 2) == ["postgresql://db/lives"] * 2

@@ -13,7 +13,7 @@ CHECKED := app community config graph tests tools wsgi.py
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test test-browser properties check audit format bench migrate oracles villages simulate lock bench-real clean main-env dev-env bench-env
+.PHONY: help setup demo run test test-browser properties check audit format bench migrate oracles villages simulate lock bench-real hosts clean main-env dev-env bench-env
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -66,6 +66,9 @@ format: dev-env ## put the code into the common format
 
 bench: bench-env ## measure speed and print the figures
 	@$(VENV_PYTHON) -m tests.bench
+
+hosts: dev-env ## two servers and a worker on addresses of their own, one server killed (root, Linux)
+	@$(VENV_PYTHON) -m tests.hosts
 
 bench-real: bench-env ## measure the graph methods on real data: DATA=folder of its files
 	@$(VENV_PYTHON) -m tests.bench.real --data $(or $(DATA),../shared/data)

@@ -88,6 +88,7 @@ class Hamlet:
     rules: dict[str, Any] = field(default_factory=dict)
     terms: dict[str, Any] = field(default_factory=dict)
     people: dict[str, Member] = field(default_factory=dict)
+    reference: str = "hamlet"
 
     def __post_init__(self) -> None:
         self.community = self._community()
@@ -290,7 +291,7 @@ class Hamlet:
             communities.create_community,
             kind=CommunityKind.REGION,
             name="Hamlet",
-            reference="hamlet",
+            reference=self.reference,
             currency=CURRENCY,
             now=self.now,
             actor_id=None,

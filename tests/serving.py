@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +41,7 @@ class Served:
     port: int
     log: Path
     pid: int = 0
+    host: str = "127.0.0.1"
 
     def call(
         self,
@@ -59,7 +60,7 @@ class Served:
             headers["Idempotency-Key"] = key or uuid.uuid4().hex
         if body is not None:
             headers["Content-Type"] = "application/json"
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=120)
         try:
             text = None if body is None else json.dumps(body)
             connection.request(method, path, body=text, headers=headers)
@@ -73,8 +74,19 @@ class Served:
 
 
 @contextmanager
-def gunicorn(database_url: str, folder: Path, *, workers: int, **env: str) -> Iterator[Served]:
-    """Gunicorn with our own configuration on a free port; stopped when the block ends."""
+def gunicorn(
+    database_url: str,
+    folder: Path,
+    *,
+    workers: int,
+    host: str = "127.0.0.1",
+    within: Sequence[str] = (),
+    **env: str,
+) -> Iterator[Served]:
+    """Gunicorn with our own configuration on a free port; stopped when the block ends.
+
+    `within` is a command that starts another one elsewhere, where `host` is its own address.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -90,12 +102,12 @@ def gunicorn(database_url: str, folder: Path, *, workers: int, **env: str) -> It
         "SECRET_KEY": "of no use outside of this test suite",
         **env,
     }
-    command = [sys.executable, "-m", "gunicorn", "--config", "config/gunicorn.py"]
-    command += ["--workers", str(workers), "--bind", f"127.0.0.1:{port}", "wsgi:app"]
+    command = [*within, sys.executable, "-m", "gunicorn", "--config", "config/gunicorn.py"]
+    command += ["--workers", str(workers), "--bind", f"{host}:{port}", "wsgi:app"]
     with log.open("wb") as out:
         process = subprocess.Popen(command, cwd=ROOT, env=settings, stdout=out, stderr=out)
     try:
-        served = Served(port, log, process.pid)
+        served = Served(port, log, process.pid, host)
         _await(lambda: served.call("GET", "/healthz").status == 200, process, log)
         yield served
     finally:

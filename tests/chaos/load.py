@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import count
+from itertools import count, cycle
 from typing import Any
 
 from sqlalchemy import select
@@ -85,10 +85,11 @@ class Record:
 
 
 class Client:
-    """One connection, opened again when it breaks."""
+    """One connection, opened again when it breaks: to the next server, where there are several."""
 
-    def __init__(self, served: Served, town: Town, seed: str, *, patient: bool) -> None:
-        self.town, self.served, self.patient = town, served, patient
+    def __init__(self, served: Sequence[Served], town: Town, seed: str, *, patient: bool) -> None:
+        self.town, self.patient = town, patient
+        self._servers = cycle(served)
         self.dice = random.Random(seed)
         self.seed, self.numbers = seed, count()
         self.done: list[Done] = []
@@ -129,7 +130,8 @@ class Client:
         self, method: str, path: str, who: str, body: Any, key: str, etag: str, lost: bool
     ) -> tuple[int, Any, bool]:
         if self._connection is None:
-            self._connection = http.client.HTTPConnection("127.0.0.1", self.served.port, timeout=90)
+            there = next(self._servers)
+            self._connection = http.client.HTTPConnection(there.host, there.port, timeout=90)
         headers = {"Authorization": f"Bearer {self.town.tokens[who]}"}
         if body is not None:
             headers["Content-Type"] = "application/json"
@@ -452,9 +454,14 @@ ACTS: dict[Callable[[Client], None], int] = {
 
 @contextmanager
 def clients_at_work(
-    served: Served, town: Town, *, clients: int, requests: int, patient: bool = False
+    served: Served | Sequence[Served],
+    town: Town,
+    *,
+    clients: int,
+    requests: int,
+    patient: bool = False,
 ) -> Iterator[Record]:
-    """So many clients, each with so many requests, and the day between them.
+    """So many clients, each with so many requests to one server or several, the day between them.
 
     Within the block they are at work; after it they are all done. Whatever a client met that it
     should not have met is raised.
@@ -462,8 +469,14 @@ def clients_at_work(
     record, faults = Record(), []
     gate = threading.Barrier(clients + 1)
     number = next(town.numbers)
+    servers = [served] if isinstance(served, Served) else list(served)
     working = [
-        Client(served, town, f"load{number}-client{place}", patient=patient)
+        Client(
+            servers[place % len(servers) :] + servers[: place % len(servers)],
+            town,
+            f"load{number}-client{place}",
+            patient=patient,
+        )
         for place in range(clients)
     ]
 

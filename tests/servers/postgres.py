@@ -39,16 +39,21 @@ SOCKET_PATH_MAX = 90
 
 @contextmanager
 def postgres_server(
-    *, durable: bool = False, own: bool = False, settings: Mapping[str, str] | None = None
+    *,
+    durable: bool = False,
+    own: bool = False,
+    settings: Mapping[str, str] | None = None,
+    network: str = "",
 ) -> Iterator[str]:
     """A PostgreSQL until the block ends; gives its URL, `postgresql+psycopg://…/postgres`.
 
     `durable` keeps what a crash must not lose: for measurements and for tests that kill.
-    `own` starts a server even when TEST_DATABASE_URL names one; `durable` and `settings` imply it.
+    `own` starts a server even when TEST_DATABASE_URL names one; the others imply it.
+    `network` (`10.0.0.0/24`) are addresses that may connect besides this machine's own.
     Takes about a second. Raises ServerError.
     """
     given = os.environ.get("TEST_DATABASE_URL")
-    if given and not (durable or own or settings):
+    if given and not (durable or own or settings or network):
         yield make_url(given).set(drivername="postgresql+psycopg").render_as_string(False)
         return
     chosen = {**SETTINGS, **({} if durable else FORGETFUL), **(settings or {})}
@@ -58,6 +63,10 @@ def postgres_server(
         cluster: list[str | Path] = [initdb, "-D", data, "-U", "postgres", "--auth=trust"]
         cluster += ["-E", "UTF8", "--locale=C.UTF-8", "--no-sync", "--no-instructions"]
         run_once(cluster, folder)
+        if network:
+            chosen["listen_addresses"] = "*"
+            with (data / "pg_hba.conf").open("a") as rules:
+                rules.write(f"host all all {network} trust\n")
         port = free_port()
         sockets = folder if len(str(folder)) < SOCKET_PATH_MAX else ""
         command: list[str | Path] = [initdb.with_name("postgres"), "-D", data, "-p", str(port)]

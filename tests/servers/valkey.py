@@ -18,21 +18,25 @@ from tests.servers.process import ServerError, free_port, private_folder, reacha
 
 
 @contextmanager
-def valkey_server(*, own: bool = False, port: int | None = None) -> Iterator[str]:
+def valkey_server(
+    *, own: bool = False, port: int | None = None, address: str = ""
+) -> Iterator[str]:
     """A Redis until the block ends; gives its URL, `redis://127.0.0.1:…/0`.
 
     `own` starts a server even when TEST_REDIS_URL names one: for tests that stop it.
-    `port` brings one back where another stood before, and implies `own`.
+    `port` brings one back where another stood before; `address` is one to listen on besides this
+    machine's own. Both imply `own`.
     Takes about a tenth of a second. Raises ServerError.
     """
     given = os.environ.get("TEST_REDIS_URL")
-    if given and not (own or port):
+    if given and not (own or port or address):
         yield given
         return
     with private_folder("redis") as folder:
         listen = port or free_port()
         url = f"redis://127.0.0.1:{listen}/0"
-        command = [_program(folder), "--bind", "127.0.0.1", "--port", str(listen)]
+        command = [_program(folder), "--bind", "127.0.0.1", *([address] if address else [])]
+        command += ["--port", str(listen), "--protected-mode", "no" if address else "yes"]
         command += ["--save", "", "--appendonly", "no", "--dir", folder]
         with running(
             command, folder=folder, stop_signal=signal.SIGTERM, answers=lambda: _ping(url)

@@ -4,7 +4,7 @@ import marshmallow as ma
 
 from app.fields import Day, Instant, Money, PublicId, Schema, Text, Whole, YesNo
 from app.paging import PageArgs
-from community.communities.charter import REPORT_RULES, MotionSubject, RiskRule, Severity
+from community.communities.charter import REPORT_RULES, MotionSubject, Purpose, RiskRule, Severity
 from community.monitoring.meetings import CLIENT_ID, LINES_MAX
 from community.monitoring.models import (
     BY_HAND,
@@ -18,7 +18,6 @@ from community.monitoring.models import (
     EvidenceKind,
     MeetingStatus,
     MotionStatus,
-    Purpose,
     VisitStatus,
 )
 from community.monitoring.proceeds import PromiseState

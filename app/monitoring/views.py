@@ -10,14 +10,13 @@ from app.auth import caller
 from app.monitoring.permissions import CaseFacts
 from community.communities.models import Charter
 from community.groups.models import Group
-from community.loans.models import Loan
+from community.loans.models import Loan, LoanUse
 from community.loans.service import currency_of
 from community.members import queries as members
 from community.monitoring import meetings, proceeds, queries, visits
 from community.monitoring.measures import Replay
 from community.monitoring.models import (
     Ballot,
-    LoanUse,
     Meeting,
     Motion,
     MotionStatus,

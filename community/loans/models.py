@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import (
     CheckConstraint,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     String,
     UniqueConstraint,
@@ -18,12 +19,14 @@ from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.types import JSON
 
+from community.communities.charter import Purpose
 from community.database import (
     Base,
     BigId,
     Instant,
     Key,
     Minor,
+    Text120,
     UtcTime,
     choice,
     new_public_id,
@@ -210,6 +213,8 @@ class Disbursement(Base):
     __tablename__ = "disbursements"
     __table_args__ = (
         UniqueConstraint("loan_id", "number"),
+        # For what went straight to a payee to refer to.
+        UniqueConstraint("id", "loan_id"),
         CheckConstraint("amount_minor > 0", name="amount_is_positive"),
     )
 
@@ -221,6 +226,80 @@ class Disbursement(Base):
     recorded_at: Mapped[Instant]
     actor_id: Mapped[int | None] = mapped_column(ForeignKey("members.id"))
     entry_id: Mapped[int | None] = mapped_column(ForeignKey("journal_entries.id"))
+
+
+class LoanUse(Base):
+    """What a part of a loan's money is for, and who gets it (资金用途)."""
+
+    __tablename__ = "loan_uses"
+    __table_args__ = (
+        CheckConstraint("amount_minor > 0", name="amount_is_positive"),
+        CheckConstraint(
+            "verified_minor >= 0 AND verified_minor <= amount_minor", name="verified_within_amount"
+        ),
+        # For what was paid to its payee to refer to: a payee is one of the loan.
+        UniqueConstraint("id", "loan_id"),
+        Index("ix_loan_uses_loan_id", "loan_id"),
+        Index("ix_loan_uses_payee_id", "payee_id"),
+    )
+
+    id: Mapped[Key]
+    public_id: Mapped[str] = mapped_column(
+        String(40), unique=True, default=lambda: new_public_id("use")
+    )
+    loan_id: Mapped[int] = mapped_column(ForeignKey("loans.id"))
+    purpose: Mapped[Purpose] = mapped_column(choice(Purpose))
+    payee_name: Mapped[Text120]
+    # The payee, if they are a member.
+    payee_id: Mapped[int | None] = mapped_column(ForeignKey("members.id"))
+    amount_minor: Mapped[Minor]
+    # Always the sum of its evidence.
+    verified_minor: Mapped[Minor] = mapped_column(default=0)
+    stated_on: Mapped[date]
+    stated_by_id: Mapped[int] = mapped_column(ForeignKey("members.id"))
+    created_at: Mapped[Instant]
+
+
+class PayeePayment(Base):
+    """A part of a disbursement that went straight to a payee whom the loan names. Never changed.
+
+    What is left of the disbursement went to the borrower, who owes the whole.
+    """
+
+    __tablename__ = "payee_payments"
+    __table_args__ = (
+        UniqueConstraint("disbursement_id", "number"),
+        ForeignKeyConstraint(
+            ["disbursement_id", "loan_id"],
+            ["disbursements.id", "disbursements.loan_id"],
+            name="fk_payee_payments_disbursement",
+        ),
+        ForeignKeyConstraint(
+            ["use_id", "loan_id"],
+            ["loan_uses.id", "loan_uses.loan_id"],
+            name="fk_payee_payments_use",
+        ),
+        CheckConstraint("amount_minor > 0", name="amount_is_positive"),
+        Index("ix_payee_payments_loan_id", "loan_id"),
+        Index("ix_payee_payments_use_id", "use_id"),
+    )
+
+    id: Mapped[Key]
+    public_id: Mapped[str] = mapped_column(
+        String(40), unique=True, default=lambda: new_public_id("pyp")
+    )
+    loan_id: Mapped[int] = mapped_column(BigId)
+    disbursement_id: Mapped[int] = mapped_column(BigId)
+    number: Mapped[int]
+    use_id: Mapped[int] = mapped_column(BigId)
+    # Who was paid: what the use said then.
+    payee_name: Mapped[Text120]
+    payee_id: Mapped[int | None] = mapped_column(ForeignKey("members.id"))
+    amount_minor: Mapped[Minor]
+    entry_id: Mapped[int] = mapped_column(ForeignKey("journal_entries.id"))
+    paid_on: Mapped[date]
+    actor_id: Mapped[int | None] = mapped_column(ForeignKey("members.id"))
+    recorded_at: Mapped[Instant]
 
 
 class ChargeKind(StrEnum):
@@ -487,3 +566,4 @@ class AccrualLine(Base):
 
 
 keep_history(Base.metadata.tables[AccrualLine.__tablename__])
+keep_history(Base.metadata.tables[PayeePayment.__tablename__])

@@ -20,6 +20,8 @@ from community.loans.models import (
     LoanChange,
     LoanStatus,
     LoanStep,
+    LoanUse,
+    PayeePayment,
     Repayment,
     RepaymentSource,
 )
@@ -37,6 +39,7 @@ class LoanFile:
     endorsements: Sequence[Endorsement]
     repayments: Sequence[Repayment]
     disbursements: Sequence[Disbursement]
+    payee_payments: Sequence[tuple[PayeePayment, LoanUse]]
     charges: Sequence[Charge]
     changes: Sequence[LoanChange]
     owed: Debt
@@ -80,6 +83,7 @@ def get_loan_file(session: Session, loan: Loan, on: date) -> LoanFile:
             .where(Disbursement.loan_id == loan.id)
             .order_by(Disbursement.number)
         ).all(),
+        payee_payments=payee_payments(session, [loan.id]),
         charges=session.scalars(
             select(Charge).where(Charge.loan_id == loan.id).order_by(Charge.id)
         ).all(),
@@ -89,6 +93,19 @@ def get_loan_file(session: Session, loan: Loan, on: date) -> LoanFile:
         owed=owed(session, loan=loan, on=on),
         on=on,
     )
+
+
+def payee_payments(
+    session: Session, loan_ids: Collection[int]
+) -> list[tuple[PayeePayment, LoanUse]]:
+    """What of loans went straight to payees, with the use that names each; in order."""
+    rows = session.execute(
+        select(PayeePayment, LoanUse)
+        .join(LoanUse, LoanUse.id == PayeePayment.use_id)
+        .where(PayeePayment.loan_id.in_(loan_ids))
+        .order_by(PayeePayment.disbursement_id, PayeePayment.number)
+    )
+    return [(paid, use) for paid, use in rows]
 
 
 def list_loans(

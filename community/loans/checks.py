@@ -403,16 +403,23 @@ def _payees_are_of_their_disbursements(session: Session) -> Iterator[Breach]:
     the entry of that disbursement; and an entry to payees has its payees.
     """
     rows = session.execute(
-        select(PayeePayment, Disbursement.entry_id, LoanUse, Loan.borrower_id, JournalEntry.kind)
+        select(
+            PayeePayment,
+            Disbursement.entry_id,
+            LoanUse,
+            Loan.id,
+            Loan.borrower_id,
+            JournalEntry.kind,
+        )
         .join(Disbursement, Disbursement.id == PayeePayment.disbursement_id)
         .join(LoanUse, LoanUse.id == PayeePayment.use_id)
-        .join(Loan, Loan.id == PayeePayment.loan_id)
+        .join(Loan, Loan.id == Disbursement.loan_id)
         .join(JournalEntry, JournalEntry.id == PayeePayment.entry_id)
         .order_by(PayeePayment.id)
     )
-    for paid, entry_id, use, borrower_id, kind in rows:
+    for paid, entry_id, use, loan_id, borrower_id, kind in rows:
         said, named = (paid.payee_name, paid.payee_id), (use.payee_name, use.payee_id)
-        if said != named or paid.payee_id == borrower_id:
+        if said != named or paid.payee_id == borrower_id or use.loan_id != loan_id:
             yield Breach(5, "payee_payments", paid.public_id, "paid somebody whom its use does not")
         if paid.entry_id != entry_id or kind != PAID_TO_PAYEES:
             yield Breach(5, "payee_payments", paid.public_id, "is not by its disbursement's entry")

@@ -1,8 +1,8 @@
 """What the database itself holds for money that goes straight to payees.
 
-The parts of a disbursement sum to no more than it, those of a use to no more than the use. Both
-triggers stand beside `keep_history`: no part is changed or taken away. Migrations state the same in
-their own text, and a test compares.
+The parts of a disbursement sum to no more than it, those of a use to no more than the use, and the
+use is one of the loan that is paid out. It stands beside `keep_history`: no part is changed or
+taken away. Migrations state the same in their own text, and a test compares.
 """
 
 from sqlalchemy import DDL, event
@@ -10,14 +10,16 @@ from sqlalchemy.schema import ExecutableDDLElement
 
 from community.loans.models import PayeePayment
 
-_MORE = "what goes to payees is within the disbursement and the use"
+_MORE = "what goes to payees is within the disbursement and a use of its loan"
 _EXCEEDS = """
   (SELECT COALESCE(SUM(amount_minor), 0) FROM payee_payments
    WHERE disbursement_id = NEW.disbursement_id) + NEW.amount_minor
     > (SELECT amount_minor FROM disbursements WHERE id = NEW.disbursement_id)
   OR (SELECT COALESCE(SUM(amount_minor), 0) FROM payee_payments
       WHERE use_id = NEW.use_id) + NEW.amount_minor
-    > (SELECT amount_minor FROM loan_uses WHERE id = NEW.use_id)""".strip()
+    > (SELECT amount_minor FROM loan_uses WHERE id = NEW.use_id)
+  OR (SELECT loan_id FROM loan_uses WHERE id = NEW.use_id)
+    <> (SELECT loan_id FROM disbursements WHERE id = NEW.disbursement_id)""".strip()
 
 SQLITE = (
     "CREATE TRIGGER payee_payments_within BEFORE INSERT ON payee_payments "

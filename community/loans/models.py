@@ -7,7 +7,6 @@ from typing import Any
 from sqlalchemy import (
     CheckConstraint,
     ForeignKey,
-    ForeignKeyConstraint,
     Index,
     String,
     UniqueConstraint,
@@ -213,8 +212,6 @@ class Disbursement(Base):
     __tablename__ = "disbursements"
     __table_args__ = (
         UniqueConstraint("loan_id", "number"),
-        # For what went straight to a payee to refer to.
-        UniqueConstraint("id", "loan_id"),
         CheckConstraint("amount_minor > 0", name="amount_is_positive"),
     )
 
@@ -237,8 +234,6 @@ class LoanUse(Base):
         CheckConstraint(
             "verified_minor >= 0 AND verified_minor <= amount_minor", name="verified_within_amount"
         ),
-        # For what was paid to its payee to refer to: a payee is one of the loan.
-        UniqueConstraint("id", "loan_id"),
         Index("ix_loan_uses_loan_id", "loan_id"),
         Index("ix_loan_uses_payee_id", "payee_id"),
     )
@@ -269,18 +264,7 @@ class PayeePayment(Base):
     __tablename__ = "payee_payments"
     __table_args__ = (
         UniqueConstraint("disbursement_id", "number"),
-        ForeignKeyConstraint(
-            ["disbursement_id", "loan_id"],
-            ["disbursements.id", "disbursements.loan_id"],
-            name="fk_payee_payments_disbursement",
-        ),
-        ForeignKeyConstraint(
-            ["use_id", "loan_id"],
-            ["loan_uses.id", "loan_uses.loan_id"],
-            name="fk_payee_payments_use",
-        ),
         CheckConstraint("amount_minor > 0", name="amount_is_positive"),
-        Index("ix_payee_payments_loan_id", "loan_id"),
         Index("ix_payee_payments_use_id", "use_id"),
     )
 
@@ -288,10 +272,10 @@ class PayeePayment(Base):
     public_id: Mapped[str] = mapped_column(
         String(40), unique=True, default=lambda: new_public_id("pyp")
     )
-    loan_id: Mapped[int] = mapped_column(BigId)
-    disbursement_id: Mapped[int] = mapped_column(BigId)
+    disbursement_id: Mapped[int] = mapped_column(ForeignKey("disbursements.id"))
     number: Mapped[int]
-    use_id: Mapped[int] = mapped_column(BigId)
+    # A use of the same loan: `guards` holds it to that.
+    use_id: Mapped[int] = mapped_column(ForeignKey("loan_uses.id"))
     # Who was paid: what the use said then.
     payee_name: Mapped[Text120]
     payee_id: Mapped[int | None] = mapped_column(ForeignKey("members.id"))

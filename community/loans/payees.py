@@ -132,7 +132,6 @@ def note_payments(
     assert tranche.entry_id is not None  # it is posted
     session.add_all(
         PayeePayment(
-            loan_id=loan.id,
             disbursement_id=tranche.id,
             number=number,
             use_id=use.id,

@@ -102,7 +102,7 @@ def payee_payments(
     rows = session.execute(
         select(PayeePayment, LoanUse)
         .join(LoanUse, LoanUse.id == PayeePayment.use_id)
-        .where(PayeePayment.loan_id.in_(loan_ids))
+        .where(LoanUse.loan_id.in_(loan_ids))
         .order_by(PayeePayment.disbursement_id, PayeePayment.number)
     )
     return [(paid, use) for paid, use in rows]

@@ -15,13 +15,15 @@ depends_on = None
 
 BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 REFUSE = "the past is not changed: post a correction instead"
-MORE = "what goes to payees is within the disbursement and the use"
+MORE = "what goes to payees is within the disbursement and a use of its loan"
 EXCEEDS = """(SELECT COALESCE(SUM(amount_minor), 0) FROM payee_payments
    WHERE disbursement_id = NEW.disbursement_id) + NEW.amount_minor
     > (SELECT amount_minor FROM disbursements WHERE id = NEW.disbursement_id)
   OR (SELECT COALESCE(SUM(amount_minor), 0) FROM payee_payments
       WHERE use_id = NEW.use_id) + NEW.amount_minor
-    > (SELECT amount_minor FROM loan_uses WHERE id = NEW.use_id)"""
+    > (SELECT amount_minor FROM loan_uses WHERE id = NEW.use_id)
+  OR (SELECT loan_id FROM loan_uses WHERE id = NEW.use_id)
+    <> (SELECT loan_id FROM disbursements WHERE id = NEW.disbursement_id)"""
 # What the templates propose.
 PROPOSALS: dict[str, tuple[Any, str]] = {
     "payee_direct_above_minor": (
@@ -36,14 +38,10 @@ PROPOSALS: dict[str, tuple[Any, str]] = {
 
 
 def upgrade() -> None:
-    for table in ("disbursements", "loan_uses"):
-        with op.batch_alter_table(table) as batch:
-            batch.create_unique_constraint(op.f(f"uq_{table}_id_loan_id"), ["id", "loan_id"])
     op.create_table(
         "payee_payments",
         sa.Column("id", BIG, autoincrement=True, nullable=False),
         sa.Column("public_id", sa.String(40), nullable=False),
-        sa.Column("loan_id", BIG, nullable=False),
         sa.Column("disbursement_id", BIG, nullable=False),
         sa.Column("number", sa.Integer(), nullable=False),
         sa.Column("use_id", BIG, nullable=False),
@@ -60,14 +58,12 @@ def upgrade() -> None:
             name=op.f("ck_payee_payments_amount_minor_is_whole"),
         ).ddl_if(dialect="sqlite"),
         sa.ForeignKeyConstraint(
-            ["disbursement_id", "loan_id"],
-            ["disbursements.id", "disbursements.loan_id"],
-            name="fk_payee_payments_disbursement",
+            ["disbursement_id"],
+            ["disbursements.id"],
+            name=op.f("fk_payee_payments_disbursement_id"),
         ),
         sa.ForeignKeyConstraint(
-            ["use_id", "loan_id"],
-            ["loan_uses.id", "loan_uses.loan_id"],
-            name="fk_payee_payments_use",
+            ["use_id"], ["loan_uses.id"], name=op.f("fk_payee_payments_use_id")
         ),
         sa.ForeignKeyConstraint(
             ["payee_id"], ["members.id"], name=op.f("fk_payee_payments_payee_id")
@@ -84,7 +80,6 @@ def upgrade() -> None:
             "disbursement_id", "number", name=op.f("uq_payee_payments_disbursement_id_number")
         ),
     )
-    op.create_index("ix_payee_payments_loan_id", "payee_payments", ["loan_id"])
     op.create_index("ix_payee_payments_use_id", "payee_payments", ["use_id"])
     _guard()
     _change_charters(_with_rules)
@@ -95,9 +90,6 @@ def downgrade() -> None:
     op.drop_table("payee_payments")
     if op.get_bind().dialect.name == "postgresql":
         op.execute("DROP FUNCTION guard_payee_payment()")
-    for table in ("disbursements", "loan_uses"):
-        with op.batch_alter_table(table) as batch:
-            batch.drop_constraint(op.f(f"uq_{table}_id_loan_id"), type_="unique")
 
 
 def _guard() -> None:

@@ -239,6 +239,14 @@ class LoanPayeePaymentSchema(Schema):
     )
     amount = Money(minor="amount_minor", required=True)
     paid_on = Day(required=True)
+    entry = ma.fields.Nested(
+        Schema.from_dict(
+            {"number": Whole(1, required=True), "hash": ma.fields.String(required=True)},
+            name="PayeeEntry",
+        ),
+        required=True,
+        metadata={"description": "Where the book has it: with these it can be checked there."},
+    )
 
 
 class LoanDisbursementSchema(Schema):

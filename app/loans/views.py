@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from app.clock import today
 from community.communities import queries as communities
 from community.groups import queries as groups
+from community.ledger.models import JournalEntry
 from community.lines import queries as lines
 from community.loans import queries
 from community.loans.models import (
@@ -92,7 +93,7 @@ def loan_view(session: Session, loan: Loan) -> dict[str, Any]:
         session,
         [step.actor_id for step in file.steps]
         + [word.endorser_id for word in file.endorsements]
-        + [paid.payee_id for paid, _ in file.payee_payments],
+        + [paid.payee_id for paid, *_ in file.payee_payments],
     )
     [summary] = loan_summaries(session, [loan])
     return summary | {
@@ -201,14 +202,14 @@ def loan_view(session: Session, loan: Loan) -> dict[str, Any]:
 
 def _parts(
     row: Disbursement,
-    payments: Iterable[tuple[PayeePayment, LoanUse]],
+    payments: Iterable[tuple[PayeePayment, LoanUse, JournalEntry]],
     people: People,
     currency: str,
 ) -> dict[str, Any]:
     """Who got which part of a disbursement."""
-    its = [(paid, use) for paid, use in payments if paid.disbursement_id == row.id]
+    its = [one for one in payments if one[0].disbursement_id == row.id]
     return {
-        "to_borrower_minor": row.amount_minor - sum(paid.amount_minor for paid, _ in its),
+        "to_borrower_minor": row.amount_minor - sum(paid.amount_minor for paid, *_ in its),
         "payees": [
             {
                 "currency": currency,
@@ -219,8 +220,9 @@ def _parts(
                 "payee": None if paid.payee_id is None else people.get(paid.payee_id),
                 "amount_minor": paid.amount_minor,
                 "paid_on": paid.paid_on,
+                "entry": {"number": entry.seq, "hash": entry.hash},
             }
-            for paid, use in its
+            for paid, use, entry in its
         ],
     }
 

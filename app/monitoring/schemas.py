@@ -461,7 +461,14 @@ class LoanUseSchema(Schema):
     payee_name = ma.fields.String(required=True)
     payee = ma.fields.Nested(CasePersonSchema, required=True, allow_none=True)
     amount = Money(minor="amount_minor", required=True)
-    verified = Money(minor="verified_minor", required=True)
+    verified = Money(
+        minor="verified_minor", required=True, metadata={"description": "By its evidence."}
+    )
+    paid_straight = Money(
+        minor="paid_straight_minor",
+        required=True,
+        metadata={"description": "To the payee, out of the loan; it counts as verified too."},
+    )
     stated_on = Day(required=True)
     evidence = ma.fields.List(ma.fields.Nested(UseEvidenceSchema), required=True)
 

@@ -8,6 +8,7 @@ from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from community.bulk import select_by
+from community.ledger.models import JournalEntry
 from community.loans.errors import GroupLoanNotFound, LoanNotFound
 from community.loans.history import Debt, owed
 from community.loans.models import (
@@ -39,7 +40,7 @@ class LoanFile:
     endorsements: Sequence[Endorsement]
     repayments: Sequence[Repayment]
     disbursements: Sequence[Disbursement]
-    payee_payments: Sequence[tuple[PayeePayment, LoanUse]]
+    payee_payments: Sequence[tuple[PayeePayment, LoanUse, JournalEntry]]
     charges: Sequence[Charge]
     changes: Sequence[LoanChange]
     owed: Debt
@@ -97,15 +98,18 @@ def get_loan_file(session: Session, loan: Loan, on: date) -> LoanFile:
 
 def payee_payments(
     session: Session, loan_ids: Collection[int]
-) -> list[tuple[PayeePayment, LoanUse]]:
-    """What of loans went straight to payees, with the use that names each; in order."""
+) -> list[tuple[PayeePayment, LoanUse, JournalEntry]]:
+    """What of loans went straight to payees, with the use that names each and the entry; in
+    order.
+    """
     rows = session.execute(
-        select(PayeePayment, LoanUse)
+        select(PayeePayment, LoanUse, JournalEntry)
+        .join(JournalEntry, JournalEntry.id == PayeePayment.entry_id)
         .join(LoanUse, LoanUse.id == PayeePayment.use_id)
         .where(LoanUse.loan_id.in_(loan_ids))
         .order_by(PayeePayment.disbursement_id, PayeePayment.number)
     )
-    return [(paid, use) for paid, use in rows]
+    return [(paid, use, entry) for paid, use, entry in rows]
 
 
 def list_loans(

@@ -14,6 +14,7 @@ import community.idempotency
 import community.ledger.guards
 import community.ledger.models
 import community.lines.models
+import community.loans.guards
 import community.loans.models
 import community.members.models
 import community.monitoring.models

@@ -38,7 +38,7 @@ from app.extensions import db
 from app.members.facts import member_facts
 from app.paging import Page, PageArgs, check_etag, page_of, paginate, show_etag
 from app.permissions import permit, requires
-from app.risk.gate import hold_if_said, warning_of
+from app.risk.gate import let_through, through_the_gate, warning_of
 from app.transaction import transactional
 from community.communities import queries, service, templates
 from community.communities.errors import NoCharter
@@ -283,26 +283,22 @@ def get_membership(community_id: str, member_id: str) -> Any:
 @blp.response(200, AdmissionSchema)
 def activate_membership(data: dict[str, Any], community_id: str, member_id: str) -> Any:
     """Take an applicant in; the answer has what the newcomer gate points out, if it does."""
-    found = _asked_at_the_gate(community_id, member_id)
-    hold_if_said(found, AdmissionHeld)
-    answer = _admit(data, community_id, member_id)
-    return answer | {"warning": warning_of(found)}
+    return through_the_gate(_admit, data, community_id, member_id, refusal=AdmissionHeld)
 
 
-@transactional
-def _asked_at_the_gate(community_id: str, member_id: str) -> list[Suspicion]:
+def _admit(data: dict[str, Any], community_id: str, member_id: str) -> dict[str, Any]:
     session = db.session()
     community, member = _place(session, community_id, member_id)
     permit("membership:decide", membership_facts(community, member))
     membership = queries.get_membership(session, community_id=community.id, member_id=member.id)
-    if membership.status is not MembershipStatus.APPLIED:
-        return []  # it will be refused, or is nobody new
-    return gate.at_admission(session, community_id=community.id, member_id=member.id, on=today())
-
-
-@transactional
-def _admit(data: dict[str, Any], community_id: str, member_id: str) -> dict[str, Any]:
-    return _decide(service.activate_membership, data, community_id, member_id)
+    found: list[Suspicion] = []
+    # Any other will be refused, or is nobody new.
+    if membership.status is MembershipStatus.APPLIED:
+        place = {"community_id": community.id, "member_id": member.id}
+        found = gate.at_admission(session, **place, on=today())
+    let_through(found, membership_id=membership.id)
+    answer = _decide(service.activate_membership, data, community_id, member_id)
+    return answer | {"warning": warning_of(found)}
 
 
 @blp.route(

@@ -104,6 +104,19 @@ class SupposedSchema(Schema):
     amount = Money(minor="amount_minor", required=True)
 
 
+class RecordBoundSchema(Schema):
+    """What the voucher's record admits of a promise that is supposed, or supposed to grow."""
+
+    member = ma.fields.Nested(NamedSchema, required=True)
+    asked = Money(minor="asked_minor", required=True)
+    admits = Money(minor="admits_minor", required=True)
+    binds = ma.fields.Boolean(
+        required=True, metadata={"description": "The record admits less than was asked about."}
+    )
+    rule = ma.fields.String(required=True)
+    source = ma.fields.Nested(SourceSchema, required=True)
+
+
 class NetworkSourceSchema(Schema):
     """Where the whole community's network was read: its rows, or a file and what was written since.
 
@@ -141,6 +154,14 @@ class LimitSchema(Schema):
     raise_by = Money(minor="raise_by_minor", required=True)
     raises = ma.fields.List(ma.fields.Nested(GrowthSchema), required=True)
     what_if = ma.fields.List(ma.fields.Nested(SupposedSchema), required=True)
+    record_bounds = ma.fields.List(
+        ma.fields.Nested(RecordBoundSchema),
+        required=True,
+        metadata={
+            "description": "By the charter's rule voucher_bound_bps: what the records of those who "
+            "are supposed to promise (more) admit of it. Empty if the charter has no such bound."
+        },
+    )
     ceiling = Money(minor="ceiling_minor", required=True, allow_none=True)
     ceiling_from = ma.fields.Nested(NetworkSourceSchema, required=True, allow_none=True)
 

@@ -39,6 +39,10 @@ def limit_view(limit: CreditLimit) -> dict[str, Any]:
             {"voucher": voucher, "amount_minor": amount, "currency": currency}
             for voucher, amount in limit.what_if
         ],
+        "record_bounds": [
+            _columns(item) | {"binds": item.binds, "currency": currency}
+            for item in limit.record_bounds
+        ],
         "ceiling_minor": limit.ceiling_minor,
         "ceiling_from": _network_source(limit.ceiling_source),
     }

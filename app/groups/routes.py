@@ -31,6 +31,7 @@ from app.groups.schemas import (
 from app.groups.views import answered_view, group_summaries, group_view
 from app.paging import Page, PageArgs, check_etag, page_of, paginate, show_etag
 from app.permissions import Facts, permit, requires
+from app.risk.gate import let_through, through_the_gate
 from app.transaction import transactional
 from community.communities import queries as communities
 from community.exposure.previews import ready_to_sign
@@ -40,6 +41,8 @@ from community.guarantees.group_life import dissolve_group
 from community.members import queries as members
 from community.products import queries as products
 from community.products.errors import ProductNotFound
+from community.risk import gate
+from community.risk.errors import FirstVouchHeld
 from community.trust.queries import overdue_members
 from community.trust.service import activate_group
 from community.vouching.records import figures_of
@@ -291,11 +294,18 @@ def step_back(group_id: str) -> Any:
 @blp.route(_GROUP + "/activation", methods=["POST"])
 @requires("group:activate")
 @blp.response(200, GroupSchema)
-@transactional
 def activate(group_id: str) -> Any:
     """Let the agreement bind once the cooling-off period is over: mutual vouches are written."""
+    return through_the_gate(_activate, group_id, refusal=FirstVouchHeld)
+
+
+def _activate(group_id: str) -> Any:
     session = db.session()
     group = _group(session, "group:activate", group_id)
+    ready_at = group.cooling_off_until
+    # Any other will be refused.
+    if group.status is GroupStatus.COOLING_OFF and ready_at is not None and now() >= ready_at:
+        let_through(gate.at_activation(session, group_id=group.id, on=today()), group_id=group.id)
     activate_group(session, **_step(group), records_of=figures_of)
     return _shown(session, group)
 

@@ -148,6 +148,13 @@ class SectionSchema(Schema):
     closing = Money(minor="closing_minor", positive=False, required=True)
 
 
+class PaidStraightSchema(Schema):
+    """A part of a loan that went straight to a payee."""
+
+    payee_name = ma.fields.String(required=True)
+    amount = Money(minor="amount_minor", required=True)
+
+
 class MemberLineSchema(Schema):
     """One movement of a section, with its receipt."""
 
@@ -159,6 +166,11 @@ class MemberLineSchema(Schema):
     amount = Money(minor="amount_minor", positive=False, required=True)
     interest = Money(minor="beside_minor", positive=False, required=True)
     balance = Money(minor="balance_minor", positive=False, required=True)
+    payees = ma.fields.List(
+        ma.fields.Nested(PaidStraightSchema),
+        required=True,
+        metadata={"description": "Of a loan that was paid out: who was paid straight."},
+    )
 
 
 class MemberStatementSchema(Schema):

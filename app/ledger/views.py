@@ -207,7 +207,20 @@ def member_view(
             {**asdict(section), "closing_minor": section.closing_minor, **_in(community)}
             for section in sections
         ],
-        "items": [_line(line, community.currency) for line in lines],
+        "items": [
+            _line(line, community.currency)
+            | {
+                "payees": [
+                    {
+                        "payee_name": name,
+                        "amount_minor": minor,
+                        "currency": community.currency,
+                    }
+                    for name, minor in line.payees
+                ]
+            }
+            for line in lines
+        ],
         "next_cursor": sealed(end, period) if end is not None else None,
     }
 

@@ -13,7 +13,9 @@ from app.lines.facts import line_facts
 from app.loans import permissions as _permissions  # noqa: F401  declares this room's actions
 from app.loans import views
 from app.loans.facts import community_facts, group_facts, group_loan_facts, loan_facts
+from app.loans.payees import parts_of
 from app.loans.schemas import (
+    DisbursementInSchema,
     GroupLoanApplicationSchema,
     GroupLoanSchema,
     LoanApplicationSchema,
@@ -201,14 +203,23 @@ def reject(data: dict[str, Any], loan_id: str) -> dict[str, Any]:
 
 @blp.route("/loans/<pid(lon):loan_id>/disbursement", methods=["POST"])
 @requires("loan:disburse")
+@blp.arguments(DisbursementInSchema)
 @money_moving(LoanSchema)
-def disburse(loan_id: str) -> dict[str, Any]:
-    """Pay an approved loan out of the lending pool; its schedule begins today."""
+def disburse(data: dict[str, Any], loan_id: str) -> dict[str, Any]:
+    """Pay an approved loan out of the lending pool; its schedule begins today.
+
+    Some or all of it goes straight to payees that the loan names, if the body says so.
+    """
     session = db.session()
     loan = queries.get_loan(session, loan_id)
     permit("loan:disburse", loan_facts(session, loan))
     loan = service.disburse(
-        session, loan_id=loan.id, on=today(), now=now(), actor_id=caller().member_id
+        session,
+        loan_id=loan.id,
+        payees=parts_of(session, [loan], data["payees"]),
+        on=today(),
+        now=now(),
+        actor_id=caller().member_id,
     )
     return views.loan_view(session, loan)
 
@@ -320,14 +331,24 @@ def reject_group_loan(data: dict[str, Any], group_loan_id: str) -> dict[str, Any
 
 @blp.route("/group-loans/<pid(gln):group_loan_id>/disbursement", methods=["POST"])
 @requires("group-loan:disburse")
+@blp.arguments(DisbursementInSchema)
 @money_moving(GroupLoanSchema)
-def disburse_group_loan(group_loan_id: str) -> dict[str, Any]:
-    """Pay all shares of an approved group loan out of the lending pool, or none."""
+def disburse_group_loan(data: dict[str, Any], group_loan_id: str) -> dict[str, Any]:
+    """Pay all shares of an approved group loan out of the lending pool, or none.
+
+    Payees are those of the shares' uses.
+    """
     session = db.session()
     group_loan = queries.get_group_loan(session, group_loan_id)
     permit("group-loan:disburse", group_loan_facts(session, group_loan))
+    shares = queries.list_shares(session, group_loan.id)
     group_loan = service.disburse_group_loan(
-        session, group_loan_id=group_loan.id, on=today(), now=now(), actor_id=caller().member_id
+        session,
+        group_loan_id=group_loan.id,
+        payees=parts_of(session, shares, data["payees"]),
+        on=today(),
+        now=now(),
+        actor_id=caller().member_id,
     )
     return views.group_loan_view(session, group_loan)
 

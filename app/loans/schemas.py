@@ -7,6 +7,7 @@ import marshmallow as ma
 from app.fields import Day, Instant, Money, PublicId, Schema, Text, Whole
 from app.paging import PageArgs
 from app.products.schemas import ProductTermsSchema, SeasonSchema
+from community.communities.charter import Purpose
 from community.loans.models import ChangeKind, ChargeKind, LoanStatus, RepaymentSource
 
 _LINE = {"description": "The shared credit line to draw on."}
@@ -196,12 +197,70 @@ class LoanReceiptSchema(Schema):
     reversed_on = Day(required=True, allow_none=True)
 
 
+class PayeePartInSchema(Schema):
+    """So much of a disbursement, straight to whom a use of the loan names."""
+
+    use = PublicId("use", required=True)
+    amount = Money(required=True)
+
+
+class DisbursementInSchema(Schema):
+    """Who is paid straight. What is left goes to the borrower; left out, all of it does."""
+
+    payees = ma.fields.List(
+        ma.fields.Nested(PayeePartInSchema),
+        load_default=list,
+        validate=ma.validate.Length(max=100),
+        metadata={
+            "description": "Parts of what goes out now, each to the payee of a use that the loan "
+            "states. The borrower gets the rest and owes the whole."
+        },
+    )
+
+    @ma.validates_schema
+    def _every_use_once(self, data: dict[str, Any], **_: Any) -> None:
+        uses = [part["use"] for part in data["payees"]]
+        if len(set(uses)) < len(uses):
+            raise ma.ValidationError("Name every use once.", "payees")
+
+
+class LoanPayeePaymentSchema(Schema):
+    """A part of a disbursement that went straight to a payee."""
+
+    id = ma.fields.String(required=True)
+    use = ma.fields.String(required=True)
+    purpose = ma.fields.Enum(Purpose, by_value=ma.fields.String, required=True)
+    payee_name = ma.fields.String(required=True)
+    payee = ma.fields.Nested(
+        LoanPersonSchema,
+        required=True,
+        allow_none=True,
+        metadata={"description": "The payee, if they are a member."},
+    )
+    amount = Money(minor="amount_minor", required=True)
+    paid_on = Day(required=True)
+    entry = ma.fields.Nested(
+        Schema.from_dict(
+            {"number": Whole(1, required=True), "hash": ma.fields.String(required=True)},
+            name="PayeeEntry",
+        ),
+        required=True,
+        metadata={"description": "Where the book has it: with these it can be checked there."},
+    )
+
+
 class LoanDisbursementSchema(Schema):
-    """Money that went out: one tranche."""
+    """Money that went out: one tranche, in parts that sum to it."""
 
     number = Whole(1, required=True)
     amount = Money(minor="amount_minor", required=True)
     paid_out_on = Day(required=True)
+    to_borrower = Money(minor="to_borrower_minor", required=True)
+    payees = ma.fields.List(
+        ma.fields.Nested(LoanPayeePaymentSchema),
+        required=True,
+        metadata={"description": "What went straight to payees that the loan names."},
+    )
 
 
 class LoanChargeSchema(Schema):

@@ -8,9 +8,17 @@ from sqlalchemy.orm import Session
 from app.clock import today
 from community.communities import queries as communities
 from community.groups import queries as groups
+from community.ledger.models import JournalEntry
 from community.lines import queries as lines
 from community.loans import queries
-from community.loans.models import Endorsement, GroupLoan, Loan
+from community.loans.models import (
+    Disbursement,
+    Endorsement,
+    GroupLoan,
+    Loan,
+    LoanUse,
+    PayeePayment,
+)
 from community.loans.schedule import read_loan_terms
 from community.loans.service import Quote, currency_of
 from community.members import queries as members
@@ -83,7 +91,9 @@ def loan_view(session: Session, loan: Loan) -> dict[str, Any]:
     version = products.get_version(session, loan.product_version_id)
     people = _people(
         session,
-        [step.actor_id for step in file.steps] + [word.endorser_id for word in file.endorsements],
+        [step.actor_id for step in file.steps]
+        + [word.endorser_id for word in file.endorsements]
+        + [paid.payee_id for paid, *_ in file.payee_payments],
     )
     [summary] = loan_summaries(session, [loan])
     return summary | {
@@ -157,6 +167,7 @@ def loan_view(session: Session, loan: Loan) -> dict[str, Any]:
                 "amount_minor": row.amount_minor,
                 "paid_out_on": row.paid_out_on,
             }
+            | _parts(row, file.payee_payments, people, currency)
             for row in file.disbursements
         ],
         "charges": [
@@ -185,6 +196,33 @@ def loan_view(session: Session, loan: Loan) -> dict[str, Any]:
                 "undone_reason": row.undone_reason,
             }
             for row in file.changes
+        ],
+    }
+
+
+def _parts(
+    row: Disbursement,
+    payments: Iterable[tuple[PayeePayment, LoanUse, JournalEntry]],
+    people: People,
+    currency: str,
+) -> dict[str, Any]:
+    """Who got which part of a disbursement."""
+    its = [one for one in payments if one[0].disbursement_id == row.id]
+    return {
+        "to_borrower_minor": row.amount_minor - sum(paid.amount_minor for paid, *_ in its),
+        "payees": [
+            {
+                "currency": currency,
+                "id": paid.public_id,
+                "use": use.public_id,
+                "purpose": use.purpose,
+                "payee_name": paid.payee_name,
+                "payee": None if paid.payee_id is None else people.get(paid.payee_id),
+                "amount_minor": paid.amount_minor,
+                "paid_on": paid.paid_on,
+                "entry": {"number": entry.seq, "hash": entry.hash},
+            }
+            for paid, use, entry in its
         ],
     }
 

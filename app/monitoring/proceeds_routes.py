@@ -25,10 +25,9 @@ from app.permissions import may, permit, requires
 from app.transaction import transactional
 from community.communities import queries as communities
 from community.loans import queries as loans
-from community.loans.models import Loan
+from community.loans.models import Loan, LoanUse
 from community.members import queries as members
 from community.monitoring import proceeds, visits
-from community.monitoring.models import LoanUse
 
 
 def add_routes(blp: Blueprint) -> None:

@@ -4,7 +4,7 @@ import marshmallow as ma
 
 from app.fields import Day, Instant, Money, PublicId, Schema, Text, Whole, YesNo
 from app.paging import PageArgs
-from community.communities.charter import REPORT_RULES, MotionSubject, RiskRule, Severity
+from community.communities.charter import REPORT_RULES, MotionSubject, Purpose, RiskRule, Severity
 from community.monitoring.meetings import CLIENT_ID, LINES_MAX
 from community.monitoring.models import (
     BY_HAND,
@@ -18,7 +18,6 @@ from community.monitoring.models import (
     EvidenceKind,
     MeetingStatus,
     MotionStatus,
-    Purpose,
     VisitStatus,
 )
 from community.monitoring.proceeds import PromiseState
@@ -462,7 +461,14 @@ class LoanUseSchema(Schema):
     payee_name = ma.fields.String(required=True)
     payee = ma.fields.Nested(CasePersonSchema, required=True, allow_none=True)
     amount = Money(minor="amount_minor", required=True)
-    verified = Money(minor="verified_minor", required=True)
+    verified = Money(
+        minor="verified_minor", required=True, metadata={"description": "By its evidence."}
+    )
+    paid_straight = Money(
+        minor="paid_straight_minor",
+        required=True,
+        metadata={"description": "To the payee, out of the loan; it counts as verified too."},
+    )
     stated_on = Day(required=True)
     evidence = ma.fields.List(ma.fields.Nested(UseEvidenceSchema), required=True)
 

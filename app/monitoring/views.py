@@ -10,14 +10,14 @@ from app.auth import caller
 from app.monitoring.permissions import CaseFacts
 from community.communities.models import Charter
 from community.groups.models import Group
-from community.loans.models import Loan
+from community.loans.models import Loan, LoanUse
+from community.loans.payees import paid_by_use
 from community.loans.service import currency_of
 from community.members import queries as members
 from community.monitoring import meetings, proceeds, queries, visits
 from community.monitoring.measures import Replay
 from community.monitoring.models import (
     Ballot,
-    LoanUse,
     Meeting,
     Motion,
     MotionStatus,
@@ -286,6 +286,7 @@ def round_view(session: Session, row: VisitRound) -> dict[str, Any]:
 def use_views(session: Session, rows: Sequence[LoanUse], loan: Loan) -> list[dict[str, Any]]:
     """What a loan is for, with what shows it."""
     shown = proceeds.evidence_of(session, [row.id for row in rows])
+    straight = paid_by_use(session, [row.id for row in rows])
     people = people_of(
         session, [row.payee_id for row in rows] + [row.verified_by_id for row in shown]
     )
@@ -300,6 +301,7 @@ def use_views(session: Session, rows: Sequence[LoanUse], loan: Loan) -> list[dic
             "currency": currency,
             "amount_minor": row.amount_minor,
             "verified_minor": row.verified_minor,
+            "paid_straight_minor": straight.get(row.id, 0),
             "stated_on": row.stated_on,
             "evidence": [
                 {

@@ -10,7 +10,8 @@ from app.guarantees.schemas import RepaymentSchema
 from app.guarantees.views import receipt
 from app.idempotency import money_moving
 from app.loans.facts import loan_facts
-from app.loans.schemas import LoanSchema
+from app.loans.payees import parts_of
+from app.loans.schemas import DisbursementInSchema, LoanSchema
 from app.loans.views import loan_view
 from app.marks import never_refused
 from app.permissions import permit, requires
@@ -196,13 +197,19 @@ def undo_change(data: dict[str, Any], change_id: str) -> dict[str, Any]:
 
 @blp.route("/loans/<pid(lon):loan_id>/disbursements", methods=["POST"])
 @requires("loan:pay-out")
+@blp.arguments(DisbursementInSchema)
 @money_moving(LoanSchema)
-def pay_tranche(loan_id: str) -> dict[str, Any]:
-    """Pay out the next tranche of a seasonal loan, on its day or later."""
+def pay_tranche(data: dict[str, Any], loan_id: str) -> dict[str, Any]:
+    """Pay out the next tranche of a seasonal loan, on its day or later: to payees, if so said."""
     session = db.session()
     loan = queries.get_loan(session, loan_id)
     permit("loan:pay-out", loan_facts(session, loan))
     service.pay_tranche(
-        session, loan_id=loan.id, on=today(), now=now(), actor_id=caller().member_id
+        session,
+        loan_id=loan.id,
+        payees=parts_of(session, [loan], data["payees"]),
+        on=today(),
+        now=now(),
+        actor_id=caller().member_id,
     )
     return loan_view(session, loan)

@@ -13,7 +13,7 @@ from app.extensions import db
 from app.idempotency import money_moving
 from app.paging import Page, PageArgs, check_etag, page_of, paginate, show_etag
 from app.permissions import Facts, permit, requires
-from app.risk.gate import hold_if_said, tell_quietly
+from app.risk.gate import let_through, through_the_gate
 from app.transaction import transactional
 from app.trust import permissions as _permissions  # noqa: F401  declares this room's actions
 from app.trust import views
@@ -53,14 +53,9 @@ _PLACE = "/communities/<pid(com):community_id>/members/<pid(mem):member_id>"
 @blp.response(201, VouchMadeSchema)
 def offer_vouch(data: dict[str, Any], community_id: str) -> Any:
     """Offer to stand behind somebody, or ask somebody to; meeting their offer accepts it."""
-    found = _met_at_the_gate(data, community_id)
-    hold_if_said(found, FirstVouchHeld)
-    answer = _offer(data, community_id)
-    tell_quietly(found)
-    return answer
+    return through_the_gate(_offer, data, community_id, refusal=FirstVouchHeld)
 
 
-@transactional
 def _met_at_the_gate(data: dict[str, Any], community_id: str) -> list[Suspicion]:
     """What the newcomer gate says of an offer that meets another one, and so is a promise."""
     session = db.session()
@@ -75,9 +70,9 @@ def _met_at_the_gate(data: dict[str, Any], community_id: str) -> list[Suspicion]
     return gate.at_first_vouch(session, community_id=community.id, on=today(), **pair)
 
 
-@transactional
 def _offer(data: dict[str, Any], community_id: str) -> Any:
     session = db.session()
+    let_through(_met_at_the_gate(data, community_id))
     community = communities.get_community(session, community_id)
     permit("vouch:offer", community_facts(session, community))
     me = caller().member_id
@@ -139,14 +134,9 @@ def lower_vouch(data: dict[str, Any], vouch_id: str) -> Any:
 @blp.response(200, VouchMadeSchema)
 def accept_vouch(vouch_id: str) -> Any:
     """Say yes to an offer; the answer is the promise that is live now."""
-    found = _accepted_at_the_gate(vouch_id)
-    hold_if_said(found, FirstVouchHeld)
-    answer = _accept(vouch_id)
-    tell_quietly(found)
-    return answer
+    return through_the_gate(_accept, vouch_id, refusal=FirstVouchHeld)
 
 
-@transactional
 def _accepted_at_the_gate(vouch_id: str) -> list[Suspicion]:
     vouch = _permitted("vouch:answer", vouch_id)
     gives = vouch.voucher_id == caller().member_id
@@ -162,8 +152,8 @@ def _accepted_at_the_gate(vouch_id: str) -> list[Suspicion]:
     )
 
 
-@transactional
 def _accept(vouch_id: str) -> Any:
+    let_through(_accepted_at_the_gate(vouch_id))
     vouch = _permitted("vouch:answer", vouch_id)
     notes = (
         views.notes_for(

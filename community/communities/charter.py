@@ -57,6 +57,17 @@ class BoardView(StrEnum):
     TOTALS = "totals"  # and how much all of them together
 
 
+class Purpose(StrEnum):
+    """What a loan's money is for: which questions a visit asks, and what counts as evidence."""
+
+    CROP = "crop"
+    ANIMALS = "animals"
+    STOCK = "stock"
+    EQUIPMENT = "equipment"
+    HOUSING = "housing"
+    OTHER = "other"
+
+
 class RiskRule(StrEnum):
     """What makes a risk event. A rule is switched on by naming it under a severity."""
 
@@ -309,6 +320,8 @@ class CharterRules:
     visit_photo_bytes_max: int
     # Use of proceeds
     proceeds_return_days: int  # within which money from a payee to the borrower is a circle
+    payee_direct_above_minor: int  # a loan of more goes straight to its payees; 0: none has to
+    payee_direct_purposes: tuple[Purpose, ...]  # whose money goes straight to the payees
     # The risk desk
     circle_members_min: int  # fewer members bound to each other are no guarantee circle
     circle_members_max: int  # more are looked at in parts
@@ -450,6 +463,7 @@ _CHECKS: dict[str, tuple[int, int]] = {
     "visit_photos_max": (0, 100),
     "visit_photo_bytes_max": (1, 10_000_000),
     "proceeds_return_days": (1, 3660),
+    "payee_direct_above_minor": (0, 10**15),
     "circle_members_min": (2, 1_000),
     "circle_members_max": (2, 1_000),
     "circle_ring_max": (2, 8),
@@ -529,6 +543,7 @@ _MAY_BE_EMPTY = frozenset(
         "risk_circle_worst_bps",
         "risk_circle_expected_bps",
         "motion_unanimous",
+        "payee_direct_purposes",
     }
 )
 _PAR_DAYS_MAX = 6

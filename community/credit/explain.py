@@ -64,6 +64,25 @@ class Growth:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordBound:
+    """What a voucher's record admits of a promise that was asked about: all of it, or less.
+
+    The record's own figures are for the voucher and for officers; the answer is about a borrower.
+    """
+
+    member: Named
+    asked_minor: int
+    admits_minor: int
+    rule: str
+    # The voucher's record, by the charter of that version.
+    source: Source
+
+    @property
+    def binds(self) -> bool:
+        return self.admits_minor < self.asked_minor
+
+
+@dataclass(frozen=True, slots=True)
 class CreditLimit:
     """What a member may still borrow in a community, with every reason for it."""
 
@@ -88,6 +107,8 @@ class CreditLimit:
     raise_by_minor: int
     raises: tuple[Growth, ...]
     what_if: tuple[tuple[Named, int], ...] = ()
+    # Of promises that are supposed here, or supposed to grow; empty: the charter has no such bound.
+    record_bounds: tuple[RecordBound, ...] = ()
     # What the whole community could stand for, any number of promises away; None: not asked.
     ceiling_minor: int | None = None
     # Where the network was read that the ceiling is of.

@@ -22,8 +22,8 @@ from community.products.terms import ProductTerms
 class Source:
     """Where rules are written: a charter's, a product's or a credit line's version."""
 
-    kind: str  # "charter", "product" or "credit_line"
-    owner: str  # public id of the community, the product or the line
+    kind: str  # "charter", "product", "credit_line" or "voucher_record"
+    owner: str  # public id of the community, the product, the line or whose record it is
     version: int
 
 

@@ -22,7 +22,7 @@ from community.credit.errors import (
     CreditLimitExceeded,
     NothingToApprove,
 )
-from community.credit.explain import CreditLimit, Names, WhatIf
+from community.credit.explain import CreditLimit, Names, RecordBound, WhatIf
 from community.credit.limits import (
     COVER_CIRCLE,
     REMEDIES,
@@ -63,6 +63,7 @@ from community.products.terms import ProductTerms
 from community.trust.models import VouchStatus
 from community.trust.networks import Source as NetworkSource
 from community.trust.networks import network_from_file
+from community.trust.promise_checks import Change, check_promises
 from community.trust.snapshot import (
     Neighbourhood,
     lock_rows,
@@ -73,6 +74,7 @@ from community.trust.snapshot import (
     whole_community,
 )
 from community.trust.standings import ensure_standing
+from community.vouching.records import figures_of
 from graph.array_limits import whole_graph_value
 from graph.limits import CoverPath, Promise, cover_limit, cover_limits_all, reserve_cover
 
@@ -197,6 +199,13 @@ def credit_limit(
             cover.value + cover_gains.get((item.kind, item.id), 0),
         )
         raises.append(names.growth(item, binding(raised).value_minor - binds.value_minor))
+    # Whoever is supposed to promise, or to promise more by the step.
+    asked = {(item.voucher_id, item.amount_minor) for item in what_if}
+    asked |= {
+        (around.vouch_rows[item.id].voucher_id, step)
+        for item in limit.raises(step)
+        if isinstance(item.id, int) and item.kind == "promise" and item.id in around.vouch_rows
+    }
     ceiling = None
     if with_ceiling:
         ceiling = _ceiling(session, around, what_if, on, terms, network_folder)
@@ -222,9 +231,51 @@ def credit_limit(
         raise_by_minor=step,
         raises=tuple(raises),
         what_if=tuple((names.person(item.voucher_id), item.amount_minor) for item in what_if),
+        record_bounds=_record_bounds(session, community_id, charter, names, asked, on),
         ceiling_minor=None if ceiling is None else share_bps(ceiling[0], rules.leverage_bps),
         ceiling_source=None if ceiling is None else ceiling[1],
     )
+
+
+def _record_bounds(
+    session: Session,
+    community_id: int,
+    charter: CharterInForce,
+    names: Names,
+    asked: Collection[tuple[int, int]],
+    on: date,
+) -> tuple[RecordBound, ...]:
+    """What the records of these vouchers admit of what each is asked for; by voucher and amount."""
+    if not asked or not charter.rules.voucher_bound_bps:
+        return ()
+    nothing_more = [
+        Change(voucher_id=member_id, borrower_id=member_id, most_minor=0, expires_on=on)
+        for member_id in sorted({member_id for member_id, _ in asked})
+    ]
+    checks = check_promises(
+        session,
+        community_id=community_id,
+        changes=nothing_more,
+        on=on,
+        records_of=figures_of,
+        charter=charter,
+    )
+    found = []
+    for member_id, minor in sorted(asked):
+        check = checks[member_id]
+        most = check.allowed_by_record_minor
+        assert most is not None  # the charter has the bound
+        person = names.person(member_id)
+        found.append(
+            RecordBound(
+                member=person,
+                asked_minor=minor,
+                admits_minor=min(minor, max(0, most - check.before.most_minor)),
+                rule="voucher_bound_bps",
+                source=Source("voucher_record", person.public_id, charter.version),
+            )
+        )
+    return tuple(found)
 
 
 def credit_limits(

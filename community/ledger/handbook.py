@@ -19,6 +19,7 @@ _SHOWN: dict[str, list[Leg]] = {
     "savings.stake_lock": rules.stake_locked({1: 100}),
     "savings.stake_release": rules.stake_released(1, 100),
     "loan.disbursed": rules.loan_disbursed(1, 1, 100),
+    "loan.paid_to_payees": rules.loan_paid_to_payees(1, 1, 100, [60, 30]),
     "loan.repaid": rules.loan_repaid(1, 1, **_DEBT, overpaid=4),
     "loan.paid_from_stake": rules.loan_paid_from_stake(1, 1, **_DEBT),
     "loan.paid_from_reserve": rules.loan_paid_from_reserve(1, **_DEBT),

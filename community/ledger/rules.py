@@ -8,7 +8,7 @@ Interest is income when the day close accrues it (`interest_accrued`), and then 
 receivable; what was never accrued is income when it is paid. A payment says how much is which.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -89,6 +89,23 @@ def loan_disbursed(loan_id: int, borrower_id: int, principal: int) -> list[Leg]:
         Leg(A.LOAN_PRINCIPAL, principal, member_id=borrower_id, loan_id=loan_id),
         Leg(A.LENDING_CASH, -principal, member_id=borrower_id, loan_id=loan_id),
     ]
+
+
+def loan_paid_to_payees(
+    loan_id: int, borrower_id: int, principal: int, parts: Sequence[int]
+) -> list[Leg]:
+    """Principal leaves the lending pool straight for payees that the loan names.
+
+    The rest goes to the borrower, who owes the whole. One leg a payee: who they are stands in rows
+    beside the entry, and in no dimension of it.
+    """
+    out = [*parts, principal - sum(parts)]
+    return _moving(
+        [
+            Leg(A.LOAN_PRINCIPAL, principal, member_id=borrower_id, loan_id=loan_id),
+            *(Leg(A.LENDING_CASH, -part, member_id=borrower_id, loan_id=loan_id) for part in out),
+        ]
+    )
 
 
 def loan_repaid(
@@ -397,6 +414,7 @@ RULES: dict[str, Rule] = {
     "savings.stake_lock": Rule(stake_locked, "Savings locked as stake", "储蓄转质押"),
     "savings.stake_release": Rule(stake_released, "Stake released", "质押转储蓄"),
     "loan.disbursed": Rule(loan_disbursed, "Loan paid out", "发放贷款"),
+    "loan.paid_to_payees": Rule(loan_paid_to_payees, "Loan paid to payees", "受托支付贷款"),
     "loan.repaid": Rule(loan_repaid, "Repayment", "还款"),
     "loan.paid_from_stake": Rule(loan_paid_from_stake, "Paid out of a stake", "质押储蓄代偿"),
     "loan.paid_from_reserve": Rule(

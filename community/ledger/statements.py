@@ -153,6 +153,9 @@ class Section:
         return self.key.startswith("lon_")
 
 
+_PAID_TO_PAYEES = "loan.paid_to_payees"
+
+
 @dataclass(frozen=True, slots=True)
 class MemberLine:
     """One movement; `amount_minor` is what it added to the section, below zero if it took."""
@@ -165,6 +168,8 @@ class MemberLine:
     amount_minor: int
     beside_minor: int
     balance_minor: int
+    # Of a loan that was paid out: who got which part of it straight.
+    payees: tuple[tuple[str, int], ...] = ()
 
 
 def trial_balance(session: Session, *, community_id: int, period: Period) -> TrialBalance:
@@ -343,6 +348,7 @@ def member_lines(
     balances = _balances_until(session, parts, period, after)
     receipts = _receipts(session, member_id, [entry.id for entry in entries])
     moved = _moved(session, parts, [entry.id for entry in entries])
+    paid_to = _payees(session, [entry.id for entry in entries if entry.kind == _PAID_TO_PAYEES])
     lines: list[MemberLine] = []
     for entry in entries:
         for section, amount, beside in moved.get(entry.id, ()):
@@ -357,6 +363,7 @@ def member_lines(
                     amount_minor=amount,
                     beside_minor=beside,
                     balance_minor=balances[section],
+                    payees=tuple(paid_to.get(entry.id, ())),
                 )
             )
     return lines, Place(entries[-1].business_on, entries[-1].id) if more else None
@@ -461,6 +468,22 @@ def _receipts(
         for entry_id, receipt in rows
         for kind in (AccountKind.MEMBER_SAVINGS, AccountKind.MEMBER_STAKE)
     }
+
+
+def _payees(session: Session, entry_ids: Collection[int]) -> Mapping[int, list[tuple[str, int]]]:
+    """Who was paid straight by entries, and how much."""
+    found: dict[int, list[tuple[str, int]]] = {}
+    if not entry_ids:
+        return found
+    (payments,) = _tables("payee_payments")
+    rows = session.execute(
+        select(payments.c.entry_id, payments.c.payee_name, payments.c.amount_minor)
+        .where(payments.c.entry_id.in_(entry_ids))
+        .order_by(payments.c.entry_id, payments.c.number)
+    )
+    for entry_id, name, minor in rows:
+        found.setdefault(entry_id, []).append((name, minor))
+    return found
 
 
 def _section_order(key: str) -> tuple[str, str]:

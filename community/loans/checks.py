@@ -18,11 +18,15 @@ from community.loans.models import (
     LoanPosition,
     LoanStatus,
     LoanStep,
+    LoanUse,
+    PayeePayment,
     Repayment,
     RepaymentSource,
 )
 from community.loans.states import ALLOWED, ENDED, LIVE
 
+# The kind of an entry some of whose money went straight to payees.
+PAID_TO_PAYEES = "loan.paid_to_payees"
 _PARTS = ("principal", "interest", "fee", "penalty")
 _DUE = tuple(f"{part}_minor" for part in _PARTS)
 _PAID = tuple(f"paid_{part}_minor" for part in _PARTS)
@@ -39,6 +43,7 @@ def check_loans(session: Session) -> Iterator[Breach]:
     yield from _positions_are_derived(session)
     yield from _receivables_are_in_the_books(session)
     yield from _lines_sum_to_their_entries(session)
+    yield from _payees_are_of_their_disbursements(session)
 
 
 def _receipts_add_up(session: Session) -> Iterator[Breach]:
@@ -391,3 +396,74 @@ def _lines_sum_to_their_entries(session: Session) -> Iterator[Breach]:
 
 def _breach(law: int, loan: Loan, what: str) -> Breach:
     return Breach(law, "loans", loan.public_id, what)
+
+
+def _payees_are_of_their_disbursements(session: Session) -> Iterator[Breach]:
+    """Law 5: who was paid straight is whom the loan names, within the disbursement and the use, by
+    the entry of that disbursement; and an entry to payees has its payees.
+    """
+    rows = session.execute(
+        select(
+            PayeePayment,
+            Disbursement.entry_id,
+            LoanUse,
+            Loan.id,
+            Loan.borrower_id,
+            JournalEntry.kind,
+        )
+        .join(Disbursement, Disbursement.id == PayeePayment.disbursement_id)
+        .join(LoanUse, LoanUse.id == PayeePayment.use_id)
+        .join(Loan, Loan.id == Disbursement.loan_id)
+        .join(JournalEntry, JournalEntry.id == PayeePayment.entry_id)
+        .order_by(PayeePayment.id)
+    )
+    for paid, entry_id, use, loan_id, borrower_id, kind in rows:
+        said, named = (paid.payee_name, paid.payee_id), (use.payee_name, use.payee_id)
+        if said != named or paid.payee_id == borrower_id or use.loan_id != loan_id:
+            yield Breach(5, "payee_payments", paid.public_id, "paid somebody whom its use does not")
+        if paid.entry_id != entry_id or kind != PAID_TO_PAYEES:
+            yield Breach(5, "payee_payments", paid.public_id, "is not by its disbursement's entry")
+    parts = func.sum(PayeePayment.amount_minor)
+    over = session.execute(
+        select(Loan.public_id, Disbursement.number, Disbursement.amount_minor, parts)
+        .join(Disbursement, Disbursement.id == PayeePayment.disbursement_id)
+        .join(Loan, Loan.id == Disbursement.loan_id)
+        .group_by(Loan.id, Loan.public_id, Disbursement.number, Disbursement.amount_minor)
+        .having(parts > Disbursement.amount_minor)
+        .order_by(Loan.id, Disbursement.number)
+    )
+    for loan, number, amount, found in over:
+        what = f"paid out {amount} as tranche {number}, its payees got {found}"
+        yield Breach(5, "loans", loan, what)
+    more = session.execute(
+        select(LoanUse.public_id, LoanUse.amount_minor, parts)
+        .join(PayeePayment, PayeePayment.use_id == LoanUse.id)
+        .group_by(LoanUse.id, LoanUse.public_id, LoanUse.amount_minor)
+        .having(parts > LoanUse.amount_minor)
+        .order_by(LoanUse.id)
+    )
+    for named_use, amount, found in more:
+        yield Breach(5, "loan_uses", named_use, f"is of {amount}, its payee got {found}")
+    # Leg by leg: what the entry says went out in parts is what the rows say.
+    legs = (
+        select(
+            Posting.entry_id,
+            func.sum(
+                case((Account.kind == AccountKind.LOAN_PRINCIPAL, Posting.amount_minor))
+            ).label("out"),
+        )
+        .join(Account, Account.id == Posting.account_id)
+        .join(JournalEntry, JournalEntry.id == Posting.entry_id)
+        .where(JournalEntry.kind == PAID_TO_PAYEES)
+        .group_by(Posting.entry_id)
+        .subquery()
+    )
+    has = select(PayeePayment.id).where(PayeePayment.entry_id == legs.c.entry_id).exists()
+    lone = session.execute(
+        select(legs.c.entry_id, legs.c.out, Disbursement.amount_minor, has)
+        .outerjoin(Disbursement, Disbursement.entry_id == legs.c.entry_id)
+        .order_by(legs.c.entry_id)
+    )
+    for entry_id, out, amount, is_told in lone:
+        if out != amount or not is_told:
+            yield Breach(5, "journal_entries", str(entry_id), "went to payees whom no row names")

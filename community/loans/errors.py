@@ -205,3 +205,17 @@ class TrancheNotDue(Conflict):
 
     code = "tranche-not-due"
     title = "No tranche is due to be paid out"
+
+
+class PayeeRefused(Invalid):
+    """A part of a disbursement goes to the payee of a use that the loan states, within both."""
+
+    code = "payee-refused"
+    title = "This cannot go straight to the payee"
+
+
+class PayeesRequired(Conflict):
+    """The charter sends this money straight to payees; `rule` names its rule."""
+
+    code = "payees-required"
+    title = "This money goes straight to the payees"

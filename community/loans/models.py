@@ -18,12 +18,14 @@ from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.types import JSON
 
+from community.communities.charter import Purpose
 from community.database import (
     Base,
     BigId,
     Instant,
     Key,
     Minor,
+    Text120,
     UtcTime,
     choice,
     new_public_id,
@@ -221,6 +223,67 @@ class Disbursement(Base):
     recorded_at: Mapped[Instant]
     actor_id: Mapped[int | None] = mapped_column(ForeignKey("members.id"))
     entry_id: Mapped[int | None] = mapped_column(ForeignKey("journal_entries.id"))
+
+
+class LoanUse(Base):
+    """What a part of a loan's money is for, and who gets it (资金用途)."""
+
+    __tablename__ = "loan_uses"
+    __table_args__ = (
+        CheckConstraint("amount_minor > 0", name="amount_is_positive"),
+        CheckConstraint(
+            "verified_minor >= 0 AND verified_minor <= amount_minor", name="verified_within_amount"
+        ),
+        Index("ix_loan_uses_loan_id", "loan_id"),
+        Index("ix_loan_uses_payee_id", "payee_id"),
+    )
+
+    id: Mapped[Key]
+    public_id: Mapped[str] = mapped_column(
+        String(40), unique=True, default=lambda: new_public_id("use")
+    )
+    loan_id: Mapped[int] = mapped_column(ForeignKey("loans.id"))
+    purpose: Mapped[Purpose] = mapped_column(choice(Purpose))
+    payee_name: Mapped[Text120]
+    # The payee, if they are a member.
+    payee_id: Mapped[int | None] = mapped_column(ForeignKey("members.id"))
+    amount_minor: Mapped[Minor]
+    # Always the sum of its evidence.
+    verified_minor: Mapped[Minor] = mapped_column(default=0)
+    stated_on: Mapped[date]
+    stated_by_id: Mapped[int] = mapped_column(ForeignKey("members.id"))
+    created_at: Mapped[Instant]
+
+
+class PayeePayment(Base):
+    """A part of a disbursement that went straight to a payee whom the loan names. Never changed.
+
+    What is left of the disbursement went to the borrower, who owes the whole.
+    """
+
+    __tablename__ = "payee_payments"
+    __table_args__ = (
+        UniqueConstraint("disbursement_id", "number"),
+        CheckConstraint("amount_minor > 0", name="amount_is_positive"),
+        Index("ix_payee_payments_use_id", "use_id"),
+    )
+
+    id: Mapped[Key]
+    public_id: Mapped[str] = mapped_column(
+        String(40), unique=True, default=lambda: new_public_id("pyp")
+    )
+    disbursement_id: Mapped[int] = mapped_column(ForeignKey("disbursements.id"))
+    number: Mapped[int]
+    # A use of the same loan: `guards` holds it to that.
+    use_id: Mapped[int] = mapped_column(ForeignKey("loan_uses.id"))
+    # Who was paid: what the use said then.
+    payee_name: Mapped[Text120]
+    payee_id: Mapped[int | None] = mapped_column(ForeignKey("members.id"))
+    amount_minor: Mapped[Minor]
+    entry_id: Mapped[int] = mapped_column(ForeignKey("journal_entries.id"))
+    paid_on: Mapped[date]
+    actor_id: Mapped[int | None] = mapped_column(ForeignKey("members.id"))
+    recorded_at: Mapped[Instant]
 
 
 class ChargeKind(StrEnum):
@@ -487,3 +550,4 @@ class AccrualLine(Base):
 
 
 keep_history(Base.metadata.tables[AccrualLine.__tablename__])
+keep_history(Base.metadata.tables[PayeePayment.__tablename__])

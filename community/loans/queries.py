@@ -8,6 +8,7 @@ from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from community.bulk import select_by
+from community.ledger.models import JournalEntry
 from community.loans.errors import GroupLoanNotFound, LoanNotFound
 from community.loans.history import Debt, owed
 from community.loans.models import (
@@ -20,6 +21,8 @@ from community.loans.models import (
     LoanChange,
     LoanStatus,
     LoanStep,
+    LoanUse,
+    PayeePayment,
     Repayment,
     RepaymentSource,
 )
@@ -37,6 +40,7 @@ class LoanFile:
     endorsements: Sequence[Endorsement]
     repayments: Sequence[Repayment]
     disbursements: Sequence[Disbursement]
+    payee_payments: Sequence[tuple[PayeePayment, LoanUse, JournalEntry]]
     charges: Sequence[Charge]
     changes: Sequence[LoanChange]
     owed: Debt
@@ -80,6 +84,7 @@ def get_loan_file(session: Session, loan: Loan, on: date) -> LoanFile:
             .where(Disbursement.loan_id == loan.id)
             .order_by(Disbursement.number)
         ).all(),
+        payee_payments=payee_payments(session, [loan.id]),
         charges=session.scalars(
             select(Charge).where(Charge.loan_id == loan.id).order_by(Charge.id)
         ).all(),
@@ -89,6 +94,22 @@ def get_loan_file(session: Session, loan: Loan, on: date) -> LoanFile:
         owed=owed(session, loan=loan, on=on),
         on=on,
     )
+
+
+def payee_payments(
+    session: Session, loan_ids: Collection[int]
+) -> list[tuple[PayeePayment, LoanUse, JournalEntry]]:
+    """What of loans went straight to payees, with the use that names each and the entry; in
+    order.
+    """
+    rows = session.execute(
+        select(PayeePayment, LoanUse, JournalEntry)
+        .join(JournalEntry, JournalEntry.id == PayeePayment.entry_id)
+        .join(LoanUse, LoanUse.id == PayeePayment.use_id)
+        .where(LoanUse.loan_id.in_(loan_ids))
+        .order_by(PayeePayment.disbursement_id, PayeePayment.number)
+    )
+    return [(paid, use, entry) for paid, use, entry in rows]
 
 
 def list_loans(

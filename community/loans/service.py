@@ -51,6 +51,7 @@ from community.loans.models import (
     LoanStatus,
     Repayment,
 )
+from community.loans.payees import Part, check_parts, note_payments, parts_by_loan
 from community.loans.repayments import book_repayment, write_off
 from community.loans.schedule import (
     LoanTerms,
@@ -412,28 +413,45 @@ def mark_approved(
 
 
 def disburse(
-    session: Session, *, loan_id: int, on: date, now: datetime, actor_id: int | None
+    session: Session,
+    *,
+    loan_id: int,
+    on: date,
+    now: datetime,
+    actor_id: int | None,
+    payees: Sequence[Part] = (),
 ) -> Loan:
     """An approved loan is paid out of the lending pool and gets its schedule from this day on.
 
-    Locks the loan, then the book. Raises StepNotAllowed unless the loan is approved, SeasonOver,
-    InsufficientFunds when the pool is short, DecidedTogether for a share of a group loan.
+    `payees` get their parts straight, the borrower the rest. Locks the loan, then the book. Raises
+    StepNotAllowed unless the loan is approved, SeasonOver, InsufficientFunds when the pool is
+    short, DecidedTogether for a share of a group loan, PayeeRefused, PayeesRequired.
     """
     loan = _alone(_locked_loan(session, loan_id))
-    _pay_out(session, loan, on=on, now=now, actor_id=actor_id)
+    _pay_out(session, loan, payees, on=on, now=now, actor_id=actor_id)
     return loan
 
 
 def disburse_group_loan(
-    session: Session, *, group_loan_id: int, on: date, now: datetime, actor_id: int | None
+    session: Session,
+    *,
+    group_loan_id: int,
+    on: date,
+    now: datetime,
+    actor_id: int | None,
+    payees: Sequence[Part] = (),
 ) -> GroupLoan:
-    """All shares of an approved group loan are paid out, or none. Locks them, then the book."""
+    """All shares of an approved group loan are paid out, or none. Locks them, then the book.
+
+    Each of `payees` is of the share that states its use.
+    """
     shares = _locked_shares(session, group_loan_id)
     # All of them first: a share that is not approved is the reason, not a pool that ran short.
     for loan in shares:
         states.check_pay_out(loan.status)
+    of_share = parts_by_loan(session, payees, loan_ids=[loan.id for loan in shares])
     for loan in shares:
-        _pay_out(session, loan, on=on, now=now, actor_id=actor_id)
+        _pay_out(session, loan, of_share.get(loan.id, ()), on=on, now=now, actor_id=actor_id)
     return session.get_one(GroupLoan, group_loan_id)
 
 
@@ -815,11 +833,17 @@ def _end_application(
 
 
 def pay_tranche(
-    session: Session, *, loan: Loan, on: date, now: datetime, actor_id: int | None
+    session: Session,
+    *,
+    loan: Loan,
+    on: date,
+    now: datetime,
+    actor_id: int | None,
+    payees: Sequence[Part] = (),
 ) -> Disbursement:
     """Pay out the next tranche of a loan (locked); it has to be on its plan.
 
-    Raises TrancheNotDue, WrongState.
+    Raises TrancheNotDue, WrongState, PayeeRefused, PayeesRequired.
     """
     if loan.status not in states.ON_PLAN:
         raise WrongState("Only a loan on its plan is paid out further.", state=loan.status.value)
@@ -836,11 +860,19 @@ def pay_tranche(
         raise TrancheNotDue(f"The next tranche is paid out on {due_on}.", due_on=due_on.isoformat())
     if terms.season is not None:
         _check_before_harvest(terms.season, on)
-    return _pay_tranche(session, loan, terms, amount_minor, on=on, now=now, actor_id=actor_id)
+    return _pay_tranche(
+        session, loan, terms, amount_minor, payees, on=on, now=now, actor_id=actor_id
+    )
 
 
 def _pay_out(
-    session: Session, loan: Loan, *, on: date, now: datetime, actor_id: int | None
+    session: Session,
+    loan: Loan,
+    payees: Sequence[Part],
+    *,
+    on: date,
+    now: datetime,
+    actor_id: int | None,
 ) -> None:
     states.check_pay_out(loan.status)
     terms = read_loan_terms(loan.terms)
@@ -849,7 +881,7 @@ def _pay_out(
         _check_before_harvest(terms.season, on)
     loan.disbursed_on = on
     (_, amount_minor), *_ = planned_tranches(terms, loan.principal_minor, on)
-    _pay_tranche(session, loan, terms, amount_minor, on=on, now=now, actor_id=actor_id)
+    _pay_tranche(session, loan, terms, amount_minor, payees, on=on, now=now, actor_id=actor_id)
     move_loan(session, loan=loan, to=LoanStatus.CURRENT, on=on, now=now, actor_id=actor_id)
     positions.follow(session, loan=loan, on=on)
 
@@ -859,11 +891,19 @@ def _pay_tranche(
     loan: Loan,
     terms: LoanTerms,
     amount_minor: int,
+    payees: Sequence[Part],
     *,
     on: date,
     now: datetime,
     actor_id: int | None,
 ) -> Disbursement:
+    uses = check_parts(
+        session,
+        loan=loan,
+        amount_minor=amount_minor,
+        currency=terms.product.currency,
+        parts=payees,
+    )
     number = 1 + (
         session.scalar(
             select(func.count()).select_from(Disbursement).where(Disbursement.loan_id == loan.id)
@@ -881,12 +921,20 @@ def _pay_tranche(
     session.add(tranche)
     loan.disbursed_minor += amount_minor
     session.flush()  # the history reads it
+    kind, legs = "loan.disbursed", rules.loan_disbursed(loan.id, loan.borrower_id, amount_minor)
+    if payees:
+        amounts = [part.amount.amount_minor for part in payees]
+        kind = "loan.paid_to_payees"
+        legs = rules.loan_paid_to_payees(loan.id, loan.borrower_id, amount_minor, amounts)
     tranche.entry_id = history.post(
+        session, loan, kind, legs, reference=loan.public_id, on=on, now=now, actor_id=actor_id
+    )
+    note_payments(
         session,
-        loan,
-        "loan.disbursed",
-        rules.loan_disbursed(loan.id, loan.borrower_id, amount_minor),
-        reference=loan.public_id,
+        loan=loan,
+        tranche=tranche,
+        parts=payees,
+        uses=uses,
         on=on,
         now=now,
         actor_id=actor_id,

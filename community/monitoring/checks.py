@@ -7,12 +7,11 @@ from sqlalchemy.orm import Session
 
 from community.communities.charter import REPORT_RULES
 from community.ledger.checks import Breach
-from community.loans.models import Loan
+from community.loans.models import Loan, LoanUse
 from community.monitoring.models import (
     Attendance,
     AttendanceKind,
     Ballot,
-    LoanUse,
     Meeting,
     MeetingStatus,
     Motion,

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.types import JSON
 
 from community.bulk import table_of
-from community.communities.charter import MotionSubject, RiskRule, Severity
+from community.communities.charter import MotionSubject, Purpose, RiskRule, Severity
 from community.database import (
     Base,
     BigId,
@@ -417,17 +417,6 @@ class PeerReport(Base):
     event_id: Mapped[int] = mapped_column(ForeignKey("risk_events.id"))
 
 
-class Purpose(StrEnum):
-    """What a loan's money is for: which questions a visit asks, and what counts as evidence."""
-
-    CROP = "crop"
-    ANIMALS = "animals"
-    STOCK = "stock"
-    EQUIPMENT = "equipment"
-    HOUSING = "housing"
-    OTHER = "other"
-
-
 class VisitStatus(StrEnum):
     ASSIGNED = "assigned"
     DONE = "done"
@@ -522,36 +511,6 @@ class VisitPhoto(Base):
     # The same picture was there before, at another visit: worth a question.
     seen_before: Mapped[bool]
     added_at: Mapped[Instant]
-
-
-class LoanUse(Base):
-    """What a part of a loan's money is for, and who gets it (资金用途)."""
-
-    __tablename__ = "loan_uses"
-    __table_args__ = (
-        CheckConstraint("amount_minor > 0", name="amount_is_positive"),
-        CheckConstraint(
-            "verified_minor >= 0 AND verified_minor <= amount_minor", name="verified_within_amount"
-        ),
-        Index("ix_loan_uses_loan_id", "loan_id"),
-        Index("ix_loan_uses_payee_id", "payee_id"),
-    )
-
-    id: Mapped[Key]
-    public_id: Mapped[str] = mapped_column(
-        String(40), unique=True, default=lambda: new_public_id("use")
-    )
-    loan_id: Mapped[int] = mapped_column(ForeignKey("loans.id"))
-    purpose: Mapped[Purpose] = mapped_column(choice(Purpose))
-    payee_name: Mapped[Text120]
-    # The payee, if they are a member.
-    payee_id: Mapped[int | None] = mapped_column(ForeignKey("members.id"))
-    amount_minor: Mapped[Minor]
-    # Always the sum of its evidence.
-    verified_minor: Mapped[Minor] = mapped_column(default=0)
-    stated_on: Mapped[date]
-    stated_by_id: Mapped[int] = mapped_column(ForeignKey("members.id"))
-    created_at: Mapped[Instant]
 
 
 class EvidenceKind(StrEnum):

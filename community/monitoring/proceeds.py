@@ -5,14 +5,16 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, case, func, select
 from sqlalchemy.orm import Session
 
 from community.communities import queries as communities
+from community.communities.charter import Purpose
 from community.communities.models import Community
 from community.errors import CurrencyMismatch, Invalid
 from community.ledger.events import record_event
-from community.loans.models import Loan
+from community.loans.models import Loan, LoanUse, PayeePayment
+from community.loans.payees import paid_by_use
 from community.loans.service import currency_of
 from community.loans.states import LIVE
 from community.locks import lock_one
@@ -20,9 +22,7 @@ from community.money import Money
 from community.monitoring.errors import NotAWitness, UseNotFound, UseRefused
 from community.monitoring.models import (
     EvidenceKind,
-    LoanUse,
     Promise,
-    Purpose,
     UseEvidence,
     Visit,
 )
@@ -46,7 +46,11 @@ class PromiseSeen:
 
 @dataclass(frozen=True, slots=True)
 class VerifiedUse:
-    """Of what is out in a community, how much is stated and how much of that is shown."""
+    """Of what is out in a community, how much is stated and how much of that is shown.
+
+    Shown is what evidence shows, and what went straight to the payee, who is named: together no
+    more than the use, as evidence may be for what was paid straight afterwards.
+    """
 
     loans: int
     disbursed_minor: int
@@ -125,7 +129,9 @@ def verify_use(
         raise Invalid("Name the visit that showed it, and only then.", field="visit")
     if visit is not None and (visit.visited_id != loan.borrower_id or visit.done_on is None):
         raise Invalid("That is no visit to the borrower, or not made yet.", field="visit")
-    left = use.amount_minor - use.verified_minor
+    # What went straight to the payee is shown by that.
+    paid = paid_by_use(session, [use.id]).get(use.id, 0)
+    left = max(0, use.amount_minor - use.verified_minor - paid)
     if amount.amount_minor > left:
         raise UseRefused(f"{left} minor units of the use are not shown yet.", left_minor=left)
     number = len(evidence_of(session, [use.id])) + 1
@@ -222,17 +228,29 @@ def promises_of(session: Session, loan: Loan, *, on: date) -> list[PromiseSeen]:
 
 
 def verified_use(session: Session, *, community: Community) -> VerifiedUse:
-    """The verified-use ratio of all loans that a community has out. Two statements."""
+    """The verified-use ratio of all loans that a community has out. Two statements.
+
+    What went straight to a payee counts as verified; see `VerifiedUse`.
+    """
     out = (Loan.community_id == community.id, Loan.status.in_(LIVE))
     loans, disbursed = session.execute(
         select(func.count(), func.coalesce(func.sum(Loan.disbursed_minor), 0)).where(*out)
     ).one()
+    paid = (
+        select(PayeePayment.use_id, func.sum(PayeePayment.amount_minor).label("minor"))
+        .group_by(PayeePayment.use_id)
+        .subquery()
+    )
+    shown = LoanUse.verified_minor + func.coalesce(paid.c.minor, 0)
     stated, verified = session.execute(
         select(
             func.coalesce(func.sum(LoanUse.amount_minor), 0),
-            func.coalesce(func.sum(LoanUse.verified_minor), 0),
+            func.coalesce(
+                func.sum(case((shown < LoanUse.amount_minor, shown), else_=LoanUse.amount_minor)), 0
+            ),
         )
         .join(Loan, Loan.id == LoanUse.loan_id)
+        .outerjoin(paid, paid.c.use_id == LoanUse.id)
         .where(*out)
     ).one()
     return VerifiedUse(loans, int(disbursed), int(stated), int(verified))

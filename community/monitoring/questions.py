@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
+from community.communities.charter import Purpose
 from community.errors import Invalid
-from community.monitoring.models import Purpose
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,12 +18,18 @@ from community.communities.models import Community
 from community.guarantees.models import Call, CallStatus, CoverLine, GuaranteePayment
 from community.ledger.models import AccountKind
 from community.ledger.service import balance
-from community.loans.models import Loan, LoanPosition, Repayment, RepaymentSource
+from community.loans.models import (
+    Loan,
+    LoanPosition,
+    LoanUse,
+    PayeePayment,
+    Repayment,
+    RepaymentSource,
+)
 from community.members.models import Member
 from community.monitoring.models import (
     Attendance,
     AttendanceKind,
-    LoanUse,
     Meeting,
     Promise,
     Visit,
@@ -189,9 +195,17 @@ def paid_on_promise(grace_days: int) -> ScalarSelect[int]:
 def _circular_money(at: Looking) -> Iterator[Signal]:
     """Money that goes to a payee and comes back: by repayments, by loans in a ring, or at home."""
     since = at.on - timedelta(days=at.rules.proceeds_return_days)
+    # A later tranche that went straight to a payee begins the days anew, for that payee.
+    direct = (
+        select(PayeePayment.use_id, func.min(PayeePayment.paid_on).label("paid_on"))
+        .where(PayeePayment.paid_on > since, PayeePayment.paid_on <= at.on)
+        .group_by(PayeePayment.use_id)
+        .subquery()
+    )
+    paid_on = case((Loan.disbursed_on > since, Loan.disbursed_on), else_=direct.c.paid_on)
     lent = (
         Loan.community_id == at.community.id,
-        Loan.disbursed_on > since,
+        paid_on.is_not(None),
         Loan.disbursed_on <= at.on,
         LoanUse.stated_on <= at.on,
     )
@@ -208,6 +222,7 @@ def _circular_money(at: Looking) -> Iterator[Signal]:
         .join(Loan, Loan.id == LoanUse.loan_id)
         .join(Member, Member.id == Loan.borrower_id)
         .join(payee, payee.id == LoanUse.payee_id)
+        .outerjoin(direct, direct.c.use_id == LoanUse.id)
         .where(*lent)
         .order_by(LoanUse.id)
     ).all()
@@ -232,12 +247,13 @@ def _circular_money(at: Looking) -> Iterator[Signal]:
         .join(Loan, Loan.id == LoanUse.loan_id)
         .join(Repayment, Repayment.payer_id == LoanUse.payee_id)
         .join(paid_for, paid_for.id == Repayment.loan_id)
+        .outerjoin(direct, direct.c.use_id == LoanUse.id)
         .where(
             *lent,
             paid_for.borrower_id == Loan.borrower_id,
             Repayment.source == RepaymentSource.THIRD_PARTY,
             Repayment.reversed_on.is_(None),
-            Repayment.received_on >= Loan.disbursed_on,
+            Repayment.received_on >= paid_on,
             Repayment.received_on <= at.on,
         )
     )

@@ -9,6 +9,7 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from community.communities import queries as communities
+from community.communities.charter import Purpose
 from community.errors import Invalid
 from community.groups import queries as groups
 from community.groups.models import Group, GroupStatus
@@ -22,7 +23,7 @@ from community.monitoring.errors import (
     VisitNotFound,
     VisitsNotPossible,
 )
-from community.monitoring.models import Purpose, Visit, VisitPhoto, VisitRound, VisitStatus
+from community.monitoring.models import Visit, VisitPhoto, VisitRound, VisitStatus
 from community.monitoring.questions import check_answers
 from community.monitoring.rota import draw
 

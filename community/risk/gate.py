@@ -7,6 +7,8 @@ closed as a false alarm, or as put right.
 - **Admission**: somebody of no known household, when so many are here already whom nobody knows.
 - **First promise**, given or taken: between two who are both hardly known. A newcomer's first
   promise is with somebody who is known; invented members have each other.
+- **A group that begins to bind** is a first promise for those of its members who have none: one of
+  the group has to be known.
 
 Where nobody is known yet, as in a community's first days, nobody can be asked to be.
 """
@@ -21,6 +23,10 @@ from sqlalchemy.orm import Session
 
 from community.communities import queries as communities
 from community.communities.charter import CharterRules, GateWay, RiskRule
+from community.communities.models import Community, Membership
+from community.groups.models import Group
+from community.groups.queries import living_members
+from community.locks import lock, lock_one
 from community.members.models import Member
 from community.monitoring.cases import raise_events
 from community.monitoring.models import CaseOutcome, RiskCase, RiskEvent
@@ -122,6 +128,59 @@ def at_first_vouch(
     ]
 
 
+def at_activation(session: Session, *, group_id: int, on: date) -> list[Suspicion]:
+    """What officers have to know of a group that is about to bind: its members' promises.
+
+    Whoever is hardly known and never promised nor was promised anything makes a first promise by
+    it; that is with somebody who is known, or the officers hear of it. Reads only. Raises
+    NoCharter.
+    """
+    group = session.get_one(Group, group_id)
+    rules = communities.charter_on(session, group.community_id, on).rules
+    if rules.gate_first_vouch is GateWay.OFF:
+        return []
+    signed = sorted(place.member_id for place in living_members(session, group_id))
+    sides = (Vouch.voucher_id, Vouch.borrower_id)
+    promised = {
+        member_id
+        for side in sides
+        for member_id in session.scalars(
+            select(side).where(
+                Vouch.community_id == group.community_id,
+                side.in_(signed),
+                Vouch.accepted_at.is_not(None),
+            )
+        )
+    }
+    first = [member_id for member_id in signed if member_id not in promised]
+    if not first:
+        return []
+    here = stand_of(session, community_id=group.community_id, on=on, rules=rules)
+    if not here.known or here.known & set(signed):
+        return []
+    found = []
+    for member_id in first:
+        newcomer = here.hardly_known.get(member_id)
+        if newcomer is None:
+            continue
+        facts = {
+            "code": "first_group",
+            "group": group.public_id,
+            "members": len(signed),
+            "joined_on": newcomer.joined_on.isoformat(),
+            "trust_bps": newcomer.trust_bps,
+            "limit_bps": rules.newcomer_trust_bps,
+        }
+        others = tuple(other for other in signed if other != member_id)
+        alarm = Alarm(AlarmKind.NEWCOMER, (member_id, *others), facts)
+        found.append(
+            _suspicion(
+                session, Stage.FIRST_VOUCH, group.community_id, alarm, rules.gate_first_vouch
+            )
+        )
+    return found
+
+
 def offer_to_meet(
     session: Session, *, community_id: int, voucher_id: int, borrower_id: int, side: VouchSide
 ) -> bool:
@@ -138,11 +197,27 @@ def offer_to_meet(
     return found is not None
 
 
-def tell(session: Session, *, suspicions: Sequence[Suspicion], on: date, now: datetime) -> None:
+def tell(
+    session: Session,
+    *,
+    suspicions: Sequence[Suspicion],
+    on: date,
+    now: datetime,
+    membership_id: int | None = None,
+    group_id: int | None = None,
+) -> None:
     """Suspicions become events and cases, once each, if the charter has the rule `newcomer` on.
 
-    Locks the members, the community and the cases. Raises NoCharter.
+    Locks the members, the community and the cases; between them the membership or the group on
+    which the same unit of work acts next. Raises NoCharter.
     """
+    people = {member_id for one in suspicions for member_id in one.alarm.member_ids}
+    lock(session, Member, people)
+    lock(session, Community, {one.community_id for one in suspicions})
+    if membership_id is not None and suspicions:
+        lock_one(session, Membership, membership_id)
+    if group_id is not None and suspicions:
+        lock_one(session, Group, group_id)
     for community_id in sorted({one.community_id for one in suspicions}):
         raise_events(
             session,

@@ -100,6 +100,11 @@ ALARMS: dict[str, tuple[str, str]] = {
         " {other_joined_on}; both are hardly known. Mutual promises with {ties}, {ties_to_known} of"
         " them known for longer.",
     ),
+    "first_group": (
+        "首次担保：{joined_on}加入者与其小组{members}名成员联保；组内无人为老成员所认识。",
+        "A first promise, by a group of {members}, of somebody who joined on {joined_on}; nobody in"
+        " the group is known for longer.",
+    ),
     "invented_ring": (
         "{members}名新成员彼此互保（{ties_inside}对），与老成员只有{ties_to_known}条联系，"
         "都经由{known_through}名老成员；"

@@ -4,7 +4,7 @@ Every function locks the loan with its cover, changes the loan's history, and se
 for its cover and its status.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -29,6 +29,7 @@ from community.loans.models import (
     Repayment,
     RepaymentSource,
 )
+from community.loans.payees import Part
 from community.money import Money, format_minor
 from community.savings.errors import ReceiptNotFound
 
@@ -322,13 +323,22 @@ def waive_charge(
 
 
 def pay_tranche(
-    session: Session, *, loan_id: int, on: date, now: datetime, actor_id: int | None
+    session: Session,
+    *,
+    loan_id: int,
+    on: date,
+    now: datetime,
+    actor_id: int | None,
+    payees: Sequence[Part] = (),
 ) -> Disbursement:
     """Pay out the next tranche of a running loan, on its day or later.
 
-    Raises TrancheNotDue, WrongState, InsufficientFunds.
+    `payees` get their parts straight, the borrower the rest. Raises TrancheNotDue, WrongState,
+    InsufficientFunds, PayeeRefused, PayeesRequired.
     """
     cover = lock_cover(session, [loan_id])[loan_id]
-    tranche = loans.pay_tranche(session, loan=cover.loan, on=on, now=now, actor_id=actor_id)
+    tranche = loans.pay_tranche(
+        session, loan=cover.loan, on=on, now=now, actor_id=actor_id, payees=payees
+    )
     settle_state(session, cover, on=on, now=now, actor_id=actor_id)
     return tranche

@@ -86,6 +86,11 @@ MADE = (
     " verified_on, verified_by_id, recorded_at) SELECT 7, min(id), 1, 'visit', 1, 'x',"
     " (SELECT min(id) FROM visits), '2026-01-01', (SELECT min(id) FROM members),"
     " '2026-01-01 00:00:00' FROM loan_uses",
+    "INSERT INTO payee_payments (id, public_id, disbursement_id, number, use_id,"
+    " payee_name, amount_minor, entry_id, paid_on, recorded_at)"
+    " SELECT 7, 'x', d.id, 1, u.id, 'x', 1, (SELECT min(id) FROM journal_entries),"
+    " '2026-01-01', '2026-01-01 00:00:00' FROM loan_uses u"
+    " JOIN disbursements d ON d.loan_id = u.loan_id ORDER BY u.id LIMIT 1",
     "INSERT INTO credentials (id, member_id, login_name, password_hash, created_at, changed_at)"
     " SELECT 7, min(id), 'x', '$argon2id$x', '2026-01-01 00:00:00', '2026-01-01 00:00:00'"
     " FROM members",
@@ -472,6 +477,13 @@ POST_SHEET = (
 )
 
 
+# Either fits into its use, of which 30.00 are stated; both together do not.
+ONE_MORE_PAYEE = (
+    "INSERT INTO payee_payments (id, public_id, disbursement_id, number, use_id,"
+    " payee_name, amount_minor, entry_id, paid_on, recorded_at)"
+    " SELECT {id}, 'y{id}', disbursement_id, {id}, use_id, 'x', 2000, entry_id, paid_on,"
+    " recorded_at FROM payee_payments WHERE id = 7"
+)
 OF_THE_BOOKS = {
     *("accounts", "books", "events", "holds", "journal_entries", "postings"),
     *("collections", "collection_lines"),
@@ -532,6 +544,13 @@ def trigger_attacks(table: str, trigger: str) -> list[tuple[list[str], list[str]
             ),
             ([POST_SHEET], [ONE_MORE_LINE], "a posted sheet is not changed"),
         ],
+        "payee_payments_within": [
+            (
+                [ONE_MORE_PAYEE.format(id=8)],
+                [ONE_MORE_PAYEE.format(id=9)],
+                "what goes to payees is within the disbursement",
+            )
+        ],
     }
     if trigger in known:
         return known[trigger]
@@ -564,7 +583,7 @@ def test_a_guard_holds_in_both_sessions(world: World, arena: Arena) -> None:
             "holds",
             "collections",
             "collection_lines",
-            "collection_lines",
+            "payee_payments",
         )
     ]
     for table, trigger in found:

@@ -148,6 +148,66 @@ def test_quotes_are_for_members(hamlet: Hamlet, person: Callable[..., Person]) -
 # From application to paying out
 
 
+def test_a_loan_goes_out_in_parts_straight_to_payees(hamlet: Hamlet) -> None:
+    loan = apply(hamlet)
+    assert hamlet.friend.post(f"/api/v1/loans/{loan}/endorsements", {}).status_code == 201
+    approve(hamlet, loan)
+    mill, shop = (
+        hamlet.borrower.post(
+            f"/api/v1/loans/{loan}/uses",
+            {"purpose": "stock", "payee_name": name, "payee": who, "amount": cny("500.00")},
+        ).get_json()["id"]
+        for name, who in (("the mill", None), ("Zhao Jun's shop", hamlet.friend.public_id))
+    )
+    path = f"/api/v1/loans/{loan}/disbursement"
+
+    def parts(first: str, second: str) -> dict[str, Any]:
+        amounts = ((mill, first), (shop, second))
+        return {"payees": [{"use": use, "amount": cny(amount)} for use, amount in amounts]}
+
+    refused = hamlet.officer.post(path, parts("500.01", "100.00"))
+    assert assert_problem(refused, 422, "payee-refused")["left_minor"] == 500_00
+    dollars = {"payees": [{"use": mill, "amount": {"amount": "1.00", "currency": "USD"}}]}
+    assert_problem(hamlet.officer.post(path, dollars), 422, "currency-mismatch")
+    key = uuid.uuid4().hex
+    paid = hamlet.officer.post(path, parts("500.00", "150.00"), key=key)
+    assert paid.status_code == 201, paid.text
+    assert paid.json["outstanding"] == cny("1000.00")
+    [tranche] = paid.json["disbursements"]
+    assert (tranche["amount"], tranche["to_borrower"]) == (cny("1000.00"), cny("350.00"))
+    told = [(one["payee_name"], one["amount"], one["purpose"]) for one in tranche["payees"]]
+    assert told == [
+        ("the mill", cny("500.00"), "stock"),
+        ("Zhao Jun's shop", cny("150.00"), "stock"),
+    ]
+    assert [one["payee"] for one in tranche["payees"]] == [
+        None,
+        {"id": hamlet.friend.public_id, "name": "Zhao Jun"},
+    ]
+    # The receipt of each names the entry of the book.
+    [entry] = {(one["entry"]["number"], one["entry"]["hash"]) for one in tranche["payees"]}
+    entries = hamlet.officer.get(f"/api/v1/communities/{hamlet.village}/entries").get_json()
+    [booked] = [one for one in entries["items"] if one["kind"] == "loan.paid_to_payees"]
+    assert (booked["number"], booked["hash"]) == entry
+    again = hamlet.officer.post(path, parts("500.00", "150.00"), key=key)
+    assert again.json == paid.json
+    assert_problem(hamlet.officer.post(path, {}, key=key), 409, "idempotency-mismatch")
+    # The borrower's statement and the uses say it too, the payee's statement nothing.
+    place = f"/api/v1/communities/{hamlet.village}/members"
+    days = {"from": TODAY.isoformat(), "to": TODAY.isoformat()}
+    mine = hamlet.borrower.get(f"{place}/{hamlet.borrower.public_id}/statement", **days)
+    [line] = [one for one in mine.get_json()["items"] if one["kind"] == "loan.paid_to_payees"]
+    assert line["amount"] == cny("1000.00")
+    assert line["payees"] == [
+        {"payee_name": "the mill", "amount": cny("500.00")},
+        {"payee_name": "Zhao Jun's shop", "amount": cny("150.00")},
+    ]
+    theirs = hamlet.friend.get(f"{place}/{hamlet.friend.public_id}/statement", **days)
+    assert "loan.paid_to_payees" not in theirs.text
+    uses = hamlet.borrower.get(f"/api/v1/loans/{loan}/uses").get_json()["items"]
+    assert [one["paid_straight"] for one in uses] == [cny("500.00"), cny("150.00")]
+
+
 def test_a_loan_from_application_to_payment(hamlet: Hamlet) -> None:
     loan = apply(hamlet)
     word = hamlet.friend.post(f"/api/v1/loans/{loan}/endorsements", {"comment": "They pay."})

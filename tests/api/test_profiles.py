@@ -55,6 +55,28 @@ def read(hamlet: Hamlet, who: Person, member: Person, what: str, **query: Any) -
     return who.get(path, community=hamlet.community_id, **query)
 
 
+def test_a_limit_names_the_record_of_who_is_supposed_to_vouch(hamlet: Hamlet) -> None:
+    ana, ben = hamlet.join("Ana", 100_00), hamlet.join("Ben")
+    offer = offered(hamlet, ana, ben, "1.00").get_json()["id"]
+    assert ben.post(f"/api/v1/vouches/{offer}/acceptance").status_code == 200
+    path = f"/api/v1/communities/{hamlet.community_id}/members/{ben.public_id}/credit-limit"
+    asked = {"what_if_voucher": ana.public_id, "what_if_amount": "190.00"}
+    answer = ben.get(path, **asked)
+    assert answer.status_code == 200, answer.text
+    [bound] = answer.get_json()["record_bounds"]
+    # Four times a base of 100.00, of which 47.287 %, less 1.00; what else her record says is hers.
+    assert bound == {
+        "member": {"id": ana.public_id, "name": "Ana"},
+        "asked": money("190.00"),
+        "admits": money("188.14"),
+        "binds": True,
+        "rule": "voucher_bound_bps",
+        "source": {"kind": "voucher_record", "owner": ana.public_id, "version": 1},
+    }
+    step = ben.get(path, raise_by="5.00").get_json()["record_bounds"]
+    assert [(one["asked"], one["binds"]) for one in step] == [(money("5.00"), False)]
+
+
 def test_a_promise_past_the_record_is_refused_with_its_reasons(hamlet: Hamlet) -> None:
     ana, ben = hamlet.join("Ana", 100_00), hamlet.join("Ben")
     # Four times a base of 100.00, of which 47.287 %.

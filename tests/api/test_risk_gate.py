@@ -5,11 +5,14 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import update
+from sqlalchemy import event, func, select, update
+from sqlalchemy.orm import Session
 
 from app.extensions import db
-from community.communities.models import Membership
+from community.communities.models import Membership, MembershipStatus
+from community.monitoring.models import RiskEvent
 from tests.api.people import Person, assert_problem, register
+from tests.api.test_groups import sign_all
 from tests.api.trust_village import money
 from tests.api.village import Village, make_village
 from tests.lending import NOW
@@ -165,3 +168,58 @@ def test_nobody_is_asked_about_where_nobody_is_known_yet(app: Flask) -> None:
     village = make_village(app, **RULES | {"gate_crowd_min": 1})
     answers = [admit(village, applicant(village, name)) for name in ("x1", "x2")]
     assert [answer.get_json()["warning"] for answer in answers] == [None, None]
+
+
+def test_a_group_in_which_nobody_is_known_is_a_first_promise_of_its_members(app: Flask) -> None:
+    village, [an, *_] = old_village(app, cooling_off_days=0)
+    group, people = sign_all(village)
+    # One of them has promised before, to somebody who is known: for them it is no first promise.
+    assert promise(village, people[4], an).status_code == 200
+    active = people[0].post(f"{group}/activation")
+    assert (active.status_code, active.get_json()["status"]) == (200, "active"), active.text
+    assert "warning" not in active.get_json()
+    found = cases(village)
+    facts = [event["facts"] for case in found for event in case["events"]]
+    assert {(one["stage"], one["code"], one["members"]) for one in facts} == {
+        ("first_vouch", "first_group", 5)
+    }
+    assert len(found) == 4
+    assert people[0].get(f"{village.path}/cases").status_code == 404
+
+
+def test_a_held_group_does_not_bind_until_the_cases_are_closed(app: Flask) -> None:
+    village, _ = old_village(app, gate_first_vouch="hold", cooling_off_days=0)
+    group, people = sign_all(village)
+    assert_problem(people[0].post(f"{group}/activation"), 409, "first-vouch-held")
+    assert people[0].get(group).get_json()["status"] == "cooling_off"
+    found = cases(village)
+    assert len(found) == 5
+    for case in found:
+        closing = {"outcome": "resolved", "text": "seen at home"}
+        village.officer.post(f"/api/v1/cases/{case['id']}/closing", closing)
+    active = people[0].post(f"{group}/activation")
+    assert (active.status_code, active.get_json()["status"]) == (200, "active"), active.text
+    assert len(cases(village)) == 5
+
+
+def test_a_warning_is_written_with_the_act_or_not_at_all(app: Flask) -> None:
+    """After every commit on the way: admitted and warned of, or neither."""
+    village, _ = old_village(app, gate_crowd_min=1)
+    person = applicant(village, "x1")
+    seen: list[tuple[bool, int]] = []
+
+    def look(_session: Session) -> None:
+        with Session(db.engine) as other:
+            status = other.scalars(
+                select(Membership.status).where(Membership.member_id == person.member_id)
+            ).one()
+            events = other.scalar(select(func.count()).select_from(RiskEvent)) or 0
+            seen.append((status is MembershipStatus.ACTIVE, events))
+
+    event.listen(Session, "after_commit", look)
+    try:
+        assert admit(village, person).get_json()["warning"] is not None
+    finally:
+        event.remove(Session, "after_commit", look)
+    assert set(seen) <= {(False, 0), (True, 1)}
+    assert (True, 1) in seen

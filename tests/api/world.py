@@ -37,7 +37,7 @@ from community.campaigns.models import (
 from community.communities import queries as community_queries
 from community.communities import service as communities
 from community.communities import templates
-from community.communities.charter import ComplaintKind, MotionSubject, RiskRule
+from community.communities.charter import ComplaintKind, MotionSubject, Purpose, RiskRule
 from community.communities.models import Community, CommunityKind
 from community.feedback import complaints, items, ratings, themes
 from community.feedback.models import FeedbackItem, ItemKind, Message, PollChoice, Theme
@@ -61,7 +61,6 @@ from community.monitoring.models import (
     Ballot,
     CaseOutcome,
     Choice,
-    Purpose,
     RiskCase,
 )
 from community.monitoring.signals import Signal

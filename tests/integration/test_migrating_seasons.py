@@ -47,6 +47,7 @@ ROOMS = (
     "voucher_",
 )
 ROOMS += ("warning_",)
+ROOMS += ("payee_",)
 ROOMS += ("rating_", "feedback_", "complaint_", "theme_")
 ROOMS += ("gate_",)
 NOW = "2027-03-25 02:00:00+00:00"

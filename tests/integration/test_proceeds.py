@@ -11,14 +11,15 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from app.transaction import run_unit
+from community.communities.charter import Purpose
 from community.engine import session_factory
 from community.errors import CurrencyMismatch, Invalid
-from community.loans.models import Loan
+from community.loans.models import Loan, LoanUse
 from community.members import service as members
 from community.money import Money
 from community.monitoring import proceeds
 from community.monitoring.errors import NotAWitness, UseRefused
-from community.monitoring.models import EvidenceKind, LoanUse, Purpose
+from community.monitoring.models import EvidenceKind
 from community.monitoring.proceeds import PromiseState, VerifiedUse
 from community.servicing.service import reverse_repayment
 from tests.hamlet import yuan

@@ -11,6 +11,7 @@ from sqlalchemy import select, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
+from community.communities.charter import Purpose
 from community.errors import Invalid
 from community.ledger.models import Event
 from community.members import service as members
@@ -21,7 +22,7 @@ from community.monitoring.errors import (
     VisitDone,
     VisitsNotPossible,
 )
-from community.monitoring.models import Purpose, Visit, VisitPhoto, VisitRound, VisitStatus
+from community.monitoring.models import Visit, VisitPhoto, VisitRound, VisitStatus
 from community.monitoring.visits import Place
 from tests.monitoring_life import Watched, watched
 

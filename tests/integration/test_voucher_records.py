@@ -16,6 +16,9 @@ from sqlalchemy import event, select, update
 from sqlalchemy.orm import Session
 
 from community.communities.queries import charter_on
+from community.credit import service as credit
+from community.credit.explain import WhatIf
+from community.credit.limits import Source
 from community.guarantees import handover
 from community.importing.errors import ImportRefused
 from community.importing.report import Report
@@ -302,6 +305,50 @@ def test_a_bad_record_bounds_new_promises_and_shrinks_none(sqlite_session: Sessi
     hamlet.repay(loan, 100)
     assert record(hamlet).figures.lower_ppm > 472_870
     hamlet.vouch("uma", "ben", 95)
+
+
+def test_a_limit_names_the_record_where_more_vouching_is_supposed(
+    sqlite_session: Session,
+) -> None:
+    """Of 189 that Uma may promise she has promised 60."""
+    hamlet = bounded(sqlite_session)
+    hamlet.vouch("uma", "ana", 60)
+    uma = hamlet.people["uma"]
+
+    def bounds(who: str, supposed: int | None, step: int) -> list[tuple[int, int, bool]]:
+        limit = credit.credit_limit(
+            hamlet.session,
+            community_id=hamlet.community.id,
+            member_id=hamlet.people[who].id,
+            on=hamlet.day,
+            what_if=[] if supposed is None else [WhatIf(uma.id, supposed)],
+            raise_by_minor=step,
+        )
+        for one in limit.record_bounds:
+            assert (one.member.public_id, one.rule) == (uma.public_id, "voucher_bound_bps")
+            assert one.source == Source("voucher_record", uma.public_id, limit.charter.version)
+        return [(one.asked_minor, one.admits_minor, one.binds) for one in limit.record_bounds]
+
+    # Her promise for Ana may grow by 129; for Ben she may promise so much anew.
+    assert bounds("ana", None, 129) == [(129, 129, False)]
+    assert bounds("ana", None, 130) == [(130, 129, True)]
+    assert bounds("ben", 129, 1) == [(129, 129, False)]
+    assert bounds("ben", 189, 1) == [(189, 129, True)]
+    assert bounds("cai", None, 50) == []  # nobody is supposed to promise anything
+
+
+def test_a_limit_says_nothing_of_records_that_bound_nothing(sqlite_session: Session) -> None:
+    hamlet = bounded(sqlite_session, voucher_bound_bps=0)
+    hamlet.vouch("uma", "ana", 60)
+    limit = credit.credit_limit(
+        hamlet.session,
+        community_id=hamlet.community.id,
+        member_id=hamlet.people["ana"].id,
+        on=hamlet.day,
+        raise_by_minor=500,
+    )
+    assert limit.record_bounds == ()
+    assert len(limit.raises) > 0
 
 
 def test_every_other_path_meets_it(sqlite_session: Session) -> None:

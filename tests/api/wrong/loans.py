@@ -29,6 +29,8 @@ def group_application(**changes: Any) -> dict[str, Any]:
     } | changes
 
 
+NO_USE = "use_0000000000000000"
+
 LOANS = [
     *(
         Wrong(f"applying with {name}", "wang", "POST /loans", application(**changes), problem)
@@ -142,6 +144,23 @@ LOANS = [
         "POST /loans/@unfunded/disbursement",
         None,
         "409 insufficient-funds",
+    ),
+    *(
+        Wrong(
+            f"paying out to {name}",
+            "officer",
+            "POST /loans/@approved/disbursement",
+            {"payees": payees},
+            problem,
+        )
+        for name, payees, problem in (
+            ("another loan's payee", [{"use": "@use"} | paid("1.00")], "404 loan-use-not-found"),
+            ("nobody's payee", [{"use": NO_USE} | paid("1.00")], "404 loan-use-not-found"),
+            ("a payee by name", [{"use": "the mill"} | paid("1.00")], "422 validation"),
+            ("one payee twice", [{"use": NO_USE} | paid("1.00")] * 2, "422 validation"),
+            ("a payee who gets nothing", [{"use": NO_USE} | paid("0.00")], "422 validation"),
+            ("everybody", {"all": True}, "422 validation"),
+        )
     ),
     Wrong(
         "paying out a share alone",

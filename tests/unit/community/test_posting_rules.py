@@ -33,6 +33,11 @@ RULES: dict[str, st.SearchStrategy[list[Leg]]] = {
     "stake_locked": st.builds(rules.stake_locked, MANY),
     "stake_released": st.builds(rules.stake_released, MEMBER, AMOUNT),
     "loan_disbursed": st.builds(rules.loan_disbursed, MEMBER, MEMBER, AMOUNT),
+    "loan_paid_to_payees": st.builds(
+        lambda parts, rest: rules.loan_paid_to_payees(1, 2, sum(parts) + rest, parts),
+        st.lists(AMOUNT, min_size=1, max_size=6),
+        MAYBE,
+    ),
     "loan_repaid": st.builds(rules.loan_repaid, MEMBER, MEMBER, **DEBT, overpaid=MAYBE),
     "receipt_moved": st.builds(
         rules.receipt_moved,

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from community.communities.charter import Purpose
 from community.errors import Invalid
-from community.monitoring.models import Purpose
 from community.monitoring.questions import QUESTIONS, check_answers
 from community.monitoring.rota import draw
 from community.monitoring.visits import sniff

@@ -27,7 +27,12 @@ from community.groups.models import Group, GroupMember, GroupStatus
 from community.ledger.events import record_event
 from community.locks import lock, lock_one, lock_where
 from community.members.models import Member
-from community.monitoring.errors import CaseClosed, NotTheCaseOfficer, ReporterCannotJudge
+from community.monitoring.errors import (
+    CaseAtTheTop,
+    CaseClosed,
+    NotTheCaseOfficer,
+    ReporterCannotJudge,
+)
 from community.monitoring.models import (
     BY_HAND,
     ActionKind,
@@ -221,6 +226,27 @@ def take(session: Session, *, case_id: int, on: date, now: datetime, actor_id: i
     case.version += 1
     _add_action(session, case, ActionKind.TAKEN, "", on, now, actor_id)
     _record(session, case, "case.taken", actor_id, now, {})
+    return case
+
+
+def escalate(
+    session: Session, *, case_id: int, text: str, on: date, now: datetime, actor_id: int
+) -> RiskCase:
+    """Hand a case on to the role above before its deadline; its days begin anew.
+
+    Raises CaseClosed, NotTheCaseOfficer, CaseAtTheTop.
+    """
+    case = _locked_open(session, case_id)
+    _only_its_officer(case, actor_id)
+    if case.owner_role is _LADDER[-1]:
+        raise CaseAtTheTop(role=case.owner_role.value)
+    rules = communities.charter_on(session, case.community_id, on).rules
+    above = _LADDER[_LADDER.index(case.owner_role) + 1]
+    case.owner_role, case.owner_id = above, None
+    case.due_on = on + timedelta(days=_days(case.severity, rules))
+    case.version += 1
+    _add_action(session, case, ActionKind.ESCALATED, text, on, now, actor_id)
+    _record(session, case, "case.escalated", actor_id, now, {"to": above.value})
     return case
 
 

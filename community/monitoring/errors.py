@@ -24,6 +24,13 @@ class CaseClosed(WrongState):
     title = "The case is closed"
 
 
+class CaseAtTheTop(WrongState):
+    """Operators answer it already; nobody stands above them. Take it, or close it."""
+
+    code = "case-at-the-top"
+    title = "Nobody is above who has to answer this case"
+
+
 class NotTheCaseOfficer(NotAllowed):
     """Only the officer who has taken the case may do this; take it first."""
 

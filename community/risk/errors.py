@@ -36,3 +36,10 @@ class StressUnderWay(Conflict):
 
     code = "stress-under-way"
     title = "Somebody works on this stress test"
+
+
+class BadChange(Invalid):
+    """What is supposed names a promise or a member that the circle does not have."""
+
+    code = "bad-change"
+    title = "This cannot be supposed of this circle"

@@ -22,6 +22,7 @@ from app.pages import entry
 from app.problems import ProblemApi
 from app.records import signer
 from app.risk.work import DeskWorker
+from app.scoring.work import TrainingWorker
 from config import logging as json_logs
 from config.settings import Settings
 
@@ -49,8 +50,11 @@ FEATURES = [
     "records",
     "exposure",
     "monitoring",
+    "profiles",
+    "feedback",
     "credit",
     "risk",
+    "scoring",
     "ledger",
     "businessday",
     "importing",
@@ -98,6 +102,7 @@ def create_app(
     app.extensions["clock"] = Clock(settings)
     app.extensions["business_day"] = Schedule(app)
     app.extensions["desk_worker"] = DeskWorker(app)
+    app.extensions["training_worker"] = TrainingWorker(app)
     app.url_map.converters["pid"] = PublicIdConverter
     if settings.trusted_proxies:
         hops = settings.trusted_proxies

@@ -5,6 +5,7 @@ from sqlalchemy import CheckConstraint
 import community.businessday.models
 import community.campaigns.models
 import community.communities.models
+import community.feedback.models
 import community.groups.guards
 import community.groups.models
 import community.guarantees.guards
@@ -24,6 +25,7 @@ import community.receiving.models
 import community.records.models
 import community.risk.models
 import community.savings.models
+import community.scoring.models
 import community.seasons.models
 import community.trust.models
 import community.trust.watches

@@ -28,7 +28,7 @@ _SHOWN = 10
 @click.option("--community", "reference", default=None, help="One community, by its reference.")
 def clusters(reference: str | None) -> None:
     """Look for guarantee circles and keep what is found."""
-    for place in _communities(reference):
+    for place in places_of(reference):
         session = db.session()
         run = refusing(
             partial(
@@ -87,7 +87,7 @@ def work(public_id: str | None, portion: int) -> None:
     click.echo(f"{done} stress tests worked off")
 
 
-def _communities(reference: str | None) -> list[Community]:
+def places_of(reference: str | None) -> list[Community]:
     query = select(Community).order_by(Community.id)
     if reference is not None:
         query = query.where(Community.reference == reference)

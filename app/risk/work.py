@@ -91,6 +91,8 @@ class DeskWorker:
     Another process may take the same queue: a test is worked on by one of them.
     """
 
+    name = "risk desk"
+
     def __init__(self, app: Flask) -> None:
         self.app = app
         self.lock = threading.Lock()
@@ -100,17 +102,21 @@ class DeskWorker:
         """See to it that somebody works, after a test was put into the queue."""
         with self.lock:
             if self.thread is None or not self.thread.is_alive():
-                self.thread = threading.Thread(target=self._run, name="risk desk", daemon=True)
+                self.thread = threading.Thread(target=self._run, name=self.name, daemon=True)
                 self.thread.start()
             return self.thread
+
+    def work(self) -> bool:
+        """Work one thing off; whether there was one."""
+        return work_one(db.session()) is not None
 
     def _run(self) -> None:
         with self.app.app_context():
             try:
-                while work_one(db.session()) is not None:
+                while self.work():
                     pass
             except CommunityError as refusal:
-                logger.warning("stress tests: %s", refusal.detail)
+                logger.warning("%s: %s", self.name, refusal.detail)
             finally:
                 db.session.remove()
 

@@ -36,6 +36,7 @@ from community.members.models import Member
 from community.trust import queries, service
 from community.trust.guarantee_caps import CapNote
 from community.trust.models import Assessment, Vouch, VouchSide
+from community.vouching.records import figures_of
 
 blp = Blueprint("trust", __name__, description="Vouches, stakes and assessments")
 
@@ -73,6 +74,7 @@ def offer_vouch(data: dict[str, Any], community_id: str) -> Any:
         on=today(),
         now=now(),
         actor_id=me,
+        records_of=figures_of,
     )
     return _made(vouch, notes)
 
@@ -125,7 +127,12 @@ def accept_vouch(vouch_id: str) -> Any:
         else ()
     )
     live = service.accept_vouch(
-        db.session(), vouch_id=vouch.id, on=today(), now=now(), actor_id=caller().member_id
+        db.session(),
+        vouch_id=vouch.id,
+        on=today(),
+        now=now(),
+        actor_id=caller().member_id,
+        records_of=figures_of,
     )
     return _made(live, notes)
 

@@ -76,6 +76,7 @@ class RiskRule(StrEnum):
     REVIEW_CONFLICT = "review_conflict"
     CLUSTER_ALERT = "cluster_alert"
     UNUSUAL_PATTERN = "unusual_pattern"
+    EARLY_WARNING = "early_warning"
 
 
 # Peer reports open a case always: whoever reports is not told that nobody looks.
@@ -101,6 +102,16 @@ class MotionSubject(StrEnum):
     MONEY = "money"
     MEMBERSHIP = "membership"
     RULES = "rules"
+
+
+class ComplaintKind(StrEnum):
+    """What a complaint is about; the charter says, in this order, how long an answer may take."""
+
+    SERVICE = "service"
+    PRODUCT = "product"
+    DECISION = "decision"
+    MONEY = "money"
+    CONDUCT = "conduct"
 
 
 class CharterInvalid(Invalid):
@@ -141,6 +152,15 @@ class CharterRules:
     guarantee_base: GuaranteeBase
     guarantee_warning_bps: int  # of a cap, from where on it is pointed out before signing
     circle_warning_members: int  # circles of promises among up to so many are pointed out; 0: none
+    # Voucher records: how those whom a member stood behind paid, from their own money alone
+    voucher_half_life_days: int  # after so many days what was paid or not weighs half
+    # What is believed of everybody before any loan: so much is paid, as after so many cases.
+    voucher_prior_bps: int
+    voucher_prior_cases: int
+    voucher_case_minor: int  # a loan that asks for so much, or for more, is one case
+    voucher_interval_bps: int  # of belief, that lies within the interval that is shown
+    # All promises, per 10,000 of the base, of whose record's lower end is 100%; 0: no such bound.
+    voucher_bound_bps: int
     # Who counts as at risk: late for so many days, or with a loan of this class or a worse one
     at_risk_days: int
     at_risk_from: RiskClass
@@ -272,6 +292,37 @@ class CharterRules:
     inflow_below_min: int  # newcomers below one introducer that make a pyramid, on two levels
     inflow_alike_bps: int  # of their deposits, how many have to be of one amount
     inflow_payout_bps: int  # paid out above, per 10,000 of what came in below
+    # Early warning
+    warning_days_late: int  # a loan later than this is what the warning is to be ahead of
+    warning_horizon_days: int  # and so many days ahead
+    warning_loans_min: int  # loans that a model needs to be made from
+    warning_bad_min: int  # of them, how many have to have come into trouble
+    warning_months_min: int  # month ends on which loans were looked at
+    warning_bands_bps: tuple[int, ...]  # probabilities from which it is raised, and high
+    warning_rules_held: tuple[int, ...]  # by rules: how many have to hold for raised, and for high
+    warning_reasons_max: int  # reasons that are told of a loan
+    warning_error_bps_max: int  # calibration error of a model that may count, beyond chance
+    warning_drift_bps_max: int  # stability index beyond which a model stands back for the rules
+    warning_drift_chance_ppm: int  # chance, per million nights, of standing back for nothing
+    # Feedback
+    rating_raters_min: int  # that many have to be added before a mean is published, or again
+    rating_per_day_max: int  # of one member
+    feedback_per_day_max: int  # comments and suggestions of one member
+    feedback_per_week_max: int
+    feedback_weight_days: int  # of membership, until a member's word counts in full; 0: at once
+    feedback_tied_bps: int  # how much a further one of those closely tied to each other counts
+    feedback_burst_days: int  # within which many who are new or tied are flagged
+    feedback_burst_min: int  # how many such are a burst
+    complaint_per_week_max: int  # of one member
+    complaint_days: tuple[int, ...]  # to answer: service, product, decision, money, conduct
+    complaint_reopen_days: int  # after it was closed
+    complaint_reopens_max: int
+    theme_alike_bps: int  # similarity from which items are suggested as belonging together
+    theme_poll_days_min: int
+    theme_poll_days_max: int
+    theme_voter_days: int  # of membership before a vote opens
+    theme_quorum_bps: int  # of those who may vote
+    theme_majority_bps: int  # of yes and no; more than this has to be in favour
 
 
 _CHECKS: dict[str, tuple[int, int]] = {
@@ -292,6 +343,12 @@ _CHECKS: dict[str, tuple[int, int]] = {
     "guarantee_ratio_bps_max": (0, 10_000_000),
     "guarantee_warning_bps": (0, 10_000),
     "circle_warning_members": (0, 6),
+    "voucher_half_life_days": (1, 36_600),
+    "voucher_prior_bps": (1, 9_999),
+    "voucher_prior_cases": (1, 1_000),
+    "voucher_case_minor": (1, 10**15),
+    "voucher_interval_bps": (1, 9_999),
+    "voucher_bound_bps": (0, 10_000_000),
     "at_risk_days": (1, 3660),
     "yearly_rate_ppm_max": (0, 10_000_000),
     "endorsements_min": (0, 100),
@@ -367,6 +424,32 @@ _CHECKS: dict[str, tuple[int, int]] = {
     "inflow_below_min": (2, 10_000),
     "inflow_alike_bps": (0, 10_000),
     "inflow_payout_bps": (0, 1_000_000),
+    "warning_days_late": (0, 366),
+    "warning_horizon_days": (1, 366),
+    "warning_loans_min": (20, 1_000_000),
+    "warning_bad_min": (10, 1_000_000),
+    "warning_months_min": (4, 600),
+    "warning_reasons_max": (1, 10),
+    "warning_error_bps_max": (0, 10_000),
+    "warning_drift_bps_max": (0, 100_000),
+    "warning_drift_chance_ppm": (1, 1_000_000),
+    "rating_raters_min": (3, 1_000),
+    "rating_per_day_max": (1, 1_000),
+    "feedback_per_day_max": (1, 1_000),
+    "feedback_per_week_max": (1, 1_000),
+    "feedback_weight_days": (0, 3660),
+    "feedback_tied_bps": (0, 10_000),
+    "feedback_burst_days": (1, 366),
+    "feedback_burst_min": (2, 1_000),
+    "complaint_per_week_max": (1, 1_000),
+    "complaint_reopen_days": (0, 366),
+    "complaint_reopens_max": (0, 20),
+    "theme_alike_bps": (1, 10_000),
+    "theme_poll_days_min": (1, 366),
+    "theme_poll_days_max": (1, 366),
+    "theme_voter_days": (0, 3660),
+    "theme_quorum_bps": (1, 10_000),
+    "theme_majority_bps": (0, 9_999),
 }
 
 # Lists of whole numbers: from, to, and what an item is.
@@ -380,6 +463,9 @@ _LISTS: dict[str, tuple[int, int, str]] = {
     "risk_late_days": (1, 3660, "Every item is a number of days from 1 to 3660."),
     "report_prior": (1, 1_000, "Every item is a number of reports from 1 to 1000."),
     "failure_bps": (0, 10_000, "Every item is a share from 0 to 10000 ten-thousandths."),
+    "warning_bands_bps": (1, 10_000, "Every item is a share from 1 to 10000 ten-thousandths."),
+    "warning_rules_held": (1, 100, "Every item is a number of rules from 1 to 100."),
+    "complaint_days": (0, 366, "Every item is a number of days from 0 to 366."),
 }
 _MAY_BE_EMPTY = frozenset(
     {
@@ -520,6 +606,10 @@ def _inconsistent(values: Mapping[str, Any]) -> dict[str, str]:
         errors["failure_bps"] = "Five shares that do not fall: one for each class."
     if values["circle_members_max"] < values["circle_members_min"]:
         errors["circle_members_max"] = "It is below circle_members_min."
+    if len(values["complaint_days"]) != len(ComplaintKind):
+        errors["complaint_days"] = f"Five numbers: {', '.join(ComplaintKind)}."
+    if values["theme_poll_days_max"] < values["theme_poll_days_min"]:
+        errors["theme_poll_days_max"] = "It is below theme_poll_days_min."
     if len(values["par_days"]) > _PAR_DAYS_MAX or not _rises(values["par_days"]):
         errors["par_days"] = f"At most {_PAR_DAYS_MAX} numbers that rise."
     return errors | _risk_inconsistent(values)
@@ -543,6 +633,11 @@ def _risk_inconsistent(values: Mapping[str, Any]) -> dict[str, str]:
         errors["risk_leader_rules"] = "What members report is for officers, not for leaders."
     if len(values["report_prior"]) != 2:
         errors["report_prior"] = "Two numbers: right and wrong."
+    for name in ("warning_bands_bps", "warning_rules_held"):
+        if len(values[name]) != 2 or not _rises(values[name]):
+            errors[name] = "Two numbers that rise: from where it is raised, and high."
+    if values["warning_bad_min"] > values["warning_loans_min"]:
+        errors["warning_bad_min"] = "It is above warning_loans_min."
     return errors
 
 

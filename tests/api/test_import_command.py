@@ -138,7 +138,7 @@ def start(environment: dict[str, str], *arguments: str) -> "subprocess.Popen[byt
 def test_an_import_that_is_killed_leaves_nothing_and_can_be_run_again(
     environment: dict[str, str], tmp_path: Path
 ) -> None:
-    count = 40_000
+    count = 25_000
     communities, people = tmp_path / "c.csv", tmp_path / "p.csv"
     communities.write_text(COMMUNITIES)
     people.write_text(

@@ -669,7 +669,7 @@ def test_two_imports_of_one_file_at_once_enter_it_once(engine: Engine) -> None:
 
 
 def test_larger_files_than_one_portion_arrive_whole(engine: Engine) -> None:
-    count = 12_345
+    count = 10_500
     make = session_factory(engine)
     with make() as session:
         bring_base(session)

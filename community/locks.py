@@ -65,6 +65,8 @@ LOCK_RANK: dict[str, int] = {
             "vouches",
             "credit_lines",
             "credit_line_shares",
+            "webhook_subscriptions",
+            "webhook_deliveries",
             "books",
         ]
     )

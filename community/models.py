@@ -29,6 +29,7 @@ import community.scoring.models
 import community.seasons.models
 import community.trust.models
 import community.trust.watches
+import community.webhooks.models
 from community.database import Base, MinorUnits
 
 metadata = Base.metadata

@@ -46,6 +46,7 @@ from community.savings.checks import check_savings
 from community.scoring.checks import check_warnings
 from community.seasons.checks import check_seasons
 from community.trust.checks import check_trust
+from community.webhooks.checks import check_webhooks
 
 
 def _check_people(session: Session) -> Iterator[Breach]:
@@ -72,6 +73,7 @@ CHECKS: tuple[Check, ...] = (
     ("the desk's findings add up", check_risk),
     ("warnings rest on what they say, models are as they were made", check_warnings),
     ("sheets and bank lines agree with their receipts and the books", check_receiving),
+    ("webhooks told of what is in the books", check_webhooks),
     ("ballots sum, meetings are counted, reports are kept apart", check_monitoring),
     ("complaints are numbered, votes sum, whoever asked was told", check_feedback),
 )

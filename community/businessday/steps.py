@@ -23,6 +23,7 @@ from community.loans.accrual import accrue
 from community.loans.models import LoanPosition
 from community.monitoring.cases import watch
 from community.portfolio.service import classify_loans, follow_classes, provide
+from community.risk.desk import search_due, watch_desk
 from community.scoring.service import score_night
 from community.trust.service import expire_vouches
 from community.trust.standings import expire_assessments
@@ -253,6 +254,27 @@ def _publish_ratings(session: Session, task: Task) -> Portion:
     return Portion(done.last_id, {"ratings published": done.means})
 
 
+def _search_circles(session: Session, task: Task) -> Portion:
+    """One unit, however large: the search is one reading of the community."""
+    run = search_due(session, community_id=task.community_id, on=task.on, now=task.now)
+    return Portion(counts={"circles found": 0 if run is None else run.circles})
+
+
+def _watch_desk(session: Session, task: Task) -> Portion:
+    """As `watch`, of what the risk desk finds."""
+    raised = watch_desk(
+        session, community_id=task.community_id, on=task.on, now=task.now, limit=task.limit
+    )
+    return Portion(
+        task.after_id + 1 if raised.left else None,
+        {
+            "desk events": len(raised.events),
+            "desk cases opened": raised.opened,
+            "desk cases joined": raised.joined,
+        },
+    )
+
+
 def _close(session: Session, task: Task) -> Portion:
     close_through(session, community_id=task.community_id, on=task.on)
     return Portion()
@@ -275,6 +297,9 @@ STEPS: tuple[Step, ...] = (
     Step("score", _score, locks_book_only=True, is_for_loans=True),
     # By where the day has left every loan: a payment missed is a case the same evening.
     Step("watch", _watch),
+    # On what the day has left; and what they mean is told the same evening.
+    Step("search circles", _search_circles, is_for_loans=True),
+    Step("watch desk", _watch_desk),
     Step("escalate complaints", _escalate_complaints),
     Step("count votes", _count_votes),
     Step("publish ratings", _publish_ratings),

@@ -65,6 +65,7 @@ class RiskRule(StrEnum):
     FALLING_STAKE = "falling_stake"
     EXPIRING_COVER = "expiring_cover"
     MISSED_MEETINGS = "missed_meetings"
+    MISSED_VISITS = "missed_visits"
     CONCENTRATION = "concentration"
     CIRCULAR_MONEY = "circular_money"
     # What members report about members.
@@ -72,17 +73,38 @@ class RiskRule(StrEnum):
     DISTRESS = "distress"
     COERCION = "coercion"
     GHOST_MEMBER = "ghost_member"
-    # What rooms above find and raise.
+    # What a review's own tests find in its reviewers' answers.
     REVIEW_CONFLICT = "review_conflict"
+    # What the risk desk finds: circles, those that cover themselves, invented members, pyramids.
     CLUSTER_ALERT = "cluster_alert"
+    SELF_DEALING = "self_dealing"
+    INVENTED_RING = "invented_ring"
     UNUSUAL_PATTERN = "unusual_pattern"
     EARLY_WARNING = "early_warning"
+    # Somebody hardly known, at admission or at a first vouch.
+    NEWCOMER = "newcomer"
 
 
 # Peer reports open a case always: whoever reports is not told that nobody looks.
 REPORT_RULES = frozenset(
     {RiskRule.MISUSE, RiskRule.DISTRESS, RiskRule.COERCION, RiskRule.GHOST_MEMBER}
 )
+
+
+class GateWay(StrEnum):
+    """What is done about somebody hardly known who is to be admitted, or vouched for first."""
+
+    OFF = "off"
+    WARN = "warn"  # it goes on; officers are told, and a case is opened
+    HOLD = "hold"  # it waits until an officer has decided
+
+
+class LentBy(StrEnum):
+    """By what loans are put together to see how much lies in one place."""
+
+    REGION = "region"
+    INDUSTRY = "industry"
+    CROP = "crop"
 
 
 class Severity(StrEnum):
@@ -256,6 +278,21 @@ class CharterRules:
     risk_cover_days: int  # before a promise ends that backs a loan
     risk_meetings_missed: int  # in a row
     risk_concentration_bps: int  # of what the community has out, owed by one household
+    risk_visits_missed: int  # of the visits that somebody was drawn for, in a row
+    risk_visit_grace_days: int  # after a visit's last day, before it is missed
+    risk_review_members_min: int  # reviewers in a finding of a review; 1: also one who is odd alone
+    # Herfindahl's index, of 10,000: each listed number is an event, one severity worse.
+    risk_hhi_bps: tuple[int, ...]
+    risk_hhi_by: tuple[LentBy, ...]  # of what; none: it is not looked at
+    # What a circle may lose, of all that the community has out: each listed number is an event.
+    risk_circle_worst_bps: tuple[int, ...]  # if all in it fail
+    risk_circle_expected_bps: tuple[int, ...]  # expected within a year
+    risk_grown_bps: int  # by how much more a ring or pyramid has to grow to be told again
+    risk_search_days: int  # from one search for circles to the next at a day's close
+    # Newcomers who are hardly known
+    gate_admission: GateWay
+    gate_first_vouch: GateWay
+    gate_crowd_min: int  # so many whom nobody knows, with the applicant, are remarked
     # Peer reports
     reports_per_span_max: int  # of one reporter, within report_span_days
     report_span_days: int
@@ -398,6 +435,12 @@ _CHECKS: dict[str, tuple[int, int]] = {
     "risk_cover_days": (1, 3660),
     "risk_meetings_missed": (1, 100),
     "risk_concentration_bps": (1, 10_000),
+    "risk_visits_missed": (1, 100),
+    "risk_visit_grace_days": (0, 366),
+    "risk_review_members_min": (1, 1_000),
+    "risk_grown_bps": (1, 1_000_000),
+    "risk_search_days": (1, 366),
+    "gate_crowd_min": (1, 10_000),
     "reports_per_span_max": (1, 1_000),
     "report_span_days": (1, 3660),
     "meeting_quorum_bps": (1, 10_000),
@@ -461,6 +504,13 @@ _LISTS: dict[str, tuple[int, int, str]] = {
     "par_days": (1, 3660, "Every item is a number of days from 1 to 3660."),
     "risk_case_days": (0, 366, "Every item is a number of days from 0 to 366."),
     "risk_late_days": (1, 3660, "Every item is a number of days from 1 to 3660."),
+    "risk_hhi_bps": (1, 10_000, "Every item is an index from 1 to 10000."),
+    "risk_circle_worst_bps": (1, 10_000, "Every item is a share from 1 to 10000 ten-thousandths."),
+    "risk_circle_expected_bps": (
+        1,
+        10_000,
+        "Every item is a share from 1 to 10000 ten-thousandths.",
+    ),
     "report_prior": (1, 1_000, "Every item is a number of reports from 1 to 1000."),
     "failure_bps": (0, 10_000, "Every item is a share from 0 to 10000 ten-thousandths."),
     "warning_bands_bps": (1, 10_000, "Every item is a share from 1 to 10000 ten-thousandths."),
@@ -474,10 +524,20 @@ _MAY_BE_EMPTY = frozenset(
         "risk_high_rules",
         "risk_critical_rules",
         "risk_leader_rules",
+        "risk_hhi_by",
+        "risk_circle_worst_bps",
+        "risk_circle_expected_bps",
         "motion_unanimous",
     }
 )
 _PAR_DAYS_MAX = 6
+# Lists whose every number is an event, each a severity worse.
+_STEPPED = (
+    "risk_late_days",
+    "risk_hhi_bps",
+    "risk_circle_worst_bps",
+    "risk_circle_expected_bps",
+)
 
 # Lists of texts, which may be empty: what an item looks like, how many, and what it is.
 _TEXTS: dict[str, tuple[re.Pattern[str], int, str]] = {
@@ -627,10 +687,16 @@ def _risk_inconsistent(values: Mapping[str, Any]) -> dict[str, str]:
     days = values["risk_case_days"]
     if len(days) != len(Severity) or list(days) != sorted(days, reverse=True):
         errors["risk_case_days"] = "Four numbers that do not rise: one for each severity."
-    if len(values["risk_late_days"]) > len(Severity) or not _rises(values["risk_late_days"]):
-        errors["risk_late_days"] = "At most four numbers that rise."
+    for name in _STEPPED:
+        if len(values[name]) > len(Severity) or not _rises(values[name]):
+            errors[name] = "At most four numbers that rise."
+    if len(set(values["risk_hhi_by"])) < len(values["risk_hhi_by"]):
+        errors["risk_hhi_by"] = "Each is named once."
     if REPORT_RULES & set(values["risk_leader_rules"]):
         errors["risk_leader_rules"] = "What members report is for officers, not for leaders."
+    for name in ("gate_admission", "gate_first_vouch"):
+        if values[name] is GateWay.HOLD and RiskRule.NEWCOMER not in switched_on:
+            errors[name] = "What is held is decided in a case: switch on the rule newcomer."
     if len(values["report_prior"]) != 2:
         errors["report_prior"] = "Two numbers: right and wrong."
     for name in ("warning_bands_bps", "warning_rules_held"):

@@ -43,3 +43,17 @@ class BadChange(Invalid):
 
     code = "bad-change"
     title = "This cannot be supposed of this circle"
+
+
+class AdmissionHeld(Conflict):
+    """The charter has officers look at this applicant first: the case says why."""
+
+    code = "admission-held"
+    title = "Somebody has to look at this applicant first"
+
+
+class FirstVouchHeld(Conflict):
+    """A first promise waits for an officer, by the charter; what there is to look at, they know."""
+
+    code = "first-vouch-held"
+    title = "This first promise waits for an officer"

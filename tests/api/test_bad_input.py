@@ -33,6 +33,7 @@ from tests.api.wrong import (
     servicing,
     trust,
     web,
+    webhooks,
 )
 from tests.api.wrong.shape import FRESH, Raw, Wrong
 
@@ -68,6 +69,7 @@ TABLE = [
     *feedback.FEEDBACK,
     *risk.RISK,
     *scoring.SCORING,
+    *webhooks.WEBHOOKS,
 ]
 
 

@@ -70,6 +70,8 @@ MADE = (
     "INSERT INTO record_revocations (id, record_id, revoked_on, reason, actor_id, created_at)"
     " SELECT 7, min(id), '2026-01-01', 'x', (SELECT min(id) FROM members), '2026-01-01 00:00:00'"
     " FROM credit_records",
+    "INSERT INTO risk_event_people (event_id, member_id)"
+    " SELECT min(id), (SELECT min(id) FROM members) FROM risk_events",
     "INSERT INTO risk_stress_calls (test_id, number, loan_id, guarantor_id, for_guarantor_id,"
     " ground, amount_minor, paid_minor) SELECT min(id), 1, (SELECT min(id) FROM loans),"
     " (SELECT min(id) FROM members), (SELECT max(id) FROM members), 'direct', 2, 1"

@@ -17,7 +17,7 @@ from typing import Any
 import psycopg
 from flask import Flask
 from psycopg import sql
-from sqlalchemy import make_url, select
+from sqlalchemy import make_url, select, update
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
@@ -88,6 +88,10 @@ from community.servicing import service as servicing
 from community.trust import service as trust
 from community.trust import standings
 from community.trust.models import Assessment, AssessmentKind, Vouch, VouchSide
+from community.webhooks import service as webhooks
+from community.webhooks.addresses import Rules
+from community.webhooks.models import WebhookCursor
+from community.webhooks.signing import Sealer
 from config.settings import Settings
 from tests.databases import database_copy, lasting_copy
 from tests.hamlet import FAR, Hamlet, yuan
@@ -608,6 +612,42 @@ class Story:
             "circle": first.public_id,
             "stress": stress.public_id,
         }
+        self._told()
+
+    def _told(self) -> None:
+        """A receiver of what befell cases: one delivery given up, one that arrived, others wait."""
+        webhook, _ = self.do(
+            webhooks.subscribe,
+            **self.place,
+            url="https://receiver.example/hooks",
+            kinds=["case.*"],
+            rules=Rules(),
+            sealer=Sealer(["of no use outside of this test suite"]),
+            now=self.hamlet.now,
+            actor_id=self.hamlet.officer.id,
+        )
+        self.session.execute(update(WebhookCursor).values(after_seq=0))
+        self.do(webhooks.fan_out, webhook_id=webhook.id, now=self.hamlet.now, limit=1_000)
+        once = webhooks.Retries(1, timedelta(seconds=1), timedelta(seconds=1))
+        for result in (webhooks.Result(500, "500"), webhooks.Result(200)):
+            parcel = self.do(
+                webhooks.take,
+                worker="us",
+                lease=timedelta(minutes=1),
+                now=self.hamlet.now,
+                retries=once,
+            )
+            assert parcel is not None
+            self.do(
+                webhooks.settle,
+                delivery_id=parcel.delivery_id,
+                worker="us",
+                result=result,
+                now=self.hamlet.now,
+                retries=once,
+            )
+            self.desk.setdefault("delivery", parcel.public_id)
+        self.desk["webhook"] = webhook.public_id
 
     def _warnings(self) -> None:
         """A model that was made and counts, the night that it scored, and one that is asked for."""

@@ -325,6 +325,8 @@ def test_what_takes_locks_is_a_unit_of_its_own(hamlet: Hamlet) -> None:
         ["advance"],
         ["tend groups", "expire campaign grants", "classify", "provide", "score"],
         ["watch"],
+        ["search circles"],
+        ["watch desk"],
         ["escalate complaints", "count votes", "publish ratings", "close"],
     ]
     hamlet.check()

@@ -52,6 +52,10 @@ MADE = {
     "guarantee_payments",
     "journal_entries",
     "risk_cases",
+    "risk_circle_names",
+    "risk_circles",
+    "risk_events",
+    "risk_runs",
     "repayments",
     "warning_runs",
 }

@@ -193,20 +193,18 @@ def _kinds(room: str, here: str) -> list[Link]:
     if principal is None:
         return []
     common = Words("common", here)
-    mine = current_app.blueprints.get(room)
+    mine = _kind_here(room)
     links = []
     for kind, is_of in KINDS.items():
         entries = _listed(kind)
         if entries and is_of(principal):
             url = url_for(entries[0][1].endpoint)
-            is_here = isinstance(mine, Room) and mine.kind == kind
-            links.append(Link(common.of("kind", kind), url, is_here))
+            links.append(Link(common.of("kind", kind), url, kind == mine))
     return links
 
 
 def _entries(room: str, here: str) -> list[Link]:
-    blueprint = current_app.blueprints.get(room)
-    if not isinstance(blueprint, Room) or g.get("principal") is None:
+    if g.get("principal") is None:
         return []
     return [
         Link(
@@ -214,8 +212,20 @@ def _entries(room: str, here: str) -> list[Link]:
             url_for(entry.endpoint),
             request.endpoint == entry.endpoint,
         )
-        for owner, entry in _listed(blueprint.kind)
+        for owner, entry in _listed(_kind_here(room))
     ]
+
+
+def _kind_here(room: str) -> str:
+    """As which kind of people the reader is in a room: the first of its kinds that they are of."""
+    blueprint = current_app.blueprints.get(room)
+    if not isinstance(blueprint, Room):
+        return ""
+    principal = g.get("principal")
+    of = [kind for kind in blueprint.kinds if kind in KINDS]
+    if principal is not None and len(of) > 1:
+        of = [kind for kind in of if KINDS[kind](principal)] or of
+    return of[0] if of else ""
 
 
 def _listed(kind: str) -> list[tuple[str, Entry]]:
@@ -223,7 +233,7 @@ def _listed(kind: str) -> list[tuple[str, Entry]]:
     return [
         (room.name, entry)
         for room in current_app.blueprints.values()
-        if isinstance(room, Room) and room.kind == kind
+        if isinstance(room, Room) and kind in room.kinds
         for entry in room.entries
     ]
 

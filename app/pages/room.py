@@ -26,13 +26,13 @@ class Entry:
 class Room(flask.Blueprint):
     """Pages of one kind of people, or of one matter; a matter may belong to a kind of people.
 
-    `Room("riskdesk", __name__, kind="operator")`: its listed pages stand in the operators'
-    navigation, beside those of the operators' own room.
+    `Room("riskdesk", __name__, kinds=("operator", "auditor"))`: its listed pages stand in the
+    navigation of both, beside those of their own rooms.
     """
 
-    def __init__(self, name: str, import_name: str, *, kind: str = "") -> None:
+    def __init__(self, name: str, import_name: str, *, kinds: tuple[str, ...] = ()) -> None:
         super().__init__(name, import_name, template_folder="templates")
-        self.kind = kind or name
+        self.kinds = kinds or (name,)
         self.entries: list[Entry] = []
         self.register_error_handler(CommunityError, _refusal_page)
 

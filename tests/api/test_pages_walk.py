@@ -28,6 +28,7 @@ THINGS = {
     "member_id": "@wang",
     "circle_id": "@circle",
     "case_id": "@case",
+    "stress_id": "@stress",
     "name": "pages.css",
 }
 # Who gets something else than a page: 403 or 404 by the permission table. All others get 200.
@@ -53,15 +54,22 @@ REFUSED |= {
         "what_if_form",
         "call_plan",
         "call_plan_csv",
+        "stress_list",
+        "stress",
+        "stress_json",
+        "stress_draws_csv",
+        "stress_members_csv",
+        "stress_calls_csv",
     )
 }
-REFUSED["riskdesk.search"] = dict.fromkeys(set(KINDS) - {"operator"}, 404) | {"auditor": 403}
+for step in ("search", "ask_stress"):
+    REFUSED[f"riskdesk.{step}"] = dict.fromkeys(set(KINDS) - {"operator"}, 404) | {"auditor": 403}
 # Cases and rules: officers too. The case is about zhao, in the group that wang leads.
 OUTSIDE = dict.fromkeys(("wang", "gao", "zhao", "foreign", "stranger"), 404)
-REFUSED |= {"riskdesk.rules_csv": OUTSIDE}
+REFUSED |= {"riskdesk.rules_csv": OUTSIDE, "riskdesk.warnings_csv": OUTSIDE}
 # An officer of another community sees that one's.
 ELSEWHERE = dict.fromkeys(OUTSIDE.keys() - {"foreign"}, 404)
-REFUSED |= {"riskdesk.case_queue": ELSEWHERE, "riskdesk.rules": ELSEWHERE}
+REFUSED |= {f"riskdesk.{name}": ELSEWHERE for name in ("case_queue", "rules", "warnings")}
 NEITHER = dict.fromkeys(("gao", "foreign", "stranger"), 404)
 REFUSED |= {"riskdesk.case": NEITHER}
 for step in ("escalate_case", "close_case"):

@@ -36,6 +36,9 @@ def test_a_case_is_taken_and_answered(visit: Visit, language: str) -> None:
     visit.check(page, "cases")
     page.locator("ul.rows a.strong").first.click()
     visit.check(page, "case")
-    page = visit("operator", language, "/desk/rules?community=@village&rule=late"
-                 "&from_on=2026-03-01&until_on=2026-03-20")
+    page = visit(
+        "operator",
+        language,
+        "/desk/rules?community=@village&rule=late&from_on=2026-03-01&until_on=2026-03-20",
+    )
     visit.check(page, "rules")

@@ -4,6 +4,7 @@ Fields stand in rows, in the order of their rank, so that nothing covers anythin
 network looks the same every time; within a field members stand on a ring, as NetworkX lays it.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -53,17 +54,25 @@ def draw_map(
     radius = {field.key: _radius(field) for field in fields}
     places, width, height = _shelves(fields, radius)
     most = max((tie.weight for tie in ties), default=1) or 1
+    path = Markup('<path d="M{:.0f} {:.0f}Q{:.0f} {:.0f} {:.0f} {:.0f}" stroke-width="{:.1f}"/>')
     parts = [
-        Markup(
-            '<path d="M{:.0f} {:.0f}Q{:.0f} {:.0f} {:.0f} {:.0f}" stroke-width="{:.1f}"/>'
-        ).format(*_bow(places[tie.source], places[tie.target]), max(1.0, 7 * tie.weight / most))
+        path.format(
+            *_bow(places[tie.source], radius[tie.source], places[tie.target], radius[tie.target]),
+            max(1.0, 7 * tie.weight / most),
+        )
         for tie in ties
         if tie.source != tie.target
     ]
     for field in fields:
         parts.append(_field(field, places[field.key], radius[field.key], promises, people))
     svg = f'<svg width="{width:.0f}" height="{height:.0f}">{Markup("").join(parts)}</svg>'
-    return titled(svg, title, description, "network riskmap", role="group")
+    return titled(
+        svg,
+        title,
+        description,
+        "network riskmap few" if width < 600 else "network riskmap",
+        role="group",
+    )
 
 
 def _radius(field: Field) -> float:
@@ -77,7 +86,7 @@ def _shelves(
 ) -> tuple[dict[int, tuple[float, float]], float, float]:
     """Rows of fields on a canvas that is as wide as a phone likes for few, wider for many."""
     spans = [max(2 * radius[field.key], 96) + GAP for field in fields]
-    width = max(400.0, min(1000.0, (sum(spans) * 110) ** 0.5), max(spans, default=0) + GAP)
+    width = max(480.0, min(1000.0, (sum(spans) * 110) ** 0.5), max(spans, default=0) + GAP)
     rows: list[list[int]] = [[]]
     used = 0.0
     for at, span in enumerate(spans):
@@ -100,12 +109,20 @@ def _shelves(
 
 
 def _bow(
-    start: tuple[float, float], end: tuple[float, float]
+    start: tuple[float, float], from_edge: float, end: tuple[float, float], to_edge: float
 ) -> tuple[float, float, float, float, float, float]:
-    """A slightly bent line, so that lines along a row do not run through what lies between."""
-    middle_x, middle_y = (start[0] + end[0]) / 2, (start[1] + end[1]) / 2
+    """A slightly bent line from edge to edge, so that it runs beside what lies between."""
     dx, dy = end[0] - start[0], end[1] - start[1]
-    return (*start, middle_x - 0.22 * dy, middle_y + 0.22 * dx, *end)
+    bend = (start[0] + dx / 2 - 0.22 * dy, start[1] + dy / 2 + 0.22 * dx)
+    return (*_towards(start, bend, from_edge), *bend, *_towards(end, bend, to_edge))
+
+
+def _towards(
+    start: tuple[float, float], end: tuple[float, float], distance: float
+) -> tuple[float, float]:
+    dx, dy = end[0] - start[0], end[1] - start[1]
+    part = distance / (math.hypot(dx, dy) or 1.0)
+    return start[0] + part * dx, start[1] + part * dy
 
 
 def _field(

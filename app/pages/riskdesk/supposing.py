@@ -4,6 +4,7 @@ A slider's name carries what it is about: `limit.vch_…`, `lock.mem_…`; `repl
 come more than once. What is left where it stands is not supposed to change.
 """
 
+import contextlib
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -18,10 +19,10 @@ from app.pages.words import Words
 from app.risk.routes import changes_in
 from app.risk.schemas import WhatIfAskSchema
 from community.communities.models import Community
-from community.errors import CommunityError
+from community.errors import CommunityError, Invalid
 from community.members import queries as members
 from community.members.models import Member
-from community.money import CURRENCY_EXPONENTS, format_minor
+from community.money import CURRENCY_EXPONENTS, format_minor, parse_minor
 from community.risk import queries
 from community.risk.actions import change_bps
 from community.risk.book import read_desk
@@ -224,15 +225,17 @@ def _slider(
 ) -> Slider:
     exponent = CURRENCY_EXPONENTS[currency]
     is_whole = most_minor % 10**exponent == 0
-    now = request.args.get(name, "") or format_minor(now_minor, currency)
-    if request.args.get("minor") and request.args.get(name, "").isdecimal():
-        now = format_minor(int(request.args[name]), currency)
+    given = request.args.get(name, "")[:30]
+    now = given or format_minor(now_minor, currency)
+    # Browsers send 299 where 299.00 was meant; what is no amount the schema refuses.
+    with contextlib.suppress(Invalid):
+        now = format_minor(parse_minor(now, currency), currency)
     return Slider(
         name=name,
         public_id=public_id,
         giver=giver,
         taker=taker,
-        now=now[:30],
+        now=now,
         most=format_minor(most_minor, currency),
         step="1" if is_whole else f"0.{'1'.zfill(exponent)}",
         in_use_minor=in_use_minor,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from flask import url_for
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from app.auth import caller
@@ -18,9 +18,9 @@ from app.pages.words import Words
 from app.permissions import Facts, may
 from community.communities.models import Community
 from community.members.models import Member
-from community.money import CURRENCY_EXPONENTS
+from community.money import CURRENCY_EXPONENTS, format_minor
 from community.monitoring import queries as monitoring
-from community.monitoring.models import CaseStatus, RiskCase
+from community.monitoring.models import CaseStatus, RiskCase, RiskEvent, RiskEventPerson
 from community.risk import queries
 from community.risk.models import CircleName, RiskCircle, RiskRun
 from community.risk.network_map import (
@@ -154,12 +154,10 @@ def _map_picture(
     def money(minor: int) -> str:
         return money_text(words.language, minor, currency)
 
-    # Who is in two circles is drawn in the more costly one.
-    drawn: set[int] = set()
     fields = []
     for each, shown in zip(found.circles, lines, strict=True):
-        seats = [seat.member_id for seat in each.members if seat.member_id not in drawn]
-        drawn |= set(seats)
+        # Who is in two circles is drawn in both.
+        seats = [seat.member_id for seat in each.members]
         fields.append(
             Field(
                 key=shown.rank,
@@ -256,6 +254,7 @@ class CaseLine:
     """An open case about a member of a circle."""
 
     url: str
+    # Empty: it is about several, or about the community.
     name: str
     severity: str
     due_on: date
@@ -310,7 +309,7 @@ def circle_page(
         change_minor=None if before is None else expected_of(file.circle) - expected_of(before),
         reasons=said(file.circle.reasons, file.people, currency, words),
         actions=tuple(
-            (text, base + _tried(action, file))
+            (text, base + tried if (tried := _tried(action, file, currency)) else "")
             for text, action in zip(
                 said(file.circle.actions, file.people, currency, words),
                 file.circle.actions,
@@ -331,15 +330,15 @@ def circle_page(
     )
 
 
-def _tried(action: Mapping[str, object], file: CircleFile) -> str:
-    """The query that supposes a suggestion in the what-if form."""
+def _tried(action: Mapping[str, object], file: CircleFile, currency: str) -> str:
+    """The query that supposes a suggestion in the what-if form; none for what it cannot take."""
     code, amount = action["code"], int(str(action["amount_minor"]))
     if code == "replace_vouch":
         return f"?ask=1&replace={action['vouch']}"
     if code == "lock_stake":
         member = file.people[int(str(action["member_id"]))]
-        return f"?ask=1&lock.{member.public_id}={amount}&minor=1"
-    return "?ask=1"
+        return f"?ask=1&lock.{member.public_id}={format_minor(amount, currency)}"
+    return ""
 
 
 def _names(file: CircleFile, ids: Sequence[int]) -> tuple[str, ...]:
@@ -474,14 +473,24 @@ def _cases(session: Session, file: CircleFile, on: date) -> tuple[CaseLine, ...]
         monitoring.list_cases(
             file.run.community_id, reader_id=caller().member_id, status=CaseStatus.OPEN
         )
-        .where(RiskCase.member_id.in_(ids))
+        .where(
+            or_(
+                RiskCase.member_id.in_(ids),
+                # What is about several people, some of them in the circle.
+                RiskCase.id.in_(
+                    select(RiskEvent.case_id)
+                    .join(RiskEventPerson, RiskEventPerson.event_id == RiskEvent.id)
+                    .where(RiskEventPerson.member_id.in_(ids))
+                ),
+            )
+        )
         .order_by(RiskCase.due_on, RiskCase.list_key)
         .limit(_CASES)
     )
     return tuple(
         CaseLine(
             url_for("riskdesk.case", case_id=case.public_id),
-            file.people[case.member_id or 0].name,
+            "" if case.member_id is None else file.people[case.member_id].name,
             case.severity.value,
             case.due_on,
             case.due_on < on,

@@ -1,7 +1,7 @@
 """What the pages about stress tests show: the form, how far a test is, the distribution drawn."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
@@ -30,7 +30,6 @@ from community.risk.errors import RiskRunNotFound
 from community.risk.models import (
     ShockKind,
     StressCall,
-    StressDraw,
     StressMember,
     StressStatus,
     StressTest,
@@ -140,7 +139,7 @@ class StressPage:
     watched: bool
     watch_url: str
     hit: tuple[str, ...]
-    picture: Picture | None
+    pictures: tuple[Picture, ...]
     members: Sequence[tuple[StressMember, Member]]
     calls: Sequence[tuple[StressCall, str, Member, Member | None]]
     more_calls: bool
@@ -154,11 +153,26 @@ def stress_page(
     calls: Sequence[tuple[StressCall, str, Member, Member | None]] = ()
     more = False
     touched: Sequence[tuple[StressMember, Member]] = ()
-    picture = None
+    pictures: tuple[Picture, ...] = ()
     if is_done:
         calls, more = queries.stress_calls(session, test, after=0, limit=SHOWN)
         touched = queries.stress_members(session, test, limit=SHOWN)
-        picture = _picture(queries.stress_draws(session, test), test, view, community, words)
+        draws = queries.stress_draws(session, test)
+        pictures = tuple(
+            _picture(title, figure, amounts, test, view, community, words)
+            for title, figure, amounts in (
+                (
+                    words("distribution_lost"),
+                    "lost",
+                    [draw.pool_minor + draw.reserve_minor for draw in draws],
+                ),
+                (
+                    words("distribution_members"),
+                    "members",
+                    [draw.members_minor for draw in draws],
+                ),
+            )
+        )
     hit = test.spec.get("member_ids") or []
     named = members.names_of(session, hit[:SHOWN])
     waits = test.status in (StressStatus.QUEUED, StressStatus.RUNNING)
@@ -172,7 +186,7 @@ def stress_page(
         watched=waits and request.args.get("watch") == "1",
         watch_url=url_for("riskdesk.stress", stress_id=test.public_id, watch=1),
         hit=tuple(named[member_id].name for member_id in hit[:SHOWN] if member_id in named),
-        picture=picture,
+        pictures=pictures,
         members=touched,
         calls=calls,
         more_calls=more,
@@ -180,7 +194,9 @@ def stress_page(
 
 
 def _picture(
-    draws: Iterable[StressDraw],
+    title: str,
+    figure: str,
+    amounts: Sequence[int],
     test: StressTest,
     view: Mapping[str, Any],
     community: Community,
@@ -188,11 +204,11 @@ def _picture(
 ) -> Picture:
     """How many draws lose how much; classes in the tail of the expected shortfall are marked."""
     unit = 10 ** CURRENCY_EXPONENTS[community.currency]
-    lost = [(draw.pool_minor + draw.reserve_minor) / unit for draw in draws]
+    lost = [amount / unit for amount in amounts]
     edges = _edges(max(lost, default=0))
-    shortfall = view["result"]["lost"]["shortfall"]
+    shortfall = view["result"][figure]["shortfall"]
     drawn = histogram(
-        words("distribution"),
+        title,
         lost,
         edges,
         columns=(words("lost_between"), words("draws")),

@@ -73,6 +73,8 @@ class RiskMap:
     others_expected_minor: int
     others_worst_minor: int
     outside_members: int
+    # Whether all members of the circles are among `people`, and the promises between them told.
+    is_named: bool
     # Within circles: from whom to whom.
     promises: tuple[tuple[int, int], ...]
     people: Mapping[int, Member]
@@ -94,7 +96,7 @@ def risk_map(session: Session, run: RiskRun, *, on: date, limit: int, named: int
     """The `limit` most costly circles of a run, how they are tied, and the rest put together.
 
     Promises from member to member are read only where the drawn circles have at most `named`
-    members. A fixed number of statements.
+    members together. A fixed number of statements.
     """
     found = circles_of(session, run, limit=limit)
     seats = members_of(session, [circle.id for circle, _ in found])
@@ -130,10 +132,11 @@ def risk_map(session: Session, run: RiskRun, *, on: date, limit: int, named: int
     )
     inside = {seat.member_id for each in circles for seat in each.members}
     promises: tuple[tuple[int, int], ...] = ()
-    if len(inside) <= named:
+    is_named = sum(len(each.members) for each in circles) <= named
+    if is_named:
         promises = _promises(session, run.community_id, inside, on)
     who = {member for each in circles for member in named_in(each.circle)}
-    if len(inside) <= named:
+    if is_named:
         who |= inside
     return RiskMap(
         run=run,
@@ -144,6 +147,7 @@ def risk_map(session: Session, run: RiskRun, *, on: date, limit: int, named: int
         others_expected_minor=int(rest[1]),
         others_worst_minor=int(rest[2]),
         outside_members=max(run.members - int(seated or 0), 0),
+        is_named=is_named,
         promises=promises,
         people=people(session, who),
     )

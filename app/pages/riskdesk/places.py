@@ -24,7 +24,7 @@ class Place:
 
 
 def place_for(action: str) -> Place:
-    """The community asked for, else the one looked at last, else the first that is open to them.
+    """The community asked for, else the one looked at last, else the oldest that is open to them.
 
     Raises NotFound where the reader may do this in no community.
     """
@@ -34,7 +34,8 @@ def place_for(action: str) -> Place:
     by_id = {each.public_id: each for each in mine}
     if asked and asked not in by_id:
         raise NotFound()
-    chosen = by_id.get(asked) or by_id.get(session.get(_KEPT, "")) or next(iter(mine), None)
+    first = min(mine, key=lambda each: each.id, default=None)
+    chosen = by_id.get(asked) or by_id.get(session.get(_KEPT, "")) or first
     if chosen is None:
         raise NotFound()
     permit(action, Facts(path=chosen.path_ids))

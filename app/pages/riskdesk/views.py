@@ -37,7 +37,7 @@ from community.risk.words import say
 from community.trust.models import Standing, Vouch
 
 # On the map: so many circles by themselves, and members only where there are few.
-DRAWN, NAMED = 40, 160
+DRAWN, NAMED = 30, 120
 WEEKS = 26
 _CASES = 12
 _TIES = 400
@@ -173,7 +173,7 @@ def _map_picture(
                 ),
                 url=shown.url,
                 size=shown.size,
-                members=tuple(seats) if seats and seats[0] in found.people else (),
+                members=tuple(seats) if found.is_named else (),
             )
         )
     if found.others:

@@ -3,6 +3,7 @@
 PYTHON ?= python3
 DATA ?=
 FILE ?=
+SEED ?=
 
 VENV_PYTHON := .venv/bin/python
 FLASK := $(VENV_PYTHON) -m flask --app wsgi
@@ -12,7 +13,7 @@ CHECKED := app community config graph tests tools wsgi.py
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test test-browser properties check audit format bench migrate oracles villages lock bench-real clean main-env dev-env bench-env
+.PHONY: help setup demo run test test-browser properties check audit format bench migrate oracles villages simulate lock bench-real clean main-env dev-env bench-env
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -28,6 +29,9 @@ migrate: main-env ## bring the database's tables up to date
 
 villages: main-env ## carry real villages through the main job: DATA=folder of village files
 	@$(FLASK) villages --data $(or $(DATA),../shared/data)
+
+simulate: main-env ## live through 20 villages in which something is planted, and tell what was found: SEED=1
+	@$(FLASK) simulate --seed $(or $(SEED),1)
 
 oracles: main-env ## compare with answers worked out elsewhere: FILE=cases.json [DATA=folder]
 	@$(if $(FILE),,echo 'make oracles needs FILE=cases.json' >&2; exit 2)

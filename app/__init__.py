@@ -74,7 +74,12 @@ FEATURES = [
     "demo",
 ]
 # Modules with a list COMMANDS.
-COMMAND_MODULES = ["app.commands", "app.operations.commands", "app.villages.commands"]
+COMMAND_MODULES = [
+    "app.commands",
+    "app.operations.commands",
+    "app.villages.commands",
+    "app.simulation.commands",
+]
 
 
 def create_app(

@@ -17,6 +17,7 @@ from app.businessday.schedule import Schedule
 from app.clock import now
 from app.extensions import db
 from app.risk.work import work_one
+from app.scoring.work import train_one
 from app.transaction import run_unit
 from app.webhooks.work import tell
 from community.idempotency import forget_keys
@@ -27,7 +28,7 @@ logger = logging.getLogger(__name__)
 # Keys are kept for days: once an hour is often enough to clear them away.
 UPKEEP = timedelta(hours=1)
 
-KINDS = ("webhooks", "stress", "day", "upkeep")
+KINDS = ("webhooks", "stress", "training", "day", "upkeep")
 
 Stopping = Callable[[], bool]
 # Works off what is there of a kind; whether anything was done.
@@ -49,6 +50,7 @@ class Worker:
         jobs: dict[str, Work] = {
             "webhooks": lambda session, stopping: tell(session, stopping=stopping) > 0,
             "stress": lambda session, stopping: work_one(session, stopping=stopping) is not None,
+            "training": lambda session, stopping: train_one(session) is not None,
             "upkeep": self._keep_up,
         }
         if self._schedule.at is not None:

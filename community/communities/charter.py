@@ -80,9 +80,10 @@ class RiskRule(StrEnum):
     SELF_DEALING = "self_dealing"
     INVENTED_RING = "invented_ring"
     UNUSUAL_PATTERN = "unusual_pattern"
-    EARLY_WARNING = "early_warning"
     # Somebody hardly known, at admission or at a first vouch.
     NEWCOMER = "newcomer"
+    # What a score or the charter's rules say of a loan that is well.
+    EARLY_WARNING = "early_warning"
 
 
 # Peer reports open a case always: whoever reports is not told that nobody looks.
@@ -277,7 +278,7 @@ class CharterRules:
     risk_stake_days: int
     risk_cover_days: int  # before a promise ends that backs a loan
     risk_meetings_missed: int  # in a row
-    risk_concentration_bps: int  # of what the community has out, owed by one household
+    risk_concentration_bps: int  # of what the community has to lend, owed by one household
     risk_visits_missed: int  # of the visits that somebody was drawn for, in a row
     risk_visit_grace_days: int  # after a visit's last day, before it is missed
     risk_review_members_min: int  # reviewers in a finding of a review; 1: also one who is odd alone

@@ -16,6 +16,8 @@ from community.campaigns.models import Campaign, CampaignFinding
 from community.communities.charter import CharterRules, RiskRule
 from community.communities.models import Community
 from community.guarantees.models import Call, CallStatus, CoverLine, GuaranteePayment
+from community.ledger.models import AccountKind
+from community.ledger.service import balance
 from community.loans.models import Loan, LoanPosition, Repayment, RepaymentSource
 from community.members.models import Member
 from community.monitoring.models import (
@@ -340,8 +342,28 @@ def _expiring_cover(at: Looking) -> Iterator[Signal]:
         )
 
 
+def fund_minor(at: Looking) -> int:
+    """What a community has to lend: what is out and what lies in the till, as of now."""
+    out = at.session.scalar(
+        select(func.coalesce(func.sum(Loan.outstanding_minor), 0)).where(
+            Loan.community_id == at.community.id, IS_LIVE
+        )
+    )
+    till = balance(
+        at.session,
+        community_id=at.community.id,
+        kind=AccountKind.LENDING_CASH,
+        currency=at.community.currency,
+    )
+    return int(out or 0) + max(till, 0)
+
+
 def _concentration(at: Looking) -> Iterator[Signal]:
-    """One household owes more than its share of all that the community has out."""
+    """One household owes more than its share of all that the community has to lend.
+
+    Banks measure a single customer against their capital. Against what is out just now, the first
+    who borrow in a village would always be too large.
+    """
     if at.today:
         rows = at.session.execute(
             select(Loan.id, Loan.public_id, Loan.borrower_id, Loan.outstanding_minor).where(
@@ -355,7 +377,9 @@ def _concentration(at: Looking) -> Iterator[Signal]:
                 then, then.c.loan_id == Loan.id
             )
         ).all()
-    total = sum(int(row[3]) for row in rows)
+    if not rows:
+        return
+    total = fund_minor(at)
     homes = dict(
         at.session.execute(
             select(Member.id, Member.household_id).where(

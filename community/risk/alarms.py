@@ -2,12 +2,14 @@
 
 `find_alarms` is what other rooms ask: monitoring makes cases of it. Nothing is stored here.
 
-- **Newcomers**: trust walks from those who are known (members for longer than `newcomer_days`)
-  over confirmed mutual promises (SybilRank). Who joined later and is reached by less than
-  `newcomer_trust_bps` of what reaches the middle one of the known is hardly known; those who are,
-  and are tied to each other, are a ring. A crowd of invented members can promise each other as
-  much as it likes: trust comes in only over promises of people who are known.
-- **Self-dealing**: a circle that covers itself.
+- **Newcomers**: trust walks from those who are known (members for longer than `newcomer_days`, and
+  the first half of a young community's founders) over confirmed mutual promises
+  (SybilRank). Who joined later and is reached by less than `newcomer_trust_bps` of what reaches the
+  middle one of the known is hardly known.
+- **Invented rings**: newcomers tied to each other, `invented_ring_min` of them or more for each of
+  the known through whom they hang on to the others. A crowd of invented members can promise each
+  other as much as it likes: it is known through whoever brought it in, and through nobody else.
+- **Self-dealing**: a few who promise each other more than they have, and cover their own loans.
 - **Inflow**: who brings in newcomers, who bring in newcomers, whose deposits are of one amount,
   while money is paid out above. Who brought somebody in is whose promise they took first.
 """
@@ -16,7 +18,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
-from statistics import median
+from statistics import median, median_low
 from typing import Any
 
 import numpy as np
@@ -26,6 +28,8 @@ from sqlalchemy.orm import Session
 from community.communities import queries as communities
 from community.communities.charter import CharterRules
 from community.communities.models import Membership, MembershipStatus
+from community.risk.book import read_cover
+from community.risk.closed import closed_pools
 from community.risk.finding import CircleKind
 from community.risk.models import CircleName, RiskCircle, RiskCircleMember
 from community.risk.service import last_run
@@ -87,7 +91,7 @@ def find_alarms(session: Session, *, community_id: int, on: date) -> list[Alarm]
     joined = _joined(session, community_id, on)
     network = _ties(session, community_id, on, joined)
     newcomers = newcomers_of(network, joined, on=on, rules=rules)
-    found = [*_rings(network, newcomers, rules)]
+    found = [*invented_rings_of(network, newcomers, rules)]
     found += self_dealing(session, community_id=community_id, on=on, rules=rules)
     found += inflows(session, community_id=community_id, on=on, rules=rules)
     in_rings = {member for alarm in found for member in alarm.member_ids}
@@ -103,10 +107,10 @@ def find_alarms(session: Session, *, community_id: int, on: date) -> list[Alarm]
 def invented_rings(
     session: Session, *, community_id: int, on: date, rules: CharterRules, past: bool = False
 ) -> list[Alarm]:
-    """Rings of hardly known newcomers; `past`: as promises stood on that day."""
+    """Rings of newcomers behind few doors; `past`: as promises stood on that day."""
     joined = _joined(session, community_id, on)
     network = _ties(session, community_id, on, joined, past=past)
-    return _rings(network, newcomers_of(network, joined, on=on, rules=rules), rules)
+    return invented_rings_of(network, newcomers_of(network, joined, on=on, rules=rules), rules)
 
 
 def inflows(session: Session, *, community_id: int, on: date, rules: CharterRules) -> list[Alarm]:
@@ -181,7 +185,7 @@ def newcomers_of(
     for one, other in pairs:
         ties.setdefault(int(str(one)), set()).add(int(str(other)))
         ties.setdefault(int(str(other)), set()).add(int(str(one)))
-    known = {m for m, since in joined.items() if (on - since).days > rules.newcomer_days}
+    known = known_of(joined, on=on, rules=rules)
     seeds = sorted(known & ties.keys())
     trust: dict[int, float] = {}
     middle = 0.0
@@ -197,6 +201,23 @@ def newcomers_of(
             share = int(10_000 * trust.get(member, 0.0) / middle) if middle else 0
         found.append(Newcomer(member, joined[member], share, len(mine), len(mine & known)))
     return found
+
+
+def known_of(joined: Mapping[int, date], *, on: date, rules: CharterRules) -> set[int]:
+    """Who is no newcomer: here for longer than `newcomer_days`, or from the beginning.
+
+    Somebody has to be known from the first day: of those who came within the community's first
+    `newcomer_days`, the half that was there first. No crowd that comes later changes that.
+    """
+    if not joined:
+        return set()
+    until = min(joined.values()) + timedelta(days=rules.newcomer_days)
+    half = median_low(since for since in joined.values() if since <= until)
+    return {
+        member
+        for member, since in joined.items()
+        if since <= half or (on - since).days > rules.newcomer_days
+    }
 
 
 def pyramids(
@@ -257,22 +278,31 @@ def pyramids(
     return found
 
 
-def _rings(
+def invented_rings_of(
     network: ArrayNetwork, newcomers: Iterable[Newcomer], rules: CharterRules
 ) -> list[Alarm]:
-    """Those hardly known who are tied to each other."""
-    unknown = {n.member_id: n for n in newcomers if n.ties and is_hardly_known(n, rules)}
-    pairs = [
-        (int(str(a)), int(str(b)))
-        for a, b in mutual_pairs(network).ids()
-        if int(str(a)) in unknown and int(str(b)) in unknown
-    ]
+    """Newcomers tied to each other who hang on to few of the known, or to nobody. Pure.
+
+    Trust alone does not tell: three promises of one accomplice make a few invented members as well
+    known as honest newcomers with one friend. That all of it comes through one door does.
+    """
+    new = {newcomer.member_id: newcomer for newcomer in newcomers if newcomer.ties}
+    ends = [(int(str(a)), int(str(b))) for a, b in mutual_pairs(network).ids()]
+    pairs = [(a, b) for a, b in ends if a in new and b in new]
     if not pairs:
         return []
+    doors: dict[int, set[int]] = {}
+    for one, other in ends:
+        for inside, outside in ((one, other), (other, one)):
+            if inside in new and outside not in new:
+                doors.setdefault(inside, set()).add(outside)
     ties = from_rows(np.array([a for a, _ in pairs]), np.array([b for _, b in pairs]))
     found = []
     for group in weak_components(ties).groups(rules.invented_ring_min):
         members = tuple(sorted(int(str(member)) for member in group))
+        through = set[int]().union(*(doors.get(member, set()) for member in members))
+        if len(members) < rules.invented_ring_min * len(through):
+            continue
         inside = sum(a in members for a, _ in pairs)
         found.append(
             Alarm(
@@ -282,9 +312,10 @@ def _rings(
                     "code": "invented_ring",
                     "members": len(members),
                     "ties_inside": inside,
-                    "ties_to_known": sum(unknown[member].ties_to_known for member in members),
-                    "first_joined_on": min(unknown[m].joined_on for m in members).isoformat(),
-                    "last_joined_on": max(unknown[m].joined_on for m in members).isoformat(),
+                    "ties_to_known": sum(new[member].ties_to_known for member in members),
+                    "known_through": len(through),
+                    "first_joined_on": min(new[m].joined_on for m in members).isoformat(),
+                    "last_joined_on": max(new[m].joined_on for m in members).isoformat(),
                 },
             )
         )
@@ -294,44 +325,50 @@ def _rings(
 def self_dealing(
     session: Session, *, community_id: int, on: date, rules: CharterRules
 ) -> list[Alarm]:
-    """Circles of the last search up to a day whose cover is their own."""
+    """Circles of hollow promises that cover their own loans, with the circle that they are in.
+
+    By the cover that is held now: what was released since a past day is not told any more.
+    """
     run = last_run(session, community_id, until=on)
     if run is None:
         return []
-    rows = session.execute(
-        select(RiskCircle, CircleName)
+    purses, loans, promises = read_cover(session, community_id, on)
+    pools = closed_pools(loans, purses, promises, share_bps=rules.self_dealing_bps)
+    if not pools:
+        return []
+    circles: dict[int, tuple[CircleName, set[int]]] = {}
+    for circle_id, name, member_id in session.execute(
+        select(RiskCircle.id, CircleName, RiskCircleMember.member_id)
         .join(CircleName, CircleName.id == RiskCircle.name_id)
-        .where(
-            RiskCircle.run_id == run.id,
-            RiskCircle.borrowers >= 2,
-            RiskCircle.kind != CircleKind.HUB,
-        )
+        .join(RiskCircleMember, RiskCircleMember.circle_id == RiskCircle.id)
+        .where(RiskCircle.run_id == run.id, RiskCircle.kind != CircleKind.HUB)
         .order_by(RiskCircle.rank)
-    )
+    ):
+        circles.setdefault(circle_id, (name, set()))[1].add(member_id)
     found = []
-    for circle, name in rows:
-        facts = {reason["code"]: reason for reason in circle.reasons}
-        inside = facts.get("cover_inside")
-        # A circle that has locked what it promises deals with nobody's money but its own.
-        if inside is None or "assessed_only" not in facts:
+    for pool in pools:
+        # Two of it in one circle: else nobody in it stands for anybody who stands for them.
+        inside = [
+            (len(members & set(pool.members)), -at, name)
+            for at, (name, members) in enumerate(circles.values())
+            if len(members & set(pool.members)) >= 2
+        ]
+        if not inside:
             continue
-        if inside["share_bps"] < rules.self_dealing_bps:
-            continue
-        members = session.scalars(
-            select(RiskCircleMember.member_id).where(RiskCircleMember.circle_id == circle.id)
-        )
+        _, _, name = max(inside, key=lambda one: one[:2])
         found.append(
             Alarm(
                 AlarmKind.SELF_DEALING,
-                tuple(sorted(members)),
+                pool.members,
                 {
                     "code": "self_dealing",
                     "circle": name.number,
                     "circle_id": name.public_id,
-                    "share_bps": inside["share_bps"],
-                    "assessed_bps": facts["assessed_only"]["share_bps"],
-                    "borrowers": circle.borrowers,
-                    "amount_minor": circle.exposure_minor,
+                    "share_bps": pool.inside_bps,
+                    "used_bps": pool.used_bps,
+                    "assessed_bps": pool.assessed_bps,
+                    "borrowers": pool.borrowers,
+                    "amount_minor": pool.owed_minor,
                 },
             )
         )

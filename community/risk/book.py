@@ -127,6 +127,15 @@ def read_desk(session: Session, *, community: Community, on: date) -> Desk:
     )
 
 
+def read_cover(
+    session: Session, community_id: int, on: date
+) -> tuple[dict[int, Purse], list[LoanOut], list[tuple[int, int, int]]]:
+    """Who could pay how much, what covers each loan, and who promised whom how much."""
+    _, vouchers, borrowers, amounts, _ = _vouches(session, community_id, on)[0]
+    promises = list(zip(vouchers.tolist(), borrowers.tolist(), amounts.tolist(), strict=True))
+    return _purses(session, community_id, on), _loans(session, community_id)[0], promises
+
+
 def _purses(session: Session, community_id: int, on: date) -> dict[int, Purse]:
     rows = session.execute(
         select(
@@ -209,7 +218,7 @@ def _loans(session: Session, community_id: int) -> tuple[list[LoanOut], dict[int
     ):
         caps.setdefault(loan_id, {})[guarantor] = cap
     loans, traits = [], {}
-    set_off = _set_off(session, community_id)
+    set_off = _set_off(session, here)
     rows = session.execute(
         select(
             Loan.id,
@@ -277,11 +286,14 @@ def _lines(session: Session, here: Any) -> Iterator[tuple[Any, ...]]:
         yield from (tuple(row) for row in chunk)
 
 
-def _set_off(session: Session, community_id: int) -> dict[int, bool]:
-    """Whether a charter lets stake be set off at once; loans run on under the one they had."""
+def _set_off(session: Session, here: Any) -> dict[int, bool]:
+    """Whether a charter lets stake be set off at once; loans run on under the one they had.
+
+    It may be the charter of a community above: a village without one lives by the township's.
+    """
     rows = session.execute(
         select(Charter.id, Charter.rules["set_off_stake"]["value"].as_boolean()).where(
-            Charter.community_id == community_id
+            Charter.id.in_(select(Loan.charter_id).where(here))
         )
     )
     return {charter_id: bool(value) for charter_id, value in rows}

@@ -10,7 +10,7 @@ from sqlalchemy import or_, select
 
 from community.communities.charter import RiskRule
 from community.members.models import Member
-from community.monitoring.signals import FINDERS, Finder, Looking, Signal
+from community.monitoring.signals import FINDERS, Finder, Looking, Signal, fund_minor
 from community.risk.alarms import Alarm, inflows, invented_rings, self_dealing
 from community.risk.concentration import concentration
 from community.risk.models import CircleName, RiskCircle, RiskCircleMember
@@ -21,19 +21,19 @@ _WHOLE = 10_000
 
 
 def _costly_circles(at: Looking) -> Iterator[Signal]:
-    """Circles of the last search that may lose more than the charter's steps of all that is out.
+    """Circles of the last search that may lose more than the charter's steps of the fund.
 
     A circle keeps its name, so a step is told once; a higher one is a further event of its case.
     """
     run = last_run(at.session, at.community.id, until=at.on)
     if run is None or not run.outstanding_minor:
         return
+    # Of all that there is to lend: in a small book a few loans are always a large part of it.
+    whole = fund_minor(at)
     worst = RiskCircle.worst_pool_minor + RiskCircle.worst_members_minor
     expected = RiskCircle.expected_pool_minor + RiskCircle.expected_members_minor
     steps = [(worst, at.rules.risk_circle_worst_bps), (expected, at.rules.risk_circle_expected_bps)]
-    reached = [
-        loss >= -(-listed[0] * run.outstanding_minor // _WHOLE) for loss, listed in steps if listed
-    ]
+    reached = [loss >= -(-listed[0] * whole // _WHOLE) for loss, listed in steps if listed]
     if not reached:
         return
     rows = at.session.execute(
@@ -45,8 +45,8 @@ def _costly_circles(at: Looking) -> Iterator[Signal]:
     people = _members_of(at, [row[0].id for row in rows])
     for circle, number, name, worst_minor, expected_minor in rows:
         level = max(
-            _level(worst_minor, run.outstanding_minor, at.rules.risk_circle_worst_bps),
-            _level(expected_minor, run.outstanding_minor, at.rules.risk_circle_expected_bps),
+            _level(worst_minor, whole, at.rules.risk_circle_worst_bps),
+            _level(expected_minor, whole, at.rules.risk_circle_expected_bps),
         )
         yield Signal(
             RiskRule.CLUSTER_ALERT,
@@ -61,9 +61,9 @@ def _costly_circles(at: Looking) -> Iterator[Signal]:
                 "borrowers": circle.borrowers,
                 "owed_minor": circle.exposure_minor,
                 "worst_minor": worst_minor,
-                "worst_bps": worst_minor * _WHOLE // run.outstanding_minor,
+                "worst_bps": worst_minor * _WHOLE // whole,
                 "expected_minor": expected_minor,
-                "expected_bps": expected_minor * _WHOLE // run.outstanding_minor,
+                "expected_bps": expected_minor * _WHOLE // whole,
                 "level": level,
                 "run": run.public_id,
             },
@@ -91,15 +91,15 @@ def _members_of(at: Looking, circle_ids: Sequence[int]) -> dict[int, tuple[int, 
 
 
 def _self_dealing(at: Looking) -> Iterator[Signal]:
-    """A circle that covers itself joins the case of the circle, told once a circle."""
+    """Those of a circle who cover themselves join the circle's case, told once."""
     for alarm in self_dealing(at.session, community_id=at.community.id, on=at.on, rules=at.rules):
-        name = alarm.facts["circle_id"]
+        first = at.session.get_one(Member, alarm.member_ids[0]).public_id
         yield Signal(
             RiskRule.SELF_DEALING,
             at.on,
-            name,
+            first,
             facts=alarm.facts,
-            subject=f"circle/{name}",
+            subject=f"circle/{alarm.facts['circle_id']}",
             people=alarm.member_ids,
         )
 

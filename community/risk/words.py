@@ -101,16 +101,18 @@ ALARMS: dict[str, tuple[str, str]] = {
         " them known for longer.",
     ),
     "invented_ring": (
-        "{members}名新成员彼此互保（{ties_inside}对），与老成员只有{ties_to_known}条联系；"
+        "{members}名新成员彼此互保（{ties_inside}对），与老成员只有{ties_to_known}条联系，"
+        "都经由{known_through}名老成员；"
         "在{first_joined_on}至{last_joined_on}间加入。请逐户核实身份。",
         "{members} newcomers promise each other ({ties_inside} pairs) and have {ties_to_known}"
-        " ties to those who are known; they joined from {first_joined_on} to {last_joined_on}."
-        " See each of them in person.",
+        " ties to those who are known, all through {known_through} of them; they joined from"
+        " {first_joined_on} to {last_joined_on}. See each of them in person.",
     ),
     "self_dealing": (
-        "担保圈{circle}：{borrowers}人欠款{amount}，担保的{share}出自圈内，其中{assessed}没有锁定的储蓄。",
+        "担保圈{circle}：{borrowers}人欠款{amount}，担保的{share}出自这几人，其中{assessed}没有锁定的储蓄；"
+        "他们的担保能力已用去{used}。",
         "Circle {circle}: {borrowers} owe {amount}; {share} of the cover is their own, and"
-        " {assessed} of it is not locked.",
+        " {assessed} of it is not locked; {used} of what they can stand for is used up.",
     ),
     "pyramid": (
         "{days}天内，{name}名下分{levels}层发展了{below}名新成员，其中{alike}首笔存入同为{ticket}；"
@@ -143,7 +145,7 @@ def _figures(
             found[figure] = f"{format_minor(fact[f'{figure}_minor'], currency)} {currency}"
     if "trust_bps" in fact:
         found["trust"] = percent(fact["trust_bps"] or 0)
-    for figure in ("share", "limit", "assessed", "alike"):
+    for figure in ("share", "limit", "assessed", "used", "alike"):
         if f"{figure}_bps" in fact:
             found[figure] = percent(fact[f"{figure}_bps"])
     if "ratio_bps" in fact:

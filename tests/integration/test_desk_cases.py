@@ -71,13 +71,15 @@ def subjects(hamlet: Hamlet) -> list[str]:
     return [str(row.subject).partition("/")[0] for row in rows]
 
 
-def a_ring_that_covers_itself(session: Session, **rules: Any) -> Watched:
+def a_ring_that_covers_itself(session: Session, pool: int = 220_00, **rules: Any) -> Watched:
     """Three who back each other with assessments alone, and Eve who is backed by nobody of them."""
     hamlet = Watched(session, rules=DESK | rules)
-    hamlet.fund(5_000_00)
+    # All that there is to lend is lent in what follows.
+    hamlet.fund(pool)
     ring = ["ana", "bea", "cai"]
     for name in ring:
-        hamlet.person(name, assessed=100_00)
+        # Less than each of them promises the next.
+        hamlet.person(name, assessed=42_00)
     for voucher, borrower in zip(ring, [*ring[1:], ring[0]], strict=True):
         hamlet.vouch(voucher, borrower, 100_00)
     hamlet.person("eve", stake=100_00, assessed=100_00)
@@ -115,17 +117,19 @@ def test_a_worse_circle_is_told_on_its_case_and_a_closed_case_is_not_opened_by_t
     db_session: Session,
 ) -> None:
     hamlet = a_ring_that_covers_itself(
-        db_session, risk_high_rules=["invented_ring"], risk_low_rules=["cluster_alert"]
+        db_session,
+        pool=126_00,
+        risk_high_rules=["invented_ring"],
+        risk_low_rules=["cluster_alert"],
     )
-    hers = hamlet.lend("eve", 100_00)
-    hamlet.lend("ana", 60_00)
-    hamlet.lend("bea", 60_00)
+    # 70 of the 126 that there are to lend: above the first step, below the second.
+    hamlet.lend("ana", 70_00)
     evening(hamlet)
     [case] = db_session.scalars(select(RiskCase))
     due = case.due_on
     officer = hamlet.person("officer")
-    # Eve pays back: now all that is out hangs on the ring.
-    hamlet.repay(hers, 100_00)
+    # With Bea's loan it is 120 of them.
+    hamlet.lend("bea", 50_00)
     hamlet.day += timedelta(days=1)
     raised = evening(hamlet)
     assert (raised.opened, raised.joined) == (0, 1)

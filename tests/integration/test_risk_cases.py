@@ -243,7 +243,7 @@ def test_stake_cover_and_concentration(db_session: Session) -> None:
         LATE_ONLY
         | {
             "risk_medium_rules": ["falling_stake", "expiring_cover", "concentration"],
-            "risk_concentration_bps": 6_000,
+            "risk_concentration_bps": 60,
             "risk_cover_days": 30,
             "risk_stake_fall_bps": 5_000,
         },
@@ -265,7 +265,7 @@ def test_stake_cover_and_concentration(db_session: Session) -> None:
         hamlet.evening()
     # Half of it is not more than half; one cent more is.
     assert hamlet.events() == [("falling_stake", "medium", 42)]
-    # 60.00 of 100.00 is not more than 60 %; a further cent to the same borrower is.
+    # 60.00 of the 10,000.00 to lend is not more than 0.6 %; a further cent is.
     hamlet.day += timedelta(days=1)
     hamlet.lend("ben", 60_00)
     hamlet.lend("cai", 40_00)

@@ -14,7 +14,8 @@ from markupsafe import Markup
 from app.pages.charts import titled
 
 GAP, LABEL = 16, 40
-_SPACE, _LEAST = 17, 26
+# Room for a member on a ring, the smallest ring, room for a label.
+_SPACE, _LEAST, _NARROWEST = 17, 26, 96
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,17 +77,23 @@ def draw_map(
 
 
 def _radius(field: Field) -> float:
+    if field.is_rest:
+        return 36.0
     if field.members:
         return max(_LEAST, len(field.members) * _SPACE / 6.3) + 12
-    return min(70.0, _LEAST - 6 + 5 * field.size**0.5)
+    return min(40.0, 14 + 4 * field.size**0.5)
 
 
 def _shelves(
     fields: Sequence[Field], radius: Mapping[int, float]
 ) -> tuple[dict[int, tuple[float, float]], float, float]:
     """Rows of fields on a canvas that is as wide as a phone likes for few, wider for many."""
-    spans = [max(2 * radius[field.key], 96) + GAP for field in fields]
-    width = max(480.0, min(1000.0, (sum(spans) * 110) ** 0.5), max(spans, default=0) + GAP)
+    area = sum(
+        (max(2 * radius[field.key], _NARROWEST) + GAP) * (2 * radius[field.key] + LABEL + GAP)
+        for field in fields
+    )
+    spans = [max(2 * radius[field.key], _NARROWEST) + GAP for field in fields]
+    width = max(480.0, min(900.0, (1.6 * area) ** 0.5), max(spans, default=0) + GAP)
     rows: list[list[int]] = [[]]
     used = 0.0
     for at, span in enumerate(spans):

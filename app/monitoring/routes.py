@@ -16,6 +16,7 @@ from app.monitoring import permissions as _permissions  # noqa: F401  declares t
 from app.monitoring.facts import case_facts
 from app.monitoring.schemas import (
     CaseActionInSchema,
+    CaseAssignmentSchema,
     CaseClosingSchema,
     CaseEscalationSchema,
     CaseListArgs,
@@ -131,6 +132,28 @@ def take(case_id: str) -> dict[str, Any]:
     facts = case_facts(session, case)
     permit("case:take", facts)
     case = cases.take(session, case_id=case.id, on=today(), now=now(), actor_id=caller().member_id)
+    return views.case_view(session, case, facts)
+
+
+@blp.route("/cases/<pid(cas):case_id>/assignment", methods=["POST"])
+@requires("case:assign")
+@blp.arguments(CaseAssignmentSchema)
+@blp.response(201, CaseSchema)
+@transactional
+def assign(data: dict[str, Any], case_id: str) -> dict[str, Any]:
+    """Give a case to an officer of the community or an operator."""
+    session = db.session()
+    case = queries.get_case(session, case_id)
+    facts = case_facts(session, case)
+    permit("case:assign", facts)
+    case = cases.assign(
+        session,
+        case_id=case.id,
+        member_id=members.get_member(session, data["member"]).id,
+        on=today(),
+        now=now(),
+        actor_id=caller().member_id,
+    )
     return views.case_view(session, case, facts)
 
 

@@ -118,6 +118,12 @@ class CaseActionInSchema(Schema):
     text = Text(TEXT_MAX, required=True)
 
 
+class CaseAssignmentSchema(Schema):
+    """Who answers it from now on."""
+
+    member = PublicId("mem", required=True)
+
+
 class CaseEscalationSchema(Schema):
     """Why somebody above has to answer it."""
 

@@ -72,8 +72,10 @@ ELSEWHERE = dict.fromkeys(OUTSIDE.keys() - {"foreign"}, 404)
 REFUSED |= {f"riskdesk.{name}": ELSEWHERE for name in ("case_queue", "rules", "warnings")}
 NEITHER = dict.fromkeys(("gao", "foreign", "stranger"), 404)
 REFUSED |= {"riskdesk.case": NEITHER}
-for step in ("escalate_case", "close_case"):
+for step in ("assign_case", "escalate_case", "close_case"):
     REFUSED[f"riskdesk.{step}"] = NEITHER | {"zhao": 403, "auditor": 403}
+# Who leads the group answers the case; it is given away by those who hold office.
+REFUSED["riskdesk.assign_case"]["wang"] = 403
 # Pages whose address needs more than ids.
 QUERY = {"papers.statement": "?from=2026-01-01&to=2026-04-30"}
 

@@ -568,6 +568,7 @@ WRITES = {
     "receiving.return_bank_line": Write(WHY),
     "monitoring.act": Write({"kind": "talk", "text": "x"}),
     "monitoring.take": Write(),
+    "monitoring.assign": Write({"member": "@officer"}),
     "monitoring.escalate": Write({"text": "x"}),
     "monitoring.close": Write({"outcome": "resolved", "text": "x"}),
     "monitoring.send_report": Write({"member": "@wang", "kind": "misuse", "text": "x"}, NEIGHBOUR),

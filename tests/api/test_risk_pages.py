@@ -190,6 +190,9 @@ def test_a_case_is_taken_written_down_handed_up_and_closed(own_world: World) -> 
     assert send("action", kind="talk", text="") == 422
     assert send("action", kind="talk", text="will come") == 303
     assert "will come" in reader.open(path).text
+    assert send("assignment", member=own_world.ids["li"]) == 422
+    assert send("assignment", member=own_world.ids["officer"]) == 303
+    assert "Given to" in reader.open(path).text
     assert send("escalation", text="not mine") == 303
     # Nobody is above.
     assert send("escalation", text="again") == 409

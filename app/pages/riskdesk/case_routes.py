@@ -4,13 +4,19 @@ from collections.abc import Callable
 from typing import Any
 
 from flask import Response, request, url_for
+from sqlalchemy.orm import Session
 
 from app.auth import caller
 from app.clock import now, today
 from app.extensions import db
 from app.marks import limited
 from app.monitoring.facts import case_facts
-from app.monitoring.schemas import CaseActionInSchema, CaseClosingSchema, CaseEscalationSchema
+from app.monitoring.schemas import (
+    CaseActionInSchema,
+    CaseAssignmentSchema,
+    CaseClosingSchema,
+    CaseEscalationSchema,
+)
 from app.monitoring.views import replay_view
 from app.pages.entry import language
 from app.pages.forms import Form, Nothing, answer, read_query
@@ -24,6 +30,7 @@ from app.sheets import sheet
 from community.communities import queries as communities
 from community.communities.charter import RiskRule, Severity
 from community.errors import CommunityError, Invalid
+from community.members import queries as members
 from community.monitoring import cases, measures, queries
 from community.monitoring.models import ActionKind, RiskCase
 
@@ -79,6 +86,23 @@ def act_on_case(case_id: str) -> Any:
         work,
         lambda form: _case(case_id, form),
         said=("riskdesk", "written_down"),
+    )
+
+
+@pages.route("/desk/cases/<pid(cas):case_id>/assignment", methods=["GET", "POST"])
+@requires("case:assign")
+def assign_case(case_id: str) -> Any:
+    """Give it to an officer of the community or an operator."""
+
+    def assign(session: Session, *, member: str, **given: Any) -> RiskCase:
+        return cases.assign(session, member_id=members.get_member(session, member).id, **given)
+
+    work = _work(case_id, "case:assign", assign)
+    return answer(
+        CaseAssignmentSchema,
+        work,
+        lambda form: _case(case_id, form, "riskdesk/case_assign.html"),
+        said=("riskdesk", "case_assigned"),
     )
 
 

@@ -1,5 +1,6 @@
 """What the pages about cases show: the API's views of cases, and how rules did."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -17,13 +18,15 @@ from app.pages.layout import date_text, money_text
 from app.pages.words import Words
 from app.permissions import may, permit
 from community.communities import queries as communities
-from community.communities.charter import REPORT_RULES, RiskRule, Severity
+from community.communities.charter import RiskRule, Severity
 from community.communities.models import Community
-from community.monitoring import queries
+from community.members import queries as members
+from community.monitoring import cases, queries
 from community.monitoring.models import BY_HAND, CaseOutcome, CaseRole, CaseStatus, RiskCase
 from community.monitoring.signals import FINDERS
 
 PER_PAGE = 30
+_DAY = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
 # Rules that can be tried on the past, and what a rule of the desk's may be.
 REPLAYED = tuple(rule.value for rule in RiskRule if rule in FINDERS)
 
@@ -119,6 +122,10 @@ class CasePage:
     is_late: bool
     is_mine: bool
     may_take: bool
+    may_assign: bool
+    # Public id and name of those who may get it; by public id, whom actions name.
+    officers: tuple[tuple[str, str], ...]
+    named: Mapping[str, str]
     may_act: bool
     may_escalate: bool
     may_close: bool
@@ -136,6 +143,11 @@ def case_page(session: Session, case_id: str, on: date, words: Words) -> CasePag
     community = communities.get_community_by_id(session, row.community_id)
     view = case_view(session, row, facts)
     is_open = row.status is CaseStatus.OPEN
+    may_assign = is_open and may("case:assign", facts)
+    officers: dict[str, str] = {}
+    if may_assign:
+        able = members.names_of(session, cases.able_officers(session, row))
+        officers = {each.public_id: each.name for each in able.values()}
     return CasePage(
         case=view,
         row=row,
@@ -144,6 +156,9 @@ def case_page(session: Session, case_id: str, on: date, words: Words) -> CasePag
         is_late=is_open and row.due_on < on,
         is_mine=row.owner_id == caller().member_id,
         may_take=is_open and row.owner_id != caller().member_id and may("case:take", facts),
+        may_assign=may_assign,
+        officers=tuple(sorted(officers.items(), key=lambda each: each[1])),
+        named=_named(session, view),
         may_act=is_open and may("case:act", facts),
         may_escalate=is_open
         and row.owner_role is not CaseRole.OPERATOR
@@ -160,6 +175,14 @@ def case_page(session: Session, case_id: str, on: date, words: Words) -> CasePag
     )
 
 
+def _named(session: Session, view: Mapping[str, Any]) -> dict[str, str]:
+    """Whom the actions name to whom the case was given."""
+    given = {each["text"] for each in view["actions"] if each["text"].startswith("mem_")}
+    return {
+        public_id: member.name for public_id, member in members.find_members(session, given).items()
+    }
+
+
 def _fact_word(name: str, words: Words) -> str:
     key = name.removesuffix("_minor")
     return words.of("fact", key) if words.find(f"fact.{key}") else key.replace("_", " ")
@@ -168,13 +191,8 @@ def _fact_word(name: str, words: Words) -> str:
 def _fact_text(name: str, value: Any, currency: str, words: Words) -> str:
     if name.endswith("_minor") and isinstance(value, int):
         return money_text(words.language, value, currency)
-    if name.endswith("_on") and isinstance(value, str):
+    if isinstance(value, str) and _DAY.fullmatch(value):
         return date_text(words.language, date.fromisoformat(value))
     if isinstance(value, list):
         return ", ".join(str(each) for each in value)
     return str(value)
-
-
-def is_reported(rule: str) -> bool:
-    """Whether members report it; it cannot be tried on the past."""
-    return rule in {each.value for each in REPORT_RULES}

@@ -229,6 +229,27 @@ MONITORING = [
         "409 case-closed",
     ),
     Wrong(
+        "a case given to who holds no office",
+        "operator",
+        "POST /cases/@case/assignment",
+        {"member": "@li"},
+        "422 not-an-officer-here",
+    ),
+    Wrong(
+        "a closed case given away",
+        "operator",
+        "POST /cases/@closed_case/assignment",
+        {"member": "@officer"},
+        "409 case-closed",
+    ),
+    Wrong(
+        "a case about a clerk given to the clerk",
+        "operator",
+        "POST /cases/@of_clerk/assignment",
+        {"member": "@clerk"},
+        "403 not-the-case-officer",
+    ),
+    Wrong(
         "a closed case handed up",
         "operator",
         "POST /cases/@closed_case/escalation",

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, pairwise
 from typing import Any
 
 import marshmallow as ma
@@ -13,7 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.fields import Schema, Text, Whole
-from app.pages.charts import Picture, histogram
+from app.pages.charts import Picture, columns_
 from app.pages.layout import money_text
 from app.pages.riskdesk.views import circle_label
 from app.pages.words import Words
@@ -207,12 +207,17 @@ def _picture(
     lost = [amount / unit for amount in amounts]
     edges = _edges(max(lost, default=0))
     shortfall = view["result"][figure]["shortfall"]
-    drawn = histogram(
+    classes = list(pairwise(edges))
+    counted = [
+        sum(low <= each < high or (high == edges[-1] and each == high) for each in lost)
+        for low, high in classes
+    ]
+    drawn = columns_(
         title,
-        lost,
-        edges,
+        # Below a column stands where its class begins; the table has both ends.
+        [(f"{low:,.0f}", float(many)) for (low, _), many in zip(classes, counted, strict=True)],
         columns=(words("lost_between"), words("draws")),
-        edge_text=lambda value: f"{value:,.0f}",
+        text=lambda value: f"{value:.0f}",
         caption=words(
             "distribution_caption",
             currency=community.currency,
@@ -234,7 +239,10 @@ def _picture(
         svg,
         drawn.title,
         drawn.columns,
-        drawn.rows,
+        tuple(
+            (f"{low:,.0f}–{high:,.0f}", str(many))
+            for (low, high), many in zip(classes, counted, strict=True)
+        ),
         drawn.caption,
         url_for("riskdesk.stress_draws_csv", stress_id=test.public_id),
     )

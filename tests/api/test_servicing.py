@@ -7,6 +7,7 @@ import pytest
 
 from tests.api.people import assert_problem
 from tests.api.world import World, make_world
+from tests.reading import Reader
 
 
 @pytest.fixture
@@ -61,10 +62,8 @@ def test_a_receipt_that_is_taken_back_says_so_everywhere(own_world: World) -> No
     shown = read(own_world, "/receipts/@receipt", "wang")["loan"]
     assert (shown["reversed_on"], shown["reversed_reason"]) == ("2026-04-13", "The cheque bounced")
     for language, words in (("en", "Taken back on 2026-04-13"), ("zh-CN", "已于 2026-04-13 撤销")):
-        page = own_world.app.test_client().post(
-            f"/receipts/{own_world.ids['receipt']}",
-            data={"token": own_world.tokens["wang"], "lang": language},
-        )
+        reader = Reader(own_world.app, language).sign_in(own_world.tokens["wang"])
+        page = reader.open(f"/receipts/{own_world.ids['receipt']}")
         assert words in page.text
         assert "The cheque bounced" in page.text
     again = own_world.call(

@@ -69,6 +69,7 @@ FEATURES = [
     "pages.leader",
     "pages.cooperative",
     "pages.operator",
+    "pages.riskdesk",
     "pages.auditor",
     "demo",
 ]

@@ -48,6 +48,8 @@ declare(
         "case:read": (is_owner, is_leader, looks_after, audits),
         "case:act": (is_case_officer, looks_after),
         "case:take": (looks_after,),
+        "case:assign": (looks_after,),
+        "case:escalate": (is_case_officer, looks_after),
         "case:close": (is_case_officer, looks_after),
         # Who reported, and what: for the officer who has taken the case, and nobody else.
         "case:read_reports": (is_case_officer,),

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from sqlalchemy import Select
+
 from app.auth import caller
 from app.blueprint import Blueprint
 from app.clock import now, today
@@ -14,7 +16,9 @@ from app.monitoring import permissions as _permissions  # noqa: F401  declares t
 from app.monitoring.facts import case_facts
 from app.monitoring.schemas import (
     CaseActionInSchema,
+    CaseAssignmentSchema,
     CaseClosingSchema,
+    CaseEscalationSchema,
     CaseListArgs,
     CaseSchema,
     CaseSummarySchema,
@@ -49,6 +53,7 @@ def list_cases(args: dict[str, Any], community_id: str) -> Page:
     community = communities.get_community(session, community_id)
     permit("case-queue:read", Facts(path=community.path_ids))
     query = queries.list_cases(community.id, reader_id=caller().member_id, status=args["status"])
+    query = _narrowed(query, args)
     page = paginate(session, query, key=RiskCase.list_key, args=args)
     return Page(views.case_views(session, page.items), page.next_cursor)
 
@@ -63,6 +68,7 @@ def list_group_cases(args: dict[str, Any], group_id: str) -> Page:
     group = groups.get_group(session, group_id)
     permit("group-case:read", group_facts(session, group))
     query = queries.list_group_cases(group.id, reader_id=caller().member_id, status=args["status"])
+    query = _narrowed(query, args)
     page = paginate(session, query, key=RiskCase.id, args=args, newest_first=True)
     return Page(views.case_views(session, page.items), page.next_cursor)
 
@@ -126,6 +132,50 @@ def take(case_id: str) -> dict[str, Any]:
     facts = case_facts(session, case)
     permit("case:take", facts)
     case = cases.take(session, case_id=case.id, on=today(), now=now(), actor_id=caller().member_id)
+    return views.case_view(session, case, facts)
+
+
+@blp.route("/cases/<pid(cas):case_id>/assignment", methods=["POST"])
+@requires("case:assign")
+@blp.arguments(CaseAssignmentSchema)
+@blp.response(201, CaseSchema)
+@transactional
+def assign(data: dict[str, Any], case_id: str) -> dict[str, Any]:
+    """Give a case to an officer of the community or an operator."""
+    session = db.session()
+    case = queries.get_case(session, case_id)
+    facts = case_facts(session, case)
+    permit("case:assign", facts)
+    case = cases.assign(
+        session,
+        case_id=case.id,
+        member_id=members.get_member(session, data["member"]).id,
+        on=today(),
+        now=now(),
+        actor_id=caller().member_id,
+    )
+    return views.case_view(session, case, facts)
+
+
+@blp.route("/cases/<pid(cas):case_id>/escalation", methods=["POST"])
+@requires("case:escalate")
+@blp.arguments(CaseEscalationSchema)
+@blp.response(201, CaseSchema)
+@transactional
+def escalate(data: dict[str, Any], case_id: str) -> dict[str, Any]:
+    """Hand a case on to the role above: leader, officer, operator."""
+    session = db.session()
+    case = queries.get_case(session, case_id)
+    facts = case_facts(session, case)
+    permit("case:escalate", facts)
+    case = cases.escalate(
+        session,
+        case_id=case.id,
+        text=data["text"],
+        on=today(),
+        now=now(),
+        actor_id=caller().member_id,
+    )
     return views.case_view(session, case, facts)
 
 
@@ -225,6 +275,16 @@ def replay(data: dict[str, Any], community_id: str) -> dict[str, Any]:
         today=today(),
     )
     return views.replay_view(session, done)
+
+
+def _narrowed(query: Select[RiskCase], args: dict[str, Any]) -> Select[RiskCase]:
+    return queries.narrowed(
+        query,
+        severity=args["severity"],
+        rule=args["rule"],
+        past_on=today() if args["overdue"] else None,
+        owner_id=caller().member_id if args["mine"] else None,
+    )
 
 
 meeting_routes.add_routes(blp)

@@ -94,12 +94,38 @@ class CaseListArgs(PageArgs):
     """Which cases."""
 
     status = ma.fields.Enum(CaseStatus, by_value=ma.fields.String, load_default=None)
+    severity = ma.fields.Enum(Severity, by_value=ma.fields.String, load_default=None)
+    rule = ma.fields.Enum(RiskRule, by_value=ma.fields.String, load_default=None)
+    overdue = ma.fields.Boolean(
+        load_default=False,
+        truthy={"true"},
+        falsy={"false"},
+        metadata={"description": "Only open ones whose day has passed."},
+    )
+    mine = ma.fields.Boolean(
+        load_default=False,
+        truthy={"true"},
+        falsy={"false"},
+        metadata={"description": "Only those that you have taken."},
+    )
 
 
 class CaseActionInSchema(Schema):
     """What somebody did about a case."""
 
     kind = ma.fields.String(required=True, validate=ma.validate.OneOf([k.value for k in BY_HAND]))
+    text = Text(TEXT_MAX, required=True)
+
+
+class CaseAssignmentSchema(Schema):
+    """Who answers it from now on."""
+
+    member = PublicId("mem", required=True)
+
+
+class CaseEscalationSchema(Schema):
+    """Why somebody above has to answer it."""
+
     text = Text(TEXT_MAX, required=True)
 
 

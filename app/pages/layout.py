@@ -15,7 +15,7 @@ from markupsafe import Markup
 from app.clock import today
 from app.extensions import db
 from app.pages.entry import FORM_FIELD, form_proof, language
-from app.pages.room import Room
+from app.pages.room import Entry, Room
 from app.pages.words import LANGUAGES, Words
 from app.problems import TooManyRequests, status_of
 from community.errors import CommunityError
@@ -78,7 +78,7 @@ def page(template: str, *, status: int = 200, **facts: Any) -> Response:
         ),
         proof_name=FORM_FIELD,
         kinds=_kinds(room, here),
-        entries=_entries(room, words),
+        entries=_entries(room, here),
         signed_in=_signed_in_name(),
         said=_what_was_said(here),
         static=static_url,
@@ -193,22 +193,48 @@ def _kinds(room: str, here: str) -> list[Link]:
     if principal is None:
         return []
     common = Words("common", here)
+    mine = _kind_here(room)
     links = []
     for kind, is_of in KINDS.items():
-        blueprint = current_app.blueprints.get(kind)
-        if isinstance(blueprint, Room) and blueprint.entries and is_of(principal):
-            url = url_for(blueprint.entries[0].endpoint)
-            links.append(Link(common.of("kind", kind), url, kind == room))
+        entries = _listed(kind)
+        if entries and is_of(principal):
+            url = url_for(entries[0][1].endpoint)
+            links.append(Link(common.of("kind", kind), url, kind == mine))
     return links
 
 
-def _entries(room: str, words: Words) -> list[Link]:
-    blueprint = current_app.blueprints.get(room)
-    if not isinstance(blueprint, Room) or g.get("principal") is None:
+def _entries(room: str, here: str) -> list[Link]:
+    if g.get("principal") is None:
         return []
     return [
-        Link(words(entry.word), url_for(entry.endpoint), request.endpoint == entry.endpoint)
-        for entry in blueprint.entries
+        Link(
+            Words(owner, here)(entry.word),
+            url_for(entry.endpoint),
+            request.endpoint == entry.endpoint,
+        )
+        for owner, entry in _listed(_kind_here(room))
+    ]
+
+
+def _kind_here(room: str) -> str:
+    """As which kind of people the reader is in a room: the first of its kinds that they are of."""
+    blueprint = current_app.blueprints.get(room)
+    if not isinstance(blueprint, Room):
+        return ""
+    principal = g.get("principal")
+    of = [kind for kind in blueprint.kinds if kind in KINDS]
+    if principal is not None and len(of) > 1:
+        of = [kind for kind in of if KINDS[kind](principal)] or of
+    return of[0] if of else ""
+
+
+def _listed(kind: str) -> list[tuple[str, Entry]]:
+    """The listed pages of a kind of people, each with its room, in the order of the rooms."""
+    return [
+        (room.name, entry)
+        for room in current_app.blueprints.values()
+        if isinstance(room, Room) and kind in room.kinds
+        for entry in room.entries
     ]
 
 

@@ -24,10 +24,15 @@ class Entry:
 
 
 class Room(flask.Blueprint):
-    """Pages of one kind of people, or of one matter."""
+    """Pages of one kind of people, or of one matter; a matter may belong to a kind of people.
 
-    def __init__(self, name: str, import_name: str) -> None:
+    `Room("riskdesk", __name__, kinds=("operator", "auditor"))`: its listed pages stand in the
+    navigation of both, beside those of their own rooms.
+    """
+
+    def __init__(self, name: str, import_name: str, *, kinds: tuple[str, ...] = ()) -> None:
         super().__init__(name, import_name, template_folder="templates")
+        self.kinds = kinds or (name,)
         self.entries: list[Entry] = []
         self.register_error_handler(CommunityError, _refusal_page)
 

@@ -17,31 +17,41 @@ from app.risk import views
 from app.risk.schemas import (
     CIRCLES_MAX,
     AlarmsSchema,
+    CallPlanSchema,
     CircleFileSchema,
+    CircleHistorySchema,
     CircleListSchema,
     CirclesArgs,
     ConcentrationArgs,
     ConcentrationSchema,
     GateSchema,
+    HistoryArgs,
+    MapArgs,
+    RiskMapSchema,
     RiskRunSchema,
     StressAskSchema,
     StressCallsArgs,
     StressCallsSchema,
     StressMembersSchema,
     StressSchema,
+    WhatIfAskSchema,
+    WhatIfSchema,
 )
 from app.risk.work import desk_worker
 from app.sheets import sheet
 from app.transaction import transactional
 from community.communities import queries as communities
 from community.communities.models import Community
+from community.errors import CurrencyMismatch
 from community.members import queries as members
 from community.members.models import Member
 from community.risk import alarms, desk, queries, service, stress_service
 from community.risk.alarms import Alarm
 from community.risk.concentration import ConcentrationReport, concentration
-from community.risk.models import StressTest
+from community.risk.models import CircleName, StressTest
+from community.risk.network_map import RiskMap, risk_map
 from community.risk.stress_service import Asked
+from community.risk.what_if import Changes, call_plan, what_if
 
 blp = Blueprint("risk", __name__, description="The risk desk")
 
@@ -121,6 +131,110 @@ def get_circle(circle_id: str) -> dict[str, Any]:
     community = communities.get_community_by_id(session, name.community_id)
     permit("risk:read", Facts(path=community.path_ids))
     return views.file_view(queries.circle_file(session, name), community.currency)
+
+
+@blp.route("/communities/<pid(com):community_id>/risk/map")
+@requires("risk:read")
+@limited("heavy")
+@blp.arguments(MapArgs, location="query")
+@blp.response(200, RiskMapSchema)
+def get_map(args: dict[str, Any], community_id: str) -> dict[str, Any]:
+    """The risk map: the most costly circles, what is promised between them, the rest as one."""
+    found, community = read_map(community_id, limit=args["limit"])
+    version = queries.charter_version(db.session(), found.run)
+    return views.map_view(found, version, community.currency)
+
+
+@blp.route("/communities/<pid(com):community_id>/risk/map.csv")
+@requires("risk:read")
+@limited("heavy")
+@blp.arguments(MapArgs, location="query")
+@blp.response(200, _TABLE, content_type="text/csv")
+def get_map_table(args: dict[str, Any], community_id: str) -> Response:
+    """The risk map as a table, a line a circle."""
+    found, community = read_map(community_id, limit=args["limit"])
+    return sheet("risk-map", *views.map_table(found, community.currency))
+
+
+@blp.route("/risk/circles/<pid(cir):circle_id>/history")
+@requires("risk:read")
+@blp.arguments(HistoryArgs, location="query")
+@blp.response(200, CircleHistorySchema)
+def list_circle_history(args: dict[str, Any], circle_id: str) -> dict[str, Any]:
+    """A circle week by week, newest first: size, debts, expected and worst loss."""
+    name, community = circle_asked_for(circle_id)
+    rows = queries.history_of(db.session(), name, limit=args["weeks"])
+    return views.history_view(rows, community.currency)
+
+
+@blp.route("/risk/circles/<pid(cir):circle_id>/what-if", methods=["POST"])
+@requires("risk:read")
+@limited("heavy")
+@blp.arguments(WhatIfAskSchema)
+@blp.response(200, WhatIfSchema)
+def ask_what_if(data: dict[str, Any], circle_id: str) -> dict[str, Any]:
+    """What a circle would cost with other promises, and if members failed; writes nothing."""
+    name, community = circle_asked_for(circle_id)
+    session = db.session()
+    file = queries.circle_file(session, name)
+    found = what_if(
+        session,
+        community=community,
+        inside=[member.member_id for member in file.members],
+        changes=changes_in(data, community.currency),
+        on=today(),
+    )
+    return views.what_if_view(found, today(), community.currency)
+
+
+@blp.route("/communities/<pid(com):community_id>/risk/call-plans/<pid(mem):member_id>")
+@requires("risk:read")
+@limited("heavy")
+@blp.response(200, CallPlanSchema)
+def get_call_plan(community_id: str, member_id: str) -> dict[str, Any]:
+    """Who would be called for how much, and when, if this member stopped paying today."""
+    community = _permitted("risk:read", community_id)
+    session = db.session()
+    member = communities.get_membership(
+        session,
+        community_id=community.id,
+        member_id=members.get_member(session, member_id).id,
+    )
+    plan = call_plan(session, community=community, member_id=member.member_id, on=today())
+    return views.plan_view(plan, community.currency)
+
+
+def read_map(community_id: str, *, limit: int, named: int = 0) -> tuple[RiskMap, Community]:
+    """The map of a community's last search, for who reads the desk."""
+    community = _permitted("risk:read", community_id)
+    session = db.session()
+    run = queries.get_last_run(session, community.id)
+    return risk_map(session, run, on=today(), limit=limit, named=named), community
+
+
+def circle_asked_for(circle_id: str) -> tuple[CircleName, Community]:
+    """A circle's name and community, for who reads the desk."""
+    session = db.session()
+    name = queries.get_name(session, circle_id)
+    community = communities.get_community_by_id(session, name.community_id)
+    permit("risk:read", Facts(path=community.path_ids))
+    return name, community
+
+
+def changes_in(data: dict[str, Any], currency: str) -> Changes:
+    """What is supposed, as WhatIfAskSchema reads it. Raises CurrencyMismatch."""
+    for name in ("limits", "locked"):
+        for each in data[name]:
+            if each["amount"].currency != currency:
+                raise CurrencyMismatch(
+                    f"The community's money is {currency}.", field=name, expected=currency
+                )
+    return Changes(
+        limits={each["vouch"]: each["amount"].amount_minor for each in data["limits"]},
+        replaced=tuple(data["replaced"]),
+        locked={each["member"]: each["amount"].amount_minor for each in data["locked"]},
+        failing=tuple(data["fails"]),
+    )
 
 
 def _permitted(action: str, community_id: str) -> Community:

@@ -138,6 +138,139 @@ class CircleFileSchema(CircleSchema):
     change = ma.fields.Nested(CircleChangeSchema, required=True, allow_none=True)
 
 
+class MapArgs(Schema):
+    """How many circles stand on the map by themselves."""
+
+    limit = Whole(1, CIRCLES_MAX, from_text=True, load_default=60)
+
+
+class MapCircleSchema(CircleSchema):
+    """A circle on the map: its level, what is different from a week before, what would help."""
+
+    level = ma.fields.Integer(required=True, validate=ma.validate.Range(0, 4))
+    reasons = ma.fields.List(ma.fields.Nested(CircleReasonSchema), required=True)
+    actions = ma.fields.List(ma.fields.Nested(CircleActionSchema), required=True)
+    since_on = Day(required=True, allow_none=True)
+    loss_before = ma.fields.Nested(CircleLossSchema, required=True, allow_none=True)
+
+
+class MapTieSchema(Schema):
+    """Promises from one place to another: a circle's id, `outside`, or `others`."""
+
+    source = ma.fields.String(required=True)
+    target = ma.fields.String(required=True)
+    vouches = ma.fields.Integer(required=True)
+    amount = Money(positive=False, required=True)
+    in_use = Money(positive=False, required=True)
+
+
+class RiskMapSchema(Schema):
+    """The network of promises: the most costly circles, what ties them, the rest put together."""
+
+    run = ma.fields.Nested(RiskRunSchema, required=True)
+    circles = ma.fields.List(ma.fields.Nested(MapCircleSchema), required=True)
+    steps = ma.fields.List(
+        Money(positive=False),
+        required=True,
+        metadata={"description": "Above which expected loss levels 2, 3 and 4 begin."},
+    )
+    ties = ma.fields.List(ma.fields.Nested(MapTieSchema), required=True)
+    other_circles = ma.fields.Integer(required=True)
+    other_expected = Money(positive=False, required=True)
+    other_worst = Money(positive=False, required=True)
+    outside_members = ma.fields.Integer(required=True)
+
+
+class CircleWeekSchema(Schema):
+    """A circle as the last search of a week saw it."""
+
+    on = Day(required=True)
+    rank = ma.fields.Integer(required=True)
+    size = ma.fields.Integer(required=True)
+    borrowers = ma.fields.Integer(required=True)
+    exposure = Money(positive=False, required=True)
+    loss = ma.fields.Nested(CircleLossSchema, required=True)
+
+
+class CircleHistorySchema(Schema):
+    """A circle by week, newest first."""
+
+    items = ma.fields.List(ma.fields.Nested(CircleWeekSchema), required=True)
+
+
+class HistoryArgs(Schema):
+    """How many weeks."""
+
+    weeks = Whole(1, 260, from_text=True, load_default=52)
+
+
+class LimitChangeSchema(Schema):
+    """What a promise would stand for at most."""
+
+    vouch = PublicId("vch", required=True)
+    amount = Money(positive=False, required=True)
+
+
+class LockChangeSchema(Schema):
+    """What a member would lock of what was assessed of them."""
+
+    member = PublicId("mem", required=True)
+    amount = Money(positive=False, required=True)
+
+
+class WhatIfAskSchema(Schema):
+    """What is supposed of a circle; nothing of it is done."""
+
+    limits = ma.fields.List(
+        ma.fields.Nested(LimitChangeSchema), load_default=list, validate=ma.validate.Length(max=50)
+    )
+    replaced = ma.fields.List(
+        PublicId("vch"), load_default=list, validate=ma.validate.Length(max=50)
+    )
+    locked = ma.fields.List(
+        ma.fields.Nested(LockChangeSchema), load_default=list, validate=ma.validate.Length(max=50)
+    )
+    fails = ma.fields.List(PublicId("mem"), load_default=list, validate=ma.validate.Length(max=50))
+
+
+class PlannedCallSchema(Schema):
+    """A call that would be made. No guarantor's id: somebody from outside who stands in."""
+
+    loan = PublicId("lon", required=True)
+    guarantor = ma.fields.Nested(DeskPersonSchema, required=True, allow_none=True)
+    for_guarantor = ma.fields.Nested(DeskPersonSchema, required=True, allow_none=True)
+    ground = ma.fields.Enum(CallGround, by_value=True, required=True)
+    amount = Money(positive=False, required=True)
+    paid = Money(positive=False, required=True)
+    on = Day(required=True)
+    deadline_on = Day(required=True)
+
+
+class CallPlanSchema(Schema):
+    """Who would be called if a payment due today were not made, and what would be left unpaid."""
+
+    on = Day(required=True)
+    owed = Money(positive=False, required=True)
+    own_paid = Money(positive=False, required=True)
+    members_paid = Money(positive=False, required=True)
+    lost = Money(positive=False, required=True)
+    ruined = ma.fields.Integer(required=True)
+    calls = ma.fields.List(ma.fields.Nested(PlannedCallSchema), required=True)
+
+
+class WhatIfSchema(Schema):
+    """What a circle costs as it is, and as it would be."""
+
+    on = Day(required=True)
+    before = ma.fields.Nested(CircleLossSchema, required=True)
+    after = ma.fields.Nested(CircleLossSchema, required=True)
+    moved = Money(positive=False, required=True)
+    expected_change_bps = ma.fields.Integer(required=True)
+    worst_change_bps = ma.fields.Integer(required=True)
+    plan_before = ma.fields.Nested(CallPlanSchema, required=True, allow_none=True)
+    plan_after = ma.fields.Nested(CallPlanSchema, required=True, allow_none=True)
+
+
 class StressAskSchema(Schema):
     """What a stress test supposes; each kind of shock takes its own."""
 

@@ -11,6 +11,7 @@ from community.members.models import Member
 from community.money import Money, format_minor, round_half_even
 from community.risk.alarms import Alarm
 from community.risk.concentration import ConcentrationReport
+from community.risk.losses import Cost
 from community.risk.models import (
     CircleName,
     RiskCircle,
@@ -20,7 +21,9 @@ from community.risk.models import (
     StressMember,
     StressTest,
 )
+from community.risk.network_map import OTHERS, OUTSIDE, RiskMap
 from community.risk.queries import CircleFile
+from community.risk.what_if import CallPlan, WhatIf
 from community.risk.words import say
 
 Cell = str | int | None
@@ -64,27 +67,7 @@ def file_view(file: CircleFile, currency: str) -> dict[str, Any]:
     names = {member_id: member.name for member_id, member in file.people.items()}
     view = circle_view(file.circle, file.name, currency)
     view["run"] = run_view(file.run, file.charter_version, currency)
-    view["reasons"] = [
-        {"code": reason["code"], "words": _words(reason, currency, names)}
-        for reason in file.circle.reasons
-    ]
-    view["actions"] = [
-        {
-            "code": action["code"],
-            "words": _words(action, currency, names),
-            "amount": Money(action["amount_minor"], currency),
-            "vouch": action["vouch"],
-            "member": _person(file.people, action["member_id"]),
-            "pool_change_bps": action["pool_change_bps"],
-            "expected_change_bps": action["expected_change_bps"],
-            "worst_change_bps": action["worst_change_bps"],
-            "moved": Money(action["moved_minor"], currency),
-            "after": {
-                figure: Money(action["after"][f"{figure}_minor"], currency) for figure in _LOSSES
-            },
-        }
-        for action in file.circle.actions
-    ]
+    view |= _advice(file.circle, file.people, currency)
     view["members"] = [
         {
             "id": file.people[member.member_id].public_id,
@@ -113,6 +96,172 @@ def file_view(file: CircleFile, currency: str) -> dict[str, Any]:
     return view
 
 
+def _advice(
+    circle: RiskCircle, people: Mapping[int, Member], currency: str
+) -> dict[str, list[dict[str, Any]]]:
+    names = {member_id: member.name for member_id, member in people.items()}
+    return {
+        "reasons": [
+            {"code": reason["code"], "words": _words(reason, currency, names)}
+            for reason in circle.reasons
+        ],
+        "actions": [
+            {
+                "code": action["code"],
+                "words": _words(action, currency, names),
+                "amount": Money(action["amount_minor"], currency),
+                "vouch": action["vouch"],
+                "member": _person(people, action["member_id"]),
+                "pool_change_bps": action["pool_change_bps"],
+                "expected_change_bps": action["expected_change_bps"],
+                "worst_change_bps": action["worst_change_bps"],
+                "moved": Money(action["moved_minor"], currency),
+                "after": {
+                    figure: Money(action["after"][f"{figure}_minor"], currency)
+                    for figure in _LOSSES
+                },
+            }
+            for action in circle.actions
+        ],
+    }
+
+
+def map_view(found: RiskMap, charter_version: int, currency: str) -> dict[str, Any]:
+    """The risk map."""
+    places = {OUTSIDE: "outside", OTHERS: "others"}
+    places |= {each.circle.rank: each.name.public_id for each in found.circles}
+    return {
+        "run": run_view(found.run, charter_version, currency),
+        "circles": [
+            circle_view(each.circle, each.name, currency)
+            | _advice(each.circle, found.people, currency)
+            | {
+                "level": each.level,
+                "since_on": None if each.change is None else each.change.since_run.on_day,
+                "loss_before": None
+                if each.change is None or each.change.before is None
+                else _loss(each.change.before, currency),
+            }
+            for each in found.circles
+        ],
+        "steps": [Money(step, currency) for step in found.steps],
+        "ties": [
+            {
+                "source": places[tie.source],
+                "target": places[tie.target],
+                "vouches": tie.vouches,
+                "amount": Money(tie.amount_minor, currency),
+                "in_use": Money(tie.reserved_minor, currency),
+            }
+            for tie in found.ties
+        ],
+        "other_circles": found.others,
+        "other_expected": Money(found.others_expected_minor, currency),
+        "other_worst": Money(found.others_worst_minor, currency),
+        "outside_members": found.outside_members,
+    }
+
+
+def history_view(rows: list[tuple[RiskRun, RiskCircle]], currency: str) -> dict[str, Any]:
+    """A circle by week."""
+    return {
+        "items": [
+            {
+                "on": run.on_day,
+                "rank": circle.rank,
+                "size": circle.size,
+                "borrowers": circle.borrowers,
+                "exposure": Money(circle.exposure_minor, currency),
+                "loss": _loss(circle, currency),
+            }
+            for run, circle in rows
+        ]
+    }
+
+
+def what_if_view(found: WhatIf, on: date, currency: str) -> dict[str, Any]:
+    """A circle as it is and as it would be."""
+    return {
+        "on": on,
+        "before": _cost(found.before, currency),
+        "after": _cost(found.after, currency),
+        "moved": Money(found.moved_minor, currency),
+        "expected_change_bps": found.expected_change_bps,
+        "worst_change_bps": found.worst_change_bps,
+        "plan_before": None
+        if found.plan_before is None
+        else plan_view(found.plan_before, currency),
+        "plan_after": None if found.plan_after is None else plan_view(found.plan_after, currency),
+    }
+
+
+def plan_view(plan: CallPlan, currency: str) -> dict[str, Any]:
+    """The calls that would be made, in their order."""
+    outcome = plan.outcome
+
+    def person(member_id: int | None) -> dict[str, str] | None:
+        return _person(plan.people, member_id) if member_id in plan.people else None
+
+    return {
+        "on": plan.on,
+        "owed": Money(plan.owed_minor, currency),
+        "own_paid": Money(sum(outcome.own.values()), currency),
+        "members_paid": Money(outcome.paid_minor, currency),
+        "lost": Money(outcome.lost_minor, currency),
+        "ruined": len(outcome.ruined),
+        "calls": [
+            {
+                "loan": planned.loan,
+                "guarantor": person(planned.call.guarantor_id),
+                "for_guarantor": person(planned.call.for_guarantor_id),
+                "ground": planned.call.ground,
+                "amount": Money(planned.call.amount_minor, currency),
+                "paid": Money(planned.call.paid_minor, currency),
+                "on": planned.on,
+                "deadline_on": planned.deadline_on,
+            }
+            for planned in plan.calls
+        ],
+    }
+
+
+def map_table(found: RiskMap, currency: str) -> tuple[list[str], Iterator[list[Cell]]]:
+    """A line a circle on the map, and what the week changed; the rest in two lines."""
+    columns = ["on", "rank", "number", "level", "kind", "members", "borrowers", "currency"]
+    columns += ["exposure", "expected", "worst", "expected_week_before", "why", "what_helps"]
+
+    def lines() -> Iterator[list[Cell]]:
+        day = found.run.on_day.isoformat()
+        names = {member_id: member.name for member_id, member in found.people.items()}
+        for each in found.circles:
+            circle, change = each.circle, each.change
+            before = None if change is None else change.before
+            line: list[Cell] = [day, circle.rank, each.name.number, each.level, circle.kind.value]
+            line += [circle.size, circle.borrowers, currency]
+            line += [
+                format_minor(amount, currency)
+                for amount in (circle.exposure_minor, each.expected_minor, each.worst_minor)
+            ]
+            line.append(
+                None
+                if before is None
+                else format_minor(
+                    before.expected_pool_minor + before.expected_members_minor, currency
+                )
+            )
+            line.append(" ".join(_words(fact, currency, names)["zh"] for fact in circle.reasons))
+            line.append(" ".join(_words(fact, currency, names)["zh"] for fact in circle.actions))
+            yield line
+        rest: list[Cell] = [day, None, "others", None, None, found.others, None, currency, None]
+        rest += [
+            format_minor(amount, currency)
+            for amount in (found.others_expected_minor, found.others_worst_minor)
+        ]
+        yield [*rest, None, None, None]
+
+    return columns, lines()
+
+
 def circles_table(
     run: RiskRun, circles: list[tuple[RiskCircle, CircleName]], currency: str
 ) -> tuple[list[str], Iterator[list[Cell]]]:
@@ -138,6 +287,10 @@ _LOSSES = ("expected_pool", "expected_members", "worst_pool", "worst_members")
 
 def _loss(circle: RiskCircle, currency: str) -> dict[str, Money]:
     return {figure: Money(getattr(circle, f"{figure}_minor"), currency) for figure in _LOSSES}
+
+
+def _cost(cost: Cost, currency: str) -> dict[str, Money]:
+    return {figure: Money(getattr(cost, f"{figure}_minor"), currency) for figure in _LOSSES}
 
 
 def _words(fact: Mapping[str, Any], currency: str, names: Mapping[int, str]) -> dict[str, str]:

@@ -27,8 +27,16 @@ from community.groups import queries as groups
 from community.groups.models import Group, GroupMember, GroupStatus
 from community.ledger.events import record_event
 from community.locks import lock, lock_one, lock_where
-from community.members.models import Member
-from community.monitoring.errors import CaseClosed, NotTheCaseOfficer, ReporterCannotJudge
+from community.members.models import Member, RoleGrant
+from community.members.principal import Role
+from community.monitoring import queries
+from community.monitoring.errors import (
+    CaseAtTheTop,
+    CaseClosed,
+    NotAnOfficerHere,
+    NotTheCaseOfficer,
+    ReporterCannotJudge,
+)
 from community.monitoring.models import (
     BY_HAND,
     ActionKind,
@@ -234,6 +242,67 @@ def take(session: Session, *, case_id: int, on: date, now: datetime, actor_id: i
     case.version += 1
     _add_action(session, case, ActionKind.TAKEN, "", on, now, actor_id)
     _record(session, case, "case.taken", actor_id, now, {})
+    return case
+
+
+def assign(
+    session: Session, *, case_id: int, member_id: int, on: date, now: datetime, actor_id: int
+) -> RiskCase:
+    """Give a case to somebody who holds office here. Raises CaseClosed, NotAnOfficerHere.
+
+    Whom it is about, and who reported what it is about, do not get it.
+    """
+    case = _locked_open(session, case_id)
+    _only_its_officer(case, actor_id)
+    if member_id not in able_officers(session, case):
+        raise NotAnOfficerHere(field="member")
+    if case.is_confidential and _has_reported(session, case, member_id):
+        # Who gives it away has taken it, and may read who reported.
+        raise NotAnOfficerHere(field="member")
+    if case.owner_id == member_id:
+        return case
+    case.owner_id = member_id
+    if case.owner_role is CaseRole.LEADER:
+        case.owner_role = CaseRole.OFFICER
+    case.version += 1
+    given = session.get_one(Member, member_id).public_id
+    _add_action(session, case, ActionKind.TAKEN, given, on, now, actor_id)
+    _record(session, case, "case.assigned", actor_id, now, {"to": given})
+    return case
+
+
+def able_officers(session: Session, case: RiskCase) -> set[int]:
+    """Officers of the case's community or of one above it, and operators, whom it is not about."""
+    path = communities.get_community_by_id(session, case.community_id).path_ids
+    rows = session.scalars(
+        select(RoleGrant.member_id).where(
+            RoleGrant.role.in_([Role.OFFICER, Role.OPERATOR]),
+            RoleGrant.revoked_at.is_(None),
+            or_(RoleGrant.community_id.is_(None), RoleGrant.community_id.in_(path)),
+        )
+    )
+    about = queries.people_in(session, [case.id]).get(case.id, frozenset())
+    return set(rows) - about - {case.member_id or 0}
+
+
+def escalate(
+    session: Session, *, case_id: int, text: str, on: date, now: datetime, actor_id: int
+) -> RiskCase:
+    """Hand a case on to the role above before its deadline; its days begin anew.
+
+    Raises CaseClosed, NotTheCaseOfficer, CaseAtTheTop.
+    """
+    case = _locked_open(session, case_id)
+    _only_its_officer(case, actor_id)
+    if case.owner_role is _LADDER[-1]:
+        raise CaseAtTheTop(role=case.owner_role.value)
+    rules = communities.charter_on(session, case.community_id, on).rules
+    above = _LADDER[_LADDER.index(case.owner_role) + 1]
+    case.owner_role, case.owner_id = above, None
+    case.due_on = on + timedelta(days=_days(case.severity, rules))
+    case.version += 1
+    _add_action(session, case, ActionKind.ESCALATED, text, on, now, actor_id)
+    _record(session, case, "case.escalated", actor_id, now, {"to": above.value})
     return case
 
 

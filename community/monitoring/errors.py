@@ -24,6 +24,20 @@ class CaseClosed(WrongState):
     title = "The case is closed"
 
 
+class CaseAtTheTop(WrongState):
+    """Operators answer it already; nobody stands above them. Take it, or close it."""
+
+    code = "case-at-the-top"
+    title = "Nobody is above who has to answer this case"
+
+
+class NotAnOfficerHere(Invalid):
+    """A case is given to an officer of its community, or an operator, whom it is not about."""
+
+    code = "not-an-officer-here"
+    title = "The case cannot be given to this member"
+
+
 class NotTheCaseOfficer(NotAllowed):
     """Only the officer who has taken the case may do this; take it first."""
 

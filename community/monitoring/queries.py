@@ -1,10 +1,12 @@
 """Reading cases: each list is for one kind of reader, and none of them is a list of debtors."""
 
 from collections.abc import Iterable, Sequence
+from datetime import date
 
-from sqlalchemy import Select, or_, select
+from sqlalchemy import Select, case, or_, select
 from sqlalchemy.orm import Session
 
+from community.communities.charter import RiskRule, Severity
 from community.monitoring.errors import CaseNotFound
 from community.monitoring.models import (
     CaseAction,
@@ -45,6 +47,35 @@ def list_cases(
         ),
     )
     return query if status is None else query.where(RiskCase.status == status)
+
+
+def narrowed(
+    query: Select[RiskCase],
+    *,
+    severity: Severity | None = None,
+    rule: RiskRule | None = None,
+    past_on: date | None = None,
+    owner_id: int | None = None,
+) -> Select[RiskCase]:
+    """A list of cases narrowed down: past their deadline on a day, taken by somebody, by a rule."""
+    if severity is not None:
+        query = query.where(RiskCase.severity == severity)
+    if rule is not None:
+        found = select(RiskEvent.case_id).where(RiskEvent.rule == rule)
+        query = query.where(RiskCase.id.in_(found))
+    if past_on is not None:
+        query = query.where(RiskCase.status == CaseStatus.OPEN, RiskCase.due_on < past_on)
+    if owner_id is not None:
+        query = query.where(RiskCase.owner_id == owner_id)
+    return query
+
+
+def most_urgent_first(query: Select[RiskCase]) -> Select[RiskCase]:
+    """Open ones first, the gravest, then those whose day comes first; else in no telling order."""
+    gravity = case({each: at for at, each in enumerate(Severity)}, value=RiskCase.severity)
+    return query.order_by(
+        RiskCase.status.desc(), gravity.desc(), RiskCase.due_on, RiskCase.list_key
+    )
 
 
 def list_group_cases(

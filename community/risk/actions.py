@@ -41,16 +41,16 @@ class Action:
 
     @property
     def expected_change_bps(self) -> int:
-        return _change(self.before.expected_minor, self.after.expected_minor - self.moved_minor)
+        return change_bps(self.before.expected_minor, self.after.expected_minor - self.moved_minor)
 
     @property
     def pool_change_bps(self) -> int:
-        return _change(self.before.expected_pool_minor, self.after.expected_pool_minor)
+        return change_bps(self.before.expected_pool_minor, self.after.expected_pool_minor)
 
     @property
     def worst_change_bps(self) -> int:
         moved = self.after.worst_paid.get(OUTSIDER, 0)
-        return _change(self.before.worst_minor, self.after.worst_minor - moved)
+        return change_bps(self.before.worst_minor, self.after.worst_minor - moved)
 
 
 def suggest(reckoner: Reckoner, members: Sequence[int], *, most: int = _TRIED) -> list[Action]:
@@ -67,7 +67,7 @@ def suggest(reckoner: Reckoner, members: Sequence[int], *, most: int = _TRIED) -
         after = other.cost(inside)
         moved = 0
         if kind is ActionKind.REPLACE_VOUCH:
-            without = _without(other, inside)
+            without = without_outsider(other, inside)
             moved = after.expected_members_minor - without
         action = Action(
             kind,
@@ -94,7 +94,7 @@ def suggest(reckoner: Reckoner, members: Sequence[int], *, most: int = _TRIED) -
     return found[:most]
 
 
-def _without(reckoner: Reckoner, inside: frozenset[int]) -> int:
+def without_outsider(reckoner: Reckoner, inside: frozenset[int]) -> int:
     """Expected loss to members, leaving out whoever steps in from outside."""
     for key, loss in reckoner.known.items():
         paid = {member: amount for member, amount in loss.paid.items() if member != OUTSIDER}
@@ -117,25 +117,14 @@ def _changes(
             if owner in inside:
                 bare[owner] = bare.get(owner, 0) + line.held.held_minor
     for vouch, amount in _largest(held, most):
-        yield ActionKind.REPLACE_VOUCH, vouch, amount, _replaced(book, vouch, amount)
+        yield ActionKind.REPLACE_VOUCH, vouch, amount, replaced(book, vouch, amount)
     for member in list(bare):
         purse = book.purses.get(member)
         bare[member] = (
             0 if purse is None else min(bare[member] - purse.stake_minor, purse.assessed_minor)
         )
     for member, amount in _largest(bare, most):
-        purse = book.purses[member]
-        locked = replace(
-            purse,
-            stake_minor=purse.stake_minor + amount,
-            assessed_minor=purse.assessed_minor - amount,
-        )
-        yield (
-            ActionKind.LOCK_STAKE,
-            member,
-            amount,
-            replace_purses(book, {member: locked}),
-        )
+        yield ActionKind.LOCK_STAKE, member, amount, stake_locked(book, member, amount)
     if is_joint(book, inside):
         unused = {
             signed.vouch_id: book.rooms.get(signed.vouch_id, 0)
@@ -158,10 +147,23 @@ def replace_purses(book: Book, purses: dict[int, Purse]) -> Book:
     return Book({**book.purses, **purses}, book.loans, book.rooms, book.whole_pledged)
 
 
-def _replaced(book: Book, vouch: int, amount: int) -> Book:
+def stake_locked(book: Book, member: int, amount: int) -> Book:
+    """So much of what was assessed of a member is locked as stake."""
+    purse = book.purses[member]
+    locked = replace(
+        purse,
+        stake_minor=purse.stake_minor + amount,
+        assessed_minor=purse.assessed_minor - amount,
+    )
+    return replace_purses(book, {member: locked})
+
+
+def replaced(book: Book, vouch: int, amount: int) -> Book:
     """Whatever rests on a vouch rests on the locked stake of somebody from outside."""
     loans = tuple(_replaced_in(loan, vouch) for loan in book.loans)
-    outsider = Purse(stake_minor=amount, assessed_minor=0, reserved_minor=amount)
+    # Of several vouches that are replaced, one from outside stands for all.
+    known = book.purses.get(OUTSIDER, Purse(0, 0, 0))
+    outsider = Purse(known.stake_minor + amount, 0, known.reserved_minor + amount)
     pledged = dict(book.pledged)
     for loan, before in zip(loans, book.loans, strict=True):
         if loan.mode is LiabilityMode.PLEDGE_ONLY:
@@ -197,7 +199,7 @@ def _largest(amounts: dict[int, int], most: int) -> list[tuple[int, int]]:
     return sorted(some, key=lambda item: (-item[1], item[0]))[:most]
 
 
-def _change(before: int, after: int) -> int:
+def change_bps(before: int, after: int) -> int:
     """In ten-thousandths of what it was, towards zero."""
     if not before:
         return 0

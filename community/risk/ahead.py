@@ -133,6 +133,8 @@ class MadeCall:
     ground: CallGround
     amount_minor: int
     paid_minor: int
+    # Made on the first day of calling (1), or when a call of the step before has lapsed (2, 3, …).
+    step: int = field(default=1, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +231,7 @@ class _Call:
     ground: CallGround
     amount: int
     items: dict[int, int]
+    step: int
     paid: int = 0
     is_pending: bool = True
     is_lapsed: bool = False
@@ -245,6 +248,7 @@ class _Call:
             self.ground,
             self.amount,
             self.paid,
+            self.step,
         )
 
 
@@ -341,6 +345,7 @@ class _FailingLoan:
         }
         self.cap = {signed.guarantor_id: signed.cap_minor for signed in loan.signed}
         self.calls: list[_Call] = []
+        self.step = 1
 
     @property
     def is_pledge_only(self) -> bool:
@@ -384,6 +389,8 @@ class _FailingLoan:
 
     def _lapse_one(self, call: _Call) -> None:
         call.is_pending, call.is_lapsed = False, True
+        # Where only stake is pledged nobody waits for a deadline.
+        self.step = call.step + (not self.is_pledge_only)
         left = unpaid = self._payable(call)
         if call.ground is CallGround.DIRECT:
             held = [line.as_held(line.held) for line in self.lines.values()]
@@ -428,7 +435,9 @@ class _FailingLoan:
     def _open(
         self, guarantor: int, other: int | None, ground: CallGround, items: dict[int, int]
     ) -> None:
-        call = _Call(self.loan.loan_id, guarantor, other, ground, sum(items.values()), items)
+        call = _Call(
+            self.loan.loan_id, guarantor, other, ground, sum(items.values()), items, self.step
+        )
         self.calls.append(call)
         if ground is not CallGround.OWN and (self.loan.stake_first or self.is_pledge_only):
             self._set_off(call)

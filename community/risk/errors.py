@@ -38,6 +38,13 @@ class StressUnderWay(Conflict):
     title = "Somebody works on this stress test"
 
 
+class BadChange(Invalid):
+    """What is supposed names a promise or a member that the circle does not have."""
+
+    code = "bad-change"
+    title = "This cannot be supposed of this circle"
+
+
 class AdmissionHeld(Conflict):
     """The charter has officers look at this applicant first: the case says why."""
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import Select, and_, func, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session, aliased, defer
 
 from community.communities.models import Charter
 from community.loans.models import Loan
@@ -117,7 +117,7 @@ def circle_file(session: Session, name: CircleName, run: RiskRun | None = None) 
     circle, seen = found
     members = members_of(session, [circle.id])[circle.id]
     change = changes_since(session, seen, [(circle, members)])[circle.id]
-    named = {member.member_id for member in members} | _named_in(circle)
+    named = {member.member_id for member in members} | named_in(circle)
     if change is not None:
         named |= {*change.joined, *change.left}
     return CircleFile(
@@ -189,6 +189,26 @@ def changes_since(
     return found
 
 
+def history_of(
+    session: Session, name: CircleName, *, limit: int
+) -> list[tuple[RiskRun, RiskCircle]]:
+    """A circle by week, newest first: as the last search of each week that knew it saw it."""
+    rows = session.execute(
+        select(RiskRun, RiskCircle)
+        .join(RiskCircle, RiskCircle.run_id == RiskRun.id)
+        .where(RiskCircle.name_id == name.id)
+        .options(defer(RiskCircle.reasons), defer(RiskCircle.actions))
+        .order_by(RiskRun.number.desc())
+        # A search a day: weeks of seven.
+        .limit(limit * 7)
+    )
+    weeks: dict[tuple[int, int], tuple[RiskRun, RiskCircle]] = {}
+    for run, circle in rows:
+        year, week, _ = run.on_day.isocalendar()
+        weeks.setdefault((year, week), (run, circle))
+    return list(weeks.values())[:limit]
+
+
 def people(session: Session, ids: Iterable[int]) -> dict[int, Member]:
     """Members by id."""
     found: dict[int, Member] = {}
@@ -228,7 +248,8 @@ def new_names(session: Session, run: RiskRun) -> int:
     )
 
 
-def _named_in(circle: RiskCircle) -> set[int]:
+def named_in(circle: RiskCircle) -> set[int]:
+    """Members whom a circle's reasons and suggestions name."""
     facts: list[dict[str, Any]] = [*circle.reasons, *circle.actions]
     return {fact["member_id"] for fact in facts if fact.get("member_id") is not None}
 

@@ -26,6 +26,9 @@ THINGS = {
     "loan_id": "@current",
     "group_id": "@active",
     "member_id": "@wang",
+    "circle_id": "@circle",
+    "case_id": "@case",
+    "stress_id": "@stress",
     "name": "pages.css",
 }
 # Who gets something else than a page: 403 or 404 by the permission table. All others get 200.
@@ -39,6 +42,40 @@ REFUSED: dict[str, dict[str, int]] = {
     # Those behind whom nobody stands in the village have no drawing.
     "member.behind_me_csv": dict.fromkeys(set(KINDS) - {"wang", "gao", "zhao"}, 404),
 }
+# The desk is for who operates and who audits; a search is started by operators alone.
+REFUSED |= {
+    f"riskdesk.{name}": dict.fromkeys(set(KINDS) - {"operator", "auditor"}, 404)
+    for name in (
+        "risk_map",
+        "map_csv",
+        "circle",
+        "history_csv",
+        "members_csv",
+        "what_if_form",
+        "call_plan",
+        "call_plan_csv",
+        "stress_list",
+        "stress",
+        "stress_json",
+        "stress_draws_csv",
+        "stress_members_csv",
+        "stress_calls_csv",
+    )
+}
+for step in ("search", "ask_stress"):
+    REFUSED[f"riskdesk.{step}"] = dict.fromkeys(set(KINDS) - {"operator"}, 404) | {"auditor": 403}
+# Cases and rules: officers too. The case is about zhao, in the group that wang leads.
+OUTSIDE = dict.fromkeys(("wang", "gao", "zhao", "foreign", "stranger"), 404)
+REFUSED |= {"riskdesk.rules_csv": OUTSIDE, "riskdesk.warnings_csv": OUTSIDE}
+# An officer of another community sees that one's.
+ELSEWHERE = dict.fromkeys(OUTSIDE.keys() - {"foreign"}, 404)
+REFUSED |= {f"riskdesk.{name}": ELSEWHERE for name in ("case_queue", "rules", "warnings")}
+NEITHER = dict.fromkeys(("gao", "foreign", "stranger"), 404)
+REFUSED |= {"riskdesk.case": NEITHER}
+for step in ("assign_case", "escalate_case", "close_case"):
+    REFUSED[f"riskdesk.{step}"] = NEITHER | {"zhao": 403, "auditor": 403}
+# Who leads the group answers the case; it is given away by those who hold office.
+REFUSED["riskdesk.assign_case"]["wang"] = 403
 # Pages whose address needs more than ids.
 QUERY = {"papers.statement": "?from=2026-01-01&to=2026-04-30"}
 

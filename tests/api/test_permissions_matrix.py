@@ -197,6 +197,10 @@ READS = {
     "risk.list_circles": Read(DESK),
     "risk.list_circles_table": Read(DESK),
     "risk.get_circle": Read(DESK),
+    "risk.get_map": Read(DESK),
+    "risk.get_map_table": Read(DESK),
+    "risk.list_circle_history": Read(DESK),
+    "risk.get_call_plan": Read(DESK),
     "risk.list_stress": Read(DESK),
     "risk.get_stress": Read(DESK),
     # Where news of all communities goes is for those who run the platform.
@@ -544,6 +548,8 @@ WRITES = {
     "campaigns.cancel": Write(WHY),
     # Who audits reads what was found, and does not start searches.
     "risk.search_circles": Write(),
+    # Writes nothing; auditors may ask what would be.
+    "risk.ask_what_if": Write({}, frozenset({"auditor", "inspector"})),
     "risk.ask_stress": Write({"shock": "common_factor"}),
     "scoring.ask_training": Write({}),
     "scoring.activate_model": Write(WHY | {"model": None}),
@@ -562,6 +568,8 @@ WRITES = {
     "receiving.return_bank_line": Write(WHY),
     "monitoring.act": Write({"kind": "talk", "text": "x"}),
     "monitoring.take": Write(),
+    "monitoring.assign": Write({"member": "@officer"}),
+    "monitoring.escalate": Write({"text": "x"}),
     "monitoring.close": Write({"outcome": "resolved", "text": "x"}),
     "monitoring.send_report": Write({"member": "@wang", "kind": "misuse", "text": "x"}, NEIGHBOUR),
     "monitoring.read_reports": Write(),

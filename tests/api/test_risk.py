@@ -106,6 +106,41 @@ def test_a_search_is_an_event_and_keeps_names(own_world: World) -> None:
     assert_problem(own_world.call("auditor", "POST", f"{HERE}/circles"), 403, "not-allowed")
 
 
+def test_the_map_says_of_each_circle_what_the_list_says(world: World) -> None:
+    listed = {item["id"]: item for item in got(world, f"{HERE}/circles")["items"]}
+    drawn = got(world, f"{HERE}/map", "auditor")
+    assert {item["id"] for item in drawn["circles"]} == listed.keys()
+    for item in drawn["circles"]:
+        assert item["loss"] == listed[item["id"]]["loss"]
+        assert got(world, f"/risk/circles/{item['id']}")["actions"] == item["actions"]
+        [week] = got(world, f"/risk/circles/{item['id']}/history")["items"]
+        assert (week["loss"], week["rank"]) == (item["loss"], item["rank"])
+    assert drawn["circles"][0]["level"] == 4
+    assert {tie["source"] for tie in drawn["ties"]} <= listed.keys() | {"outside", "others"}
+    *lines, rest = table(world, f"{HERE}/map.csv")
+    assert [line["rank"] for line in lines] == [str(item["rank"]) for item in drawn["circles"]]
+    assert rest["number"] == "others"
+    # One circle by itself, the rest put together.
+    one = got(world, f"{HERE}/map?limit=1")
+    assert one["other_circles"] == len(listed) - 1
+
+
+def test_what_if_and_call_plan_agree(world: World) -> None:
+    circle = world.ids["circle"]
+    file = got(world, f"/risk/circles/{circle}")
+    debtor = next(each for each in file["members"] if each["owed"]["amount"] != "0.00")
+    asked = world.call(
+        "auditor", "POST", f"/risk/circles/{circle}/what-if", json={"fails": [debtor["id"]]}
+    )
+    assert asked.status_code == 200, asked.text
+    found = asked.get_json()
+    assert found["before"] == found["after"] == file["loss"]
+    plan = got(world, f"{HERE}/call-plans/{debtor['id']}")
+    assert found["plan_before"] == found["plan_after"] == plan
+    assert plan["owed"] == debtor["owed"]
+    assert plan["calls"]
+
+
 def test_concentration_as_json_and_as_a_table(world: World) -> None:
     report = got(world, f"{HERE}/concentration?by=crop")
     shares = [item["share_bps"] for item in report["items"]]

@@ -15,6 +15,7 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -24,7 +25,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from config.settings import ROOT
 from tests.api.world import World, make_world
-from tests.databases import make_tables
+from tests.databases import template_database
 from tests.serving import gunicorn
 
 PHONE, DESK = 390, 1280
@@ -160,9 +161,8 @@ _WEIGHT = """() => performance.getEntriesByType('resource')
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """The world of the API's tests, served by gunicorn; its clock stands still."""
     folder = tmp_path_factory.mktemp("site")
-    template = f"sqlite:///{folder / 'template.sqlite3'}"
-    make_tables(template)
-    with make_world(template, folder) as world:
+    kind: Any = SimpleNamespace(param="sqlite")
+    with template_database(kind, folder) as template, make_world(template, folder) as world:
         settings = world.app.extensions["settings"]
         _name_people(settings.database_url, world)
         with gunicorn(

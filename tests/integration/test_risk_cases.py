@@ -12,7 +12,7 @@ from community.communities.charter import RiskRule, Severity
 from community.guarantees.service import promise_call
 from community.ledger.models import Event
 from community.monitoring import cases
-from community.monitoring.errors import BadSpan, CaseClosed
+from community.monitoring.errors import BadSpan, CaseAtTheTop, CaseClosed
 from community.monitoring.measures import Lead, RuleMeasure, measure_rules, replay
 from community.monitoring.models import (
     ActionKind,
@@ -88,6 +88,28 @@ def test_a_day_watched_again_finds_nothing_twice(hamlet: Watched) -> None:
     for _ in range(2):
         assert hamlet.do(cases.watch, **place) == cases.Watched()
     assert len(hamlet.cases()) == 2
+
+
+def test_a_case_is_handed_up_before_its_deadline(hamlet: Watched) -> None:
+    hamlet.lend("ben", 100_00)
+    hamlet.day = date(2026, 3, 10)
+    hamlet.evening()
+    [case] = hamlet.cases()
+    up = {"case_id": case.id, "text": "not for me", "actor_id": hamlet.people["ada"].id}
+    hamlet.do(cases.take, case_id=case.id, actor_id=hamlet.officer.id, **hamlet.when)
+    hamlet.day += timedelta(days=2)
+    hamlet.do(cases.escalate, **up, **hamlet.when)
+    [case] = hamlet.cases()
+    # From the officer who had taken it to the operator; seven days from now.
+    assert (case.owner_role, case.owner_id) == (CaseRole.OPERATOR, None)
+    assert case.due_on == date(2026, 3, 19)
+    assert hamlet.actions(case) == ["opened", "taken", "escalated"]
+    with pytest.raises(CaseAtTheTop):
+        hamlet.do(cases.escalate, **up, **hamlet.when)
+    kinds = hamlet.session.scalars(
+        select(Event.kind).where(Event.subject == case.public_id).order_by(Event.id)
+    )
+    assert kinds.all() == ["case.opened", "case.taken", "case.escalated"]
 
 
 def test_worse_lateness_joins_the_case_and_moves_it_up(hamlet: Watched) -> None:

@@ -4,6 +4,12 @@
   const wrong = document.getElementById("wrong");
   if (wrong) wrong.focus();
 
+  // A slider says where it stands.
+  for (const slider of document.querySelectorAll("input[data-says]")) {
+    const says = document.getElementById(slider.dataset.says);
+    slider.addEventListener("input", () => { says.textContent = Number(slider.value).toFixed((slider.max.split(".")[1] || "").length); });
+  }
+
   for (const figure of document.querySelectorAll("figure[data-zoom]")) {
     const svg = figure.querySelector("svg");
     const whole = svg.viewBox.baseVal;

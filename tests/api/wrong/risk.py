@@ -39,6 +39,56 @@ RISK = [
             ("stress-tests", "cursor=x", "422 bad-cursor"),
         )
     ),
+    *(
+        Wrong(f"what if {name}", "operator", "POST /risk/circles/@circle/what-if", body, problem)
+        for name, body, problem in (
+            ("nobody's vouch were replaced", {"replaced": ["@free"]}, "422 bad-change"),
+            ("a stranger failed", {"fails": ["@stranger"]}, "422 bad-change"),
+            (
+                "somebody locked more than they have",
+                {
+                    "locked": [
+                        {
+                            "member": "@li",
+                            "amount": {"amount": "99999.00", "currency": "CNY"},
+                        }
+                    ]
+                },
+                "422 bad-change",
+            ),
+            (
+                "a limit were in other money",
+                {"limits": [{"vouch": "@live", "amount": {"amount": "1.00", "currency": "USD"}}]},
+                "422 currency-mismatch",
+            ),
+            (
+                "a limit were below nothing",
+                {"limits": [{"vouch": "@live", "amount": {"amount": "-1.00", "currency": "CNY"}}]},
+                "422 validation",
+            ),
+        )
+    ),
+    Wrong(
+        "the call plan of who is no member here",
+        "operator",
+        f"GET {VILLAGE}/risk/call-plans/@stranger",
+        None,
+        "404 membership-not-found",
+    ),
+    Wrong(
+        "a map of too many circles",
+        "operator",
+        f"GET {VILLAGE}/risk/map?limit=1000",
+        None,
+        "422 validation",
+    ),
+    Wrong(
+        "a history of no weeks",
+        "operator",
+        "GET /risk/circles/@circle/history?weeks=0",
+        None,
+        "422 validation",
+    ),
     Wrong(
         "an auditor starts a search",
         "auditor",

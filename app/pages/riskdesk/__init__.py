@@ -1,0 +1,1 @@
+"""The risk desk for those who operate: the map, circles, what if, cases, stress tests."""

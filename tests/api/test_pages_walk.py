@@ -27,6 +27,8 @@ THINGS = {
     "group_id": "@active",
     "member_id": "@wang",
     "name": "pages.css",
+    "collection_id": "@sheet",
+    "meeting_id": "@meeting",
 }
 # Who gets something else than a page: 403 or 404 by the permission table. All others get 200.
 REFUSED: dict[str, dict[str, int]] = {
@@ -35,6 +37,22 @@ REFUSED: dict[str, dict[str, int]] = {
         "zhao": 404,
         "foreign": 404,
         "stranger": 404,
+    },
+    # A group's pages are for its leader (wang) and those in office or audit; meetings and sheets
+    # for everybody in it (zhao), each with what is theirs.
+    **{
+        f"leader.{name}": {"zhao": 403, **dict.fromkeys(("gao", "foreign", "stranger"), 404)}
+        for name in ("group", "meeting_sheet", "sheet_csv")
+    },
+    "leader.plan": {
+        "zhao": 403,
+        "auditor": 403,
+        **dict.fromkeys(("gao", "foreign", "stranger"), 404),
+    },
+    "leader.group_visits": dict.fromkeys(("zhao", "gao", "foreign", "stranger"), 404),
+    **{
+        f"leader.{name}": dict.fromkeys(("gao", "foreign", "stranger"), 404)
+        for name in ("paper", "meeting", "group_meetings", "people")
     },
     # Those behind whom nobody stands in the village have no drawing.
     "member.behind_me_csv": dict.fromkeys(set(KINDS) - {"wang", "gao", "zhao"}, 404),

@@ -356,12 +356,14 @@ def _add_people(pages: Room) -> None:
                 "refuse": Act(
                     Nothing,
                     "group:refuse_amendment",
-                    refuse_amendment, said=("leader", "refused_it"),
+                    refuse_amendment,
+                    said=("leader", "refused_it"),
                 ),
                 "withdraw": Act(
                     Nothing,
                     "group:withdraw_proposal",
-                    withdraw_amendment, said=("leader", "withdrawn_it"),
+                    withdraw_amendment,
+                    said=("leader", "withdrawn_it"),
                 ),
                 "keep": Act(
                     Nothing, "group:consent", refuse_expulsion, said=("leader", "refused_it")
@@ -369,7 +371,8 @@ def _add_people(pages: Room) -> None:
                 "drop": Act(
                     Nothing,
                     "group:withdraw_proposal",
-                    withdraw_expulsion, said=("leader", "withdrawn_it"),
+                    withdraw_expulsion,
+                    said=("leader", "withdrawn_it"),
                 ),
             }
         )

@@ -14,6 +14,7 @@ from app.extensions import db
 from app.fields import Day, Schema, Text, Whole
 from app.marks import limited
 from app.pages.charts import Picture, columns_, csv_answer
+from app.pages.cooperative.views import crops_of
 from app.pages.entry import language
 from app.pages.forms import Form, Nothing, answer
 from app.pages.layout import money_text, page, say
@@ -139,7 +140,8 @@ def add_routes(pages: Room) -> None:
             return url_for("cooperative.event", event_id=event.public_id)
 
         def show(form: Form) -> Response:
-            return page("cooperative/declare.html", form=form, community=community)
+            known = crops_of(db.session(), communities.get_community(db.session(), community_id))
+            return page("cooperative/declare.html", form=form, community=community, crops=known)
 
         start = {
             "kind": EventKind.FLOOD.value,
@@ -232,9 +234,9 @@ def _event_page(public_id: str, form: Form, facts: Facts) -> Response:
     here = url_for("cooperative.event", event_id=public_id)
     view = event_view(session, row)
     words = Words("cooperative", language())
-    picture = None
+    chart = None
     if view.preview is not None and view.preview["months"]:
-        picture = _months(words, view.preview, url_for("cooperative.event_csv", event_id=public_id))
+        chart = _months(words, view.preview, url_for("cooperative.event_csv", event_id=public_id))
     return page(
         "cooperative/event.html",
         form=form,
@@ -246,7 +248,7 @@ def _event_page(public_id: str, form: Form, facts: Facts) -> Response:
         ],
         older=f"{here}?cursor={found.next_cursor}" if found.next_cursor else "",
         first=here if args["cursor"] else "",
-        picture=picture,
+        chart=chart,
         may_apply=may("declared-event:apply", facts),
         can_apply=row.status in (EventStatus.PREVIEWED, EventStatus.APPLYING),
         can_preview=row.status in (EventStatus.DRAFT, EventStatus.PREVIEWED),

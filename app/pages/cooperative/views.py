@@ -25,6 +25,7 @@ PLACES_SHOWN = 30
 SEASONS_SHOWN = 30
 # A picture for each of the crops of which the most falls due; the CSV has all.
 CROPS_DRAWN = 6
+CROPS_LISTED = 100
 _WINDOW_ROLES = (Role.OFFICER, Role.OPERATOR, Role.AUDITOR)
 
 
@@ -73,6 +74,19 @@ def seasons_in(
         if max(str(window["due_on"]) for window in season.selling) >= from_on.isoformat()
     ]
     return found[:SEASONS_SHOWN]
+
+
+def crops_of(session: Session, community: Community) -> Sequence[str]:
+    """The crops of which a season is entered in a community, above it or inside it."""
+    inside = Community.path.startswith(community.path, autoescape=True)
+    return session.scalars(
+        select(Season.crop)
+        .join(Community, Community.id == Season.community_id)
+        .where(or_(inside, Community.id.in_(community.path_ids)))
+        .distinct()
+        .order_by(Season.crop)
+        .limit(CROPS_LISTED)
+    ).all()
 
 
 def first_month(on: date) -> date:

@@ -195,6 +195,8 @@ def write(session: Session, group: Group, on: date, data: dict[str, Any]) -> Col
     Raises PreconditionFailed if somebody else wrote on it meanwhile, and what the services raise,
     naming the field.
     """
+    # Whoever else writes on a sheet of this group waits here, and then reads what this one wrote.
+    group = lock_one(session, Group, group.id)
     draft = read_draft(session, group, on)
     if draft.is_posted:
         # Sent twice, or the file came first: it is posted, and stays as it is.
@@ -202,10 +204,10 @@ def write(session: Session, group: Group, on: date, data: dict[str, Any]) -> Col
     _refuse_strangers(draft)
     attendance, entries, places = _lines(draft, data)
     meeting, collection = draft.meeting, draft.collection
-    if meeting is not None:
-        meeting = lock_one(session, Meeting, meeting.id)
     if collection is not None:
         collection = lock_one(session, Collection, collection.id)
+    if meeting is not None:
+        meeting = lock_one(session, Meeting, meeting.id)
     if data["seen"] != seen_of(meeting, collection):
         raise PreconditionFailed("Somebody else has written on this sheet; open it again.")
     step: dict[str, Any] = {"on": today(), "now": now(), "actor_id": caller().member_id}
@@ -288,7 +290,7 @@ def _lines(draft: Draft, data: dict[str, Any]) -> tuple[list[Present], list[Entr
         away = was in _AWAY
         for item in member.loans:
             name = f"paid_{item.loan.public_id}"
-            amount = data[name] or Money(0, currency)
+            amount = Money(0, currency) if data[name] is None else data[name]
             if not amount.is_positive and not (item.dues.due_minor and (away or note)):
                 continue
             payer = data[f"payer_{item.loan.public_id}"]

@@ -74,7 +74,7 @@ def test_a_sheet_from_draft_to_paper_and_a_vote(visit: Visit) -> None:
     expect(page.get_by_role("button", name="Print")).to_be_visible()
     visit.check(page, "leader-paper")
     page.get_by_role("link", name="To the meeting").click()
-    page.get_by_text("Put something to the vote").click()
+    page.locator("summary").click()
     page.get_by_label("What is put to the vote").fill("A shared pump for the lower fields")
     page.get_by_role("button", name="Put something to the vote").click()
     for row in page.locator(".hand").all():

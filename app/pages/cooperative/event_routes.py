@@ -13,7 +13,7 @@ from app.clock import now, today
 from app.extensions import db
 from app.fields import Day, Schema, Text, Whole
 from app.marks import limited
-from app.pages.charts import Picture, columns_, csv_answer
+from app.pages.charts import Picture, bars, csv_answer
 from app.pages.cooperative.views import crops_of
 from app.pages.entry import language
 from app.pages.forms import Form, Nothing, answer
@@ -40,6 +40,8 @@ _PLACE = "/cooperative/<pid(com):community_id>"
 _EVENT = "/cooperative/events/<pid(dev):event_id>"
 EVENTS_LISTED = 20
 LOANS_LISTED = 20
+# So many months are drawn; the table and the file have all.
+MONTHS_DRAWN = 12
 # Which fields of the form an effect of each kind has.
 _OF_KIND = {
     "move": ("days",),
@@ -70,7 +72,7 @@ class EventForm(Schema):
     until = Day()
     reason = Text(500, lines=True, required=True)
 
-    @ma.validates_schema
+    @ma.validates_schema(skip_on_field_errors=False)
     def _has_what_it_needs(self, data: dict[str, Any], **_: Any) -> None:
         missing = [name for name in _OF_KIND.get(data.get("effect", ""), ()) if name not in data]
         if missing:
@@ -257,17 +259,19 @@ def _event_page(public_id: str, form: Form, facts: Facts) -> Response:
 
 
 def _months(words: Words, preview: dict[str, Any], csv_url: str) -> Picture:
-    """What is unpaid in each month after the event, with what it was before in the table."""
+    """What is unpaid in each month, before and after the event; the first months are drawn."""
     here = words.language
     months = preview["months"]
-    chart = columns_(
-        words("dues_after"),
-        [
-            (line["month"], float(format_minor(line["after_minor"], line["currency"])))
-            for line in months
-        ],
+    drawn = []
+    for line in months[:MONTHS_DRAWN]:
+        for key, name in (("before_minor", words("before")), ("after_minor", words("after"))):
+            amount = float(format_minor(line[key], line["currency"]))
+            drawn.append((f"{line['month']} {name}", amount))
+    chart = bars(
+        words("dues_by_month"),
+        drawn,
         columns=(words("month_of_year"), words("after")),
-        caption=words("dues_after_caption"),
+        caption=words("dues_by_month_help"),
     )
     return replace(
         chart,

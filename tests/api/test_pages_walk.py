@@ -51,6 +51,8 @@ REFUSED: dict[str, dict[str, int]] = {
         "auditor": 403,
         **dict.fromkeys(("gao", "foreign", "stranger"), 404),
     },
+    # Reports are for members of the village who may read the group.
+    "leader.report": dict.fromkeys(("operator", "auditor", "gao", "foreign", "stranger"), 404),
     "leader.group_visits": dict.fromkeys(("zhao", "gao", "foreign", "stranger"), 404),
     **{
         f"leader.{name}": dict.fromkeys(("gao", "foreign", "stranger"), 404)

@@ -15,6 +15,7 @@ from tests.browser.conftest import Visit
         ("zh-CN", "/lead/groups/@active/people", "leader-people"),
         ("zh-CN", "/lead/groups/@active/visits", "leader-visits"),
         ("en", "/lead/groups/@active/meetings", "leader-meetings"),
+        ("en", "/lead/groups/@active/report", "leader-report"),
     ],
 )
 def test_the_pages_of_a_leader(visit: Visit, language: str, path: str, name: str) -> None:

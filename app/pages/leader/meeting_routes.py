@@ -6,31 +6,40 @@ from dataclasses import dataclass
 from typing import Any
 
 import marshmallow as ma
-from flask import Response, request, url_for
+from flask import Response, redirect, request, url_for
 
 from app.auth import caller
 from app.clock import now, today
+from app.communities.facts import community_facts
 from app.extensions import db
 from app.fields import PublicId, Schema, Text
 from app.grouplife.views import amendment_views, expulsion_views, found_warnings, warnings_kept
 from app.groups.facts import group_facts
 from app.groups.views import group_view
-from app.marks import limited
+from app.marks import limited, unnamed
 from app.monitoring import views as monitoring_views
-from app.monitoring.schemas import MeetingPlanInSchema, MotionInSchema, VisitRoundInSchema
-from app.pages.forms import Form, Nothing, answer
+from app.monitoring.schemas import (
+    MeetingPlanInSchema,
+    MotionInSchema,
+    PeerReportInSchema,
+    VisitRoundInSchema,
+)
+from app.pages.forms import Form, Nothing, answer, read
 from app.pages.layout import page, say
 from app.pages.leader.views import led_group
 from app.pages.room import Room
 from app.paging import paginate
 from app.permissions import Facts, may, permit, requires
-from community.errors import Invalid
+from app.transaction import in_transaction
+from community.communities import queries as communities
+from community.communities.charter import RiskRule
+from community.errors import CommunityError, Invalid, NotAllowed, NotFound
 from community.groups import amendments, expulsions, service
 from community.groups import queries as groups
 from community.groups.models import Group, GroupStatus
 from community.loans import queries as loans
 from community.members import queries as members
-from community.monitoring import meetings, visits
+from community.monitoring import meetings, reports, visits
 from community.monitoring.models import (
     AttendanceKind,
     Choice,
@@ -109,6 +118,7 @@ def add_routes(pages: Room) -> None:
     _add_meetings(pages)
     _add_people(pages)
     _add_visits(pages)
+    _add_reports(pages)
 
 
 def _add_meetings(pages: Room) -> None:
@@ -449,3 +459,59 @@ def _add_visits(pages: Room) -> None:
             )
 
         return respond(act, facts, show)
+
+
+def _add_reports(pages: Room) -> None:
+    @pages.route(_GROUP + "/report", methods=["GET", "POST"])
+    @requires("peer-report:send")
+    @unnamed
+    def report(group_id: str) -> Any:
+        """Say what you see of another member; whoever reports is named to the case's officer alone.
+
+        The answer is the same for every report.
+        """
+        group = groups.get_group(db.session(), group_id)
+        permit("group:read", group_facts(db.session(), group))
+        community = communities.get_community_by_id(db.session(), group.community_id)
+        permit("peer-report:send", community_facts(db.session(), community))
+        me = caller().member_id
+
+        def work(data: dict[str, Any]) -> None:
+            row = groups.get_group(db.session(), group_id)
+            reports.report(
+                db.session(),
+                community_id=row.community_id,
+                reporter_id=me,
+                member_id=members.get_member(db.session(), data["member"]).id,
+                kind=RiskRule(data["kind"]),
+                text=data["text"],
+                on=today(),
+                now=now(),
+            )
+
+        def show(form: Form) -> Response:
+            row = groups.get_group(db.session(), group_id)
+            places = groups.living_members(db.session(), row.id)
+            names = members.names_of(
+                db.session(), [place.member_id for place in places if place.member_id != me]
+            )
+            others = sorted((one.public_id, one.name) for one in names.values())
+            return page("leader/report.html", form=form, group=row, others=others)
+
+        if request.method != "POST":
+            return show(Form())
+        # Not by `answer`: the key that it keeps of a form would name who sent it.
+        form, data = read(PeerReportInSchema())
+        if not form.errors:
+            try:
+                in_transaction(work, data)
+            except (NotFound, NotAllowed):
+                raise
+            except CommunityError as refusal:
+                form.refuse(refusal)
+            else:
+                say("leader", "report_received")
+                return redirect(url_for("leader.report", group_id=group_id), 303)
+        shown = show(form)
+        shown.status_code = form.status
+        return shown

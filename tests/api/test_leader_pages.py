@@ -199,6 +199,10 @@ def test_everybody_can_be_filled_in_as_paid_without_a_script(world: World) -> No
     filled = sheet.reader.open(sheet.path + "?fill=1&on=2026-05-13")
     sheet.shown = filled
     assert sheet.value("paid_@current") == "187.00"
+    # So is the key that fills in one of them: the next instalment, where nothing is due.
+    sheet.again()
+    assert sheet.send({"paid_@current": "="}).status_code == 303
+    assert rows(world)["sheet"] == (CollectionStatus.DRAFT, 187_00)
 
 
 def test_only_who_leads_or_holds_office_writes(world: World) -> None:

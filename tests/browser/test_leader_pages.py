@@ -25,6 +25,7 @@ def test_the_pages_of_a_leader(visit: Visit, language: str, path: str, name: str
 def test_the_keyboard_fills_a_sheet_and_the_totals_live(visit: Visit) -> None:
     page = visit("wang", "zh-CN", "/lead")
     page.get_by_role("link", name="打开会议表").click()
+    expect(page.locator("[data-keys]")).to_be_visible()
     paid = page.locator("input[name^=paid_]").first
     saved = page.locator("input[name^=saved_]")
     paid.focus()
@@ -54,6 +55,7 @@ def test_a_sheet_from_draft_to_paper_and_a_vote(visit: Visit) -> None:
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_role("status")).to_contain_text("are settled")
     page.get_by_role("link", name="Open the meeting sheet").click()
+    expect(page.locator("[data-keys]")).to_be_visible()
     # The first amount has the cursor by one step, the rest by Enter.
     saved = page.locator("input[name^=saved_]")
     saved.first.focus()

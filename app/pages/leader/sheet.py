@@ -147,14 +147,18 @@ def filled_in(session: Session, draft: Draft, *, fill: bool) -> dict[str, Any]:
 
 
 class _Amount(ma.fields.Field[Money]):
-    """What was paid, in the community's currency; nothing is not given."""
+    """What was paid, in the community's currency; nothing is not given, and '=' is all of it."""
 
-    def __init__(self, currency: str) -> None:
+    def __init__(self, currency: str, full_minor: int = 0) -> None:
         super().__init__(load_default=None)
         self.currency = currency
+        self.full_minor = full_minor
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Money:
         text = str(value).replace(",", "").replace("\N{FULLWIDTH COMMA}", "").strip()
+        if text in ("=", "\N{FULLWIDTH EQUALS SIGN}") and self.full_minor:
+            # The key of the page's script, where the script did not run.
+            return Money(self.full_minor, self.currency)
         try:
             money = Money.parse(text, self.currency)
         except Invalid as refusal:
@@ -184,7 +188,8 @@ def schema_of(draft: Draft) -> ma.Schema:
         fields[f"note_{who}"] = Text(NOTE_MAX, load_default="")
         fields[f"saved_{who}"] = _Amount(sheet.currency)
         for item in member.loans:
-            fields[f"paid_{item.loan.public_id}"] = _Amount(sheet.currency)
+            full = item.suggested_minor
+            fields[f"paid_{item.loan.public_id}"] = _Amount(sheet.currency, full)
             fields[f"payer_{item.loan.public_id}"] = PublicId("mem", load_default=None)
     return Schema.from_dict(fields, name="MeetingSheetForm")()
 

@@ -98,6 +98,7 @@ def add_routes(blp: Blueprint) -> None:
             client_id=data["client_id"],
             held_on=data["held_on"],
             place=data["place"],
+            minutes=data["minutes"],
         )
 
     @blp.route("/groups/<pid(grp):group_id>/meetings/csv", methods=["POST"])

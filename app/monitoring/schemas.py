@@ -238,6 +238,7 @@ class MeetingInSchema(Schema):
     )
     held_on = Day(required=True)
     place = Text(120, load_default="")
+    minutes = Text(20_000, lines=True, load_default="")
     attendance = ma.fields.List(
         ma.fields.Nested(AttendanceInSchema),
         load_default=list,

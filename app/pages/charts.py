@@ -56,8 +56,9 @@ def bars(
 ) -> Picture:
     """Lying bars, one for each name; `text` writes a value in the table and in the description."""
     chart = leather.Chart()
-    names = [_apart(name, place) for place, (name, _) in enumerate(reversed(values))]
-    shown = [value for _, value in reversed(values)]
+    # The library begins above.
+    names = [_apart(name, place) for place, (name, _) in enumerate(values)]
+    shown = [value for _, value in values]
     height = max(120, 34 * len(values) + 60)
     if values:
         chart.add_bars(list(zip(shown, names, strict=True)))

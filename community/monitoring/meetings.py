@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from sqlalchemy import Select, delete, select
+from sqlalchemy import Select, case, delete, func, select
 from sqlalchemy.orm import Session
 
 from community.communities import queries as communities
@@ -128,6 +128,7 @@ def enter(
     actor_id: int,
     client_id: str | None = None,
     place: str = "",
+    minutes: str = "",
 ) -> Meeting:
     """Write down a meeting. The same one again, told by its client's id, is found, not entered.
 
@@ -136,9 +137,7 @@ def enter(
     group = lock_one(session, Group, group_id)
     there = None
     if client_id is not None:
-        there = session.scalar(
-            select(Meeting).where(Meeting.group_id == group_id, Meeting.client_id == client_id)
-        )
+        there = find_meeting(session, group_id=group_id, client_id=client_id)
     if there is not None:
         if there.held_on != held_on or not _same(attendance_of(session, there.id), lines):
             raise MeetingExists(
@@ -154,6 +153,7 @@ def enter(
         client_id=client_id or public_id,
         held_on=held_on,
         place=place,
+        minutes=minutes,
         status=MeetingStatus.OPEN,
         entered_by_id=actor_id,
         version=1,
@@ -416,6 +416,43 @@ def get_meeting(session: Session, public_id: str) -> Meeting:
     if row is None:
         raise MeetingNotFound()
     return row
+
+
+def find_meeting(session: Session, *, group_id: int, client_id: str) -> Meeting | None:
+    """A group's meeting by the name that whoever wrote it down gave it."""
+    return session.scalar(
+        select(Meeting).where(Meeting.group_id == group_id, Meeting.client_id == client_id)
+    )
+
+
+def meeting_of_sheet(session: Session, collection_id: int) -> Meeting | None:
+    """The meeting at which the money of a sheet came in, if one was written down."""
+    return session.scalar(
+        select(Meeting)
+        .where(Meeting.collection_id == collection_id)
+        .order_by(Meeting.id.desc())
+        .limit(1)
+    )
+
+
+def attendance_counts(
+    session: Session, *, group_id: int, latest: int
+) -> dict[int, tuple[int, int]]:
+    """By member: at how many of the group's latest closed meetings they were spoken for, and of
+    how many they are on the list; one statement."""
+    closed = (
+        select(Meeting.id)
+        .where(Meeting.group_id == group_id, Meeting.status == MeetingStatus.CLOSED)
+        .order_by(Meeting.held_on.desc(), Meeting.id.desc())
+        .limit(latest)
+    )
+    was_there = case((Attendance.kind.in_(_SPOKEN_FOR), 1), else_=0)
+    rows = session.execute(
+        select(Attendance.member_id, func.sum(was_there), func.count())
+        .where(Attendance.meeting_id.in_(closed))
+        .group_by(Attendance.member_id)
+    )
+    return {member_id: (int(there), int(of)) for member_id, there, of in rows}
 
 
 def list_meetings(group_id: int) -> Select[Meeting]:

@@ -25,6 +25,7 @@ from community.loans.models import RepaymentSource
 from community.loans.states import LIVE
 from community.locks import lock_one
 from community.money import Money, format_minor
+from community.receiving import queries
 from community.receiving.errors import (
     CollectionExists,
     CollectionPosted,
@@ -249,9 +250,7 @@ def lines_of(session: Session, collection_id: int) -> list[CollectionLine]:
 def _entered_before(session: Session, group_id: int, client_id: str | None) -> Collection | None:
     if client_id is None:
         return None
-    return session.scalar(
-        select(Collection).where(Collection.group_id == group_id, Collection.client_id == client_id)
-    )
+    return queries.find_collection(session, group_id=group_id, client_id=client_id)
 
 
 def _check(

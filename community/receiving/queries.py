@@ -89,6 +89,13 @@ def get_collection_for_update(session: Session, public_id: str) -> Collection:
     return lock_one(session, Collection, get_collection(session, public_id).id)
 
 
+def find_collection(session: Session, *, group_id: int, client_id: str) -> Collection | None:
+    """A group's sheet by the name that whoever fills it in gave it."""
+    return session.scalar(
+        select(Collection).where(Collection.group_id == group_id, Collection.client_id == client_id)
+    )
+
+
 def list_collections(group_id: int) -> Select[Collection]:
     """A group's sheets, drafts too; page by Collection.id."""
     return select(Collection).where(Collection.group_id == group_id)

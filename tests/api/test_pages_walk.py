@@ -30,6 +30,10 @@ THINGS = {
     "case_id": "@case",
     "stress_id": "@stress",
     "name": "pages.css",
+    "collection_id": "@sheet",
+    "meeting_id": "@meeting",
+    "event_id": "@disaster",
+    "campaign_id": "@campaign",
 }
 # Who gets something else than a page: 403 or 404 by the permission table. All others get 200.
 REFUSED: dict[str, dict[str, int]] = {
@@ -39,6 +43,36 @@ REFUSED: dict[str, dict[str, int]] = {
         "foreign": 404,
         "stranger": 404,
     },
+    # A group's pages are for its leader (wang) and those in office or audit; meetings and sheets
+    # for everybody in it (zhao), each with what is theirs.
+    **{
+        f"leader.{name}": {"zhao": 403, **dict.fromkeys(("gao", "foreign", "stranger"), 404)}
+        for name in ("group", "meeting_sheet", "sheet_csv")
+    },
+    "leader.plan": {
+        "zhao": 403,
+        "auditor": 403,
+        **dict.fromkeys(("gao", "foreign", "stranger"), 404),
+    },
+    # Reports are for members of the village who may read the group.
+    "leader.report": dict.fromkeys(("operator", "auditor", "gao", "foreign", "stranger"), 404),
+    "leader.group_visits": dict.fromkeys(("zhao", "gao", "foreign", "stranger"), 404),
+    **{
+        f"leader.{name}": dict.fromkeys(("gao", "foreign", "stranger"), 404)
+        for name in ("paper", "meeting", "group_meetings", "people")
+    },
+    # What a village owes in all is for those in office or audit; a campaign for everybody in it,
+    # its board for those in office or audit.
+    **{
+        f"cooperative.{name}": dict.fromkeys(("wang", "gao", "zhao", "foreign", "stranger"), 404)
+        for name in ("season_calendar", "seasons_csv", "dues_csv", "events", "event", "event_csv")
+    },
+    "cooperative.declare": {
+        "auditor": 403,
+        **dict.fromkeys(("wang", "gao", "zhao", "foreign", "stranger"), 404),
+    },
+    "cooperative.campaigns": dict.fromkeys(("foreign", "stranger"), 404),
+    "cooperative.campaign": dict.fromkeys(("wang", "gao", "zhao", "foreign", "stranger"), 404),
     # Those behind whom nobody stands in the village have no drawing.
     "member.behind_me_csv": dict.fromkeys(set(KINDS) - {"wang", "gao", "zhao"}, 404),
 }

@@ -61,6 +61,7 @@ FEATURES = [
     "pages.member",
     "pages.leader",
     "pages.cooperative",
+    "pages.office",
     "pages.operator",
     "pages.auditor",
     "demo",

@@ -40,6 +40,10 @@ def _has_role(role: Role) -> Callable[[Principal], bool]:
     return lambda principal: any(grant.role is role for grant in principal.grants)
 
 
+def _has_office(principal: Principal) -> bool:
+    return bool(principal.grants)
+
+
 def _leads(principal: Principal) -> bool:
     return leads_some_group(db.session(), principal.member_id)
 
@@ -49,6 +53,7 @@ KINDS: dict[str, Callable[[Principal], bool]] = {
     "member": lambda principal: True,
     "leader": _leads,
     "cooperative": _has_role(Role.OFFICER),
+    "office": _has_office,
     "operator": _has_role(Role.OPERATOR),
     "auditor": _has_role(Role.AUDITOR),
 }
@@ -207,9 +212,19 @@ def _entries(room: str, words: Words) -> list[Link]:
     if not isinstance(blueprint, Room) or g.get("principal") is None:
         return []
     return [
-        Link(words(entry.word), url_for(entry.endpoint), request.endpoint == entry.endpoint)
+        Link(words(entry.word), url, request.endpoint == entry.endpoint)
         for entry in blueprint.entries
+        for url in _address(entry.endpoint)
     ]
+
+
+def _address(endpoint: str) -> list[str]:
+    """Where an entry leads: in the community, say, that this page is of; nowhere without one."""
+    given = request.view_args or {}
+    [rule] = list(current_app.url_map.iter_rules(endpoint))[:1]
+    if not rule.arguments <= given.keys():
+        return []
+    return [url_for(endpoint, **{name: given[name] for name in rule.arguments})]
 
 
 def _signed_in_name() -> str:

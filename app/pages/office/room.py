@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import flask
 from flask import Response
 
 from app.communities.facts import community_facts
@@ -10,6 +9,7 @@ from app.extensions import db
 from app.pages.entry import language
 from app.pages.layout import page
 from app.pages.office import permissions as _permissions  # noqa: F401  declares who may come in
+from app.pages.office.values import choice_name
 from app.pages.room import Room
 from app.pages.words import Words
 from app.permissions import may, permit
@@ -36,14 +36,9 @@ def can(community: Community, action: str) -> bool:
 
 def show(template: str, community: Community, **facts: Any) -> Response:
     """A page of a community's office."""
-    return page(f"office/{template}.html", community=community, **facts)
+    return page(f"office/{template}.html", community=community, choice_name=choice_name, **facts)
 
 
 def words() -> Words:
     """The office's words in the reader's language."""
     return Words("office", language())
-
-
-def own_room() -> str:
-    """The room of the page under way."""
-    return flask.request.blueprint or "office"

@@ -1,10 +1,10 @@
 """All pages of the office."""
 
-from app.pages.office import days, portfolio, start
+from app.pages.office import charters, days, portfolio, start
 from app.pages.office.room import pages
 
-__all__ = ["days", "pages", "portfolio", "start"]
+__all__ = ["charters", "days", "pages", "portfolio", "start"]
 
 # The order of the navigation: first what waits, last what is seldom changed.
-_ORDER = ("home", "community_day", "portfolio", "days", "verification")
+_ORDER = ("home", "community_day", "portfolio", "days", "verification", "charter")
 pages.entries.sort(key=lambda entry: _ORDER.index(entry.endpoint.partition(".")[2]))

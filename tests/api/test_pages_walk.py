@@ -30,6 +30,8 @@ THINGS = {
 }
 # A page of the office may want another thing than the usual one.
 INSTEAD = {"office.portfolio_csv": {"name": "par"}}
+# The office is for whoever holds an office there, or audits it: to others it is not there.
+MEMBERS = ("wang", "gao", "zhao", "foreign", "stranger")
 # Who gets something else than a page: 403 or 404 by the permission table. All others get 200.
 REFUSED: dict[str, dict[str, int]] = {
     "papers.receipt": {
@@ -38,13 +40,15 @@ REFUSED: dict[str, dict[str, int]] = {
         "foreign": 404,
         "stranger": 404,
     },
+    # Auditors change nothing: they may read, and so are told that they may not act.
+    "office.new_charter": dict.fromkeys(MEMBERS, 404) | {"auditor": 403},
+    "office.register": dict.fromkeys(MEMBERS, 404) | {"auditor": 403},
     # Everybody may know that there is an office.
     "office.home": {"wang": 403, "gao": 403, "zhao": 403, "stranger": 403},
     # Those behind whom nobody stands in the village have no drawing.
     "member.behind_me_csv": dict.fromkeys(set(KINDS) - {"wang", "gao", "zhao"}, 404),
 }
-# The office is for whoever holds an office there, or audits it: to others it is not there.
-MEMBERS = ("wang", "gao", "zhao", "foreign", "stranger")
+# By room, where all its pages are alike.
 REFUSED_IN_ROOM = {"office": dict.fromkeys(MEMBERS, 404)}
 # Pages whose address needs more than ids.
 QUERY = {"papers.statement": "?from=2026-01-01&to=2026-04-30"}

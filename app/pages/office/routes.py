@@ -1,10 +1,19 @@
 """All pages of the office."""
 
-from app.pages.office import charters, days, portfolio, start
+from app.pages.office import charters, days, loans, people, portfolio, start
 from app.pages.office.room import pages
 
-__all__ = ["charters", "days", "pages", "portfolio", "start"]
+__all__ = ["charters", "days", "loans", "pages", "people", "portfolio", "start"]
 
 # The order of the navigation: first what waits, last what is seldom changed.
-_ORDER = ("home", "community_day", "portfolio", "days", "verification", "charter")
+_ORDER = (
+    "home",
+    "community_day",
+    "loans",
+    "people",
+    "portfolio",
+    "days",
+    "verification",
+    "charter",
+)
 pages.entries.sort(key=lambda entry: _ORDER.index(entry.endpoint.partition(".")[2]))

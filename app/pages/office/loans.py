@@ -43,7 +43,12 @@ STATUSES = (
 class LoansArgs(PageArgs):
     """A page of the loans in one state."""
 
-    status = ma.fields.Enum(LoanStatus, by_value=ma.fields.String, load_default=LoanStatus.ENDORSED)
+    status = ma.fields.Enum(
+        LoanStatus,
+        by_value=ma.fields.String,
+        load_default=LoanStatus.ENDORSED,
+        validate=ma.validate.OneOf(STATUSES),
+    )
 
 
 class Refusal(Schema):
@@ -72,7 +77,7 @@ def loans(community_id: str) -> Response:
     return show(
         "loans",
         community,
-        status=status,
+        state=status,
         statuses=STATUSES,
         loans=loan_summaries(session, listed.items),
         older=url_for("office.loans", **place, cursor=listed.next_cursor)

@@ -71,7 +71,7 @@ def people(community_id: str) -> Response:
     return show(
         "people",
         community,
-        status=status,
+        state=status,
         statuses=list(MembershipStatus),
         people=listed.items,
         may_register=can(community, "community:register_member"),

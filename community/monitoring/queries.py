@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import Select, or_, select
+from sqlalchemy import ColumnElement, Select, func, or_, select
 from sqlalchemy.orm import Session
 
 from community.monitoring.errors import CaseNotFound
@@ -30,14 +30,34 @@ def list_cases(
     Page by RiskCase.list_key: their order tells nothing about when they came.
     """
     query = select(RiskCase).where(
-        RiskCase.community_id == community_id,
-        or_(
-            RiskCase.is_confidential.is_(False),
-            RiskCase.member_id.is_(None),
-            RiskCase.member_id != reader_id,
-        ),
+        RiskCase.community_id == community_id, _may_be_known_to(reader_id)
     )
     return query if status is None else query.where(RiskCase.status == status)
+
+
+def count_open_cases(
+    session: Session, community_ids: Iterable[int], *, reader_id: int
+) -> dict[int, int]:
+    """By community: how many cases its list would show as open to this reader."""
+    rows = session.execute(
+        select(RiskCase.community_id, func.count())
+        .where(
+            RiskCase.community_id.in_(list(community_ids)),
+            RiskCase.status == CaseStatus.OPEN,
+            _may_be_known_to(reader_id),
+        )
+        .group_by(RiskCase.community_id)
+    )
+    return {community_id: number for community_id, number in rows}
+
+
+def _may_be_known_to(reader_id: int) -> ColumnElement[bool]:
+    """Nobody learns, not even by a count, that something was reported about them."""
+    return or_(
+        RiskCase.is_confidential.is_(False),
+        RiskCase.member_id.is_(None),
+        RiskCase.member_id != reader_id,
+    )
 
 
 def list_group_cases(

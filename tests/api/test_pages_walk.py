@@ -27,9 +27,14 @@ THINGS = {
     "group_id": "@active",
     "member_id": "@wang",
     "name": "pages.css",
+    "kind": "savings_cash",
+    "case_id": "@case",
 }
 # A page of the office may want another thing than the usual one.
-INSTEAD = {"office.portfolio_csv": {"name": "par"}}
+INSTEAD = {
+    "office.portfolio_csv": {"name": "par"},
+    "office.entry": {"number": "@entry"},
+}
 # The office is for whoever holds an office there, or audits it: to others it is not there.
 MEMBERS = ("wang", "gao", "zhao", "foreign", "stranger")
 # Who gets something else than a page: 403 or 404 by the permission table. All others get 200.
@@ -43,13 +48,17 @@ REFUSED: dict[str, dict[str, int]] = {
     # Auditors change nothing: they may read, and so are told that they may not act.
     "office.new_charter": dict.fromkeys(MEMBERS, 404) | {"auditor": 403},
     "office.register": dict.fromkeys(MEMBERS, 404) | {"auditor": 403},
+    "auditor.home": {"wang": 403, "gao": 403, "zhao": 403, "stranger": 403},
     # Everybody may know that there is an office.
     "office.home": {"wang": 403, "gao": 403, "zhao": 403, "stranger": 403},
     # Those behind whom nobody stands in the village have no drawing.
     "member.behind_me_csv": dict.fromkeys(set(KINDS) - {"wang", "gao", "zhao"}, 404),
 }
 # By room, where all its pages are alike.
-REFUSED_IN_ROOM = {"office": dict.fromkeys(MEMBERS, 404)}
+REFUSED_IN_ROOM = {
+    "office": dict.fromkeys(MEMBERS, 404),
+    "auditor": dict.fromkeys((*MEMBERS, "officer"), 404),
+}
 # Pages whose address needs more than ids.
 QUERY = {"papers.statement": "?from=2026-01-01&to=2026-04-30"}
 

@@ -1,9 +1,9 @@
 """All pages of the office."""
 
-from app.pages.office import charters, days, loans, people, portfolio, start
+from app.pages.office import books, charters, days, loans, people, portfolio, start
 from app.pages.office.room import pages
 
-__all__ = ["charters", "days", "loans", "pages", "people", "portfolio", "start"]
+__all__ = ["books", "charters", "days", "loans", "pages", "people", "portfolio", "start"]
 
 # The order of the navigation: first what waits, last what is seldom changed.
 _ORDER = (
@@ -12,6 +12,7 @@ _ORDER = (
     "loans",
     "people",
     "portfolio",
+    "books",
     "days",
     "verification",
     "charter",

@@ -24,7 +24,7 @@ from community.ledger.models import Book
 from community.loans.models import Loan, LoanStatus
 from community.loans.states import LIVE
 from community.members.principal import Role
-from community.monitoring.models import CaseStatus, RiskCase
+from community.monitoring.queries import count_open_cases
 from community.portfolio.at_risk import RiskReport, portfolio_at_risk
 from community.portfolio.queries import ClassReport, class_report
 
@@ -57,7 +57,7 @@ def counts_of(session: Session, ids: list[int]) -> Mapping[int, Counts]:
     applied = by_community(
         counted(Membership.community_id, Membership.status == MembershipStatus.APPLIED)
     )
-    cases = by_community(counted(RiskCase.community_id, RiskCase.status == CaseStatus.OPEN))
+    cases = count_open_cases(session, ids, reader_id=caller().member_id)
     lent = by_community(
         select(Loan.community_id, func.count(), func.sum(Loan.outstanding_minor))
         .where(Loan.community_id.in_(ids), Loan.status.in_(LIVE), Loan.outstanding_minor > 0)
@@ -75,12 +75,35 @@ def counts_of(session: Session, ids: list[int]) -> Mapping[int, Counts]:
             applicants=applied.get(key, none)[1],
             loans=lent.get(key, none)[1],
             outstanding_minor=int(lent.get(key, none)[2]),
-            open_cases=cases.get(key, none)[1],
+            open_cases=cases.get(key, 0),
             closed_through=books[key][1] if key in books else None,
             records=books.get(key, none)[2],
         )
         for key in ids
     }
+
+
+def looked_after(endpoint: str) -> tuple[list[Community], str, str]:
+    """A page of the communities that the caller looks after or audits, and the ways on and back."""
+    principal = caller()
+    _, args = read_query(PageArgs())
+    statement = communities.list_communities(
+        member_id=0,  # what one is a member of only is for one's own pages
+        below={
+            grant.community_id
+            for grant in principal.grants
+            if grant.role in (Role.OFFICER, Role.AUDITOR) and grant.community_id is not None
+        },
+        everywhere=principal.holds(Role.OFFICER, Role.OPERATOR, Role.AUDITOR),
+    )
+    listed = paginate(
+        db.session(),
+        statement,
+        key=Community.id,
+        args={"cursor": args.get("cursor", ""), "limit": _LISTED},
+    )
+    older = url_for(endpoint, cursor=listed.next_cursor) if listed.next_cursor else ""
+    return listed.items, older, url_for(endpoint) if args.get("cursor") else ""
 
 
 @pages.listed("communities")
@@ -89,31 +112,14 @@ def counts_of(session: Session, ids: list[int]) -> Mapping[int, Counts]:
 def home() -> Response:
     """The communities that I look after or audit."""
     permit("office:list")
+    listed, older, first = looked_after("office.home")
     session = db.session()
-    principal = caller()
-    _, args = read_query(PageArgs())
-    everywhere = principal.holds(Role.OFFICER, Role.OPERATOR, Role.AUDITOR)
-    statement = communities.list_communities(
-        member_id=0,  # what one is a member of only is for one's own pages
-        below={
-            grant.community_id
-            for grant in principal.grants
-            if grant.role in (Role.OFFICER, Role.AUDITOR) and grant.community_id is not None
-        },
-        everywhere=everywhere,
-    )
-    listed = paginate(
-        session,
-        statement,
-        key=Community.id,
-        args={"cursor": args.get("cursor", ""), "limit": _LISTED},
-    )
     return page(
         "office/home.html",
-        communities=listed.items,
-        counts=counts_of(session, [community.id for community in listed.items]),
-        older=url_for("office.home", cursor=listed.next_cursor) if listed.next_cursor else "",
-        first=url_for("office.home") if args.get("cursor") else "",
+        communities=listed,
+        counts=counts_of(session, [community.id for community in listed]),
+        older=older,
+        first=first,
     )
 
 

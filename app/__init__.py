@@ -68,6 +68,7 @@ FEATURES = [
     "pages.member",
     "pages.leader",
     "pages.cooperative",
+    "pages.office",
     "pages.operator",
     "pages.riskdesk",
     "pages.auditor",

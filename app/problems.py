@@ -202,6 +202,12 @@ def problem_response(
     """The answer for one refusal."""
     status = status_of(kind)
     members = dict(members or {})
+    page = _as_page(kind, detail, members)
+    if page is not None:
+        page.headers.update(headers or {})
+        if status == HTTPStatus.SERVICE_UNAVAILABLE:
+            page.headers["Retry-After"] = str(members.get("retry_after_seconds", 2))
+        return page
     body = {
         **members,
         "type": f"/problems/{kind.code}",
@@ -224,6 +230,29 @@ def problem_response(
         answer.headers["Content-Type"] = PROBLEM_JSON
     g.problem = kind.code
     return answer
+
+
+# Addresses of ours that people do not read: programs, and who looks after the machines.
+_FOR_PROGRAMS = ("/api/", "/problems", "/healthz", "/readyz", "/metrics")
+
+
+def _as_page(kind: type[CommunityError], detail: str, members: dict[str, Any]) -> Response | None:
+    """The same for somebody with a browser, in their language; None where programs ask.
+
+    Browsers say that they take HTML; whoever does not is a program, wherever they ask.
+    """
+    if request.path.startswith(_FOR_PROGRAMS) or "text/html" not in request.headers.get(
+        "Accept", ""
+    ):
+        return None
+    from app.pages.layout import refusal_page
+
+    try:
+        return refusal_page(kind(detail, **members))
+    except Exception:
+        # What keeps the page from being written, such as a database that is gone, is told plainly.
+        logger.exception("a refusal could not be shown as a page")
+        return None
 
 
 def refuse(error: CommunityError) -> Response:

@@ -15,9 +15,12 @@ from app.ledger.schemas import (
     BalancesSchema,
     ChartSchema,
     EntrySchema,
+    EventSchema,
     MemberStatementSchema,
     TrialBalanceSchema,
+    VerificationSchema,
 )
+from app.marks import limited
 from app.paging import Page, PageArgs, page_of, paginate
 from app.permissions import Facts, permit, requires
 from app.sheets import CSV_DOC, sheet, wants_csv
@@ -26,8 +29,9 @@ from community.communities.models import Community
 from community.ledger import queries, statements
 from community.ledger.chart import CHART
 from community.ledger.errors import AccountKindNotFound
-from community.ledger.models import AccountKind, JournalEntry
+from community.ledger.models import AccountKind, Event, JournalEntry
 from community.members import queries as members
+from community.verification import verify
 
 blp = Blueprint("ledger", __name__, description="A community's books")
 
@@ -43,6 +47,32 @@ def list_entries(args: dict[str, Any], community_id: str) -> Page:
     statement = queries.entries_of(community.id)
     page = paginate(session, statement, key=JournalEntry.id, args=args, newest_first=True)
     return Page(queries.entry_views(session, page.items), page.next_cursor)
+
+
+@blp.route("/communities/<pid(com):community_id>/events")
+@requires("event:read")
+@blp.arguments(PageArgs, location="query")
+@blp.response(200, page_of(EventSchema))
+def list_events(args: dict[str, Any], community_id: str) -> Page:
+    """What happened in a community, newest first: the events of its chain, with their hashes."""
+    session = db.session()
+    community = communities.get_community(session, community_id)
+    permit("event:read", Facts(path=community.path_ids))
+    page = paginate(
+        session, queries.events_of(community.id), key=Event.id, args=args, newest_first=True
+    )
+    return Page(queries.event_views(session, page.items), page.next_cursor)
+
+
+@blp.route("/communities/<pid(com):community_id>/verification")
+@requires("ledger:read")
+@limited("heavy")
+@blp.response(200, VerificationSchema)
+def get_verification(community_id: str) -> Any:
+    """Check the community's book now: double entry, balances, holds, and the whole chain."""
+    session = db.session()
+    community = _open(session, community_id)
+    return verify(session, community_id=community.id)
 
 
 @blp.route("/communities/<pid(com):community_id>/balances")

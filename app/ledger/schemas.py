@@ -30,6 +30,40 @@ class EntrySchema(Schema):
     legs = ma.fields.List(ma.fields.Nested(LegSchema), required=True)
 
 
+class EventSchema(Schema):
+    """Something of consequence that happened, with its place in the chain."""
+
+    number = ma.fields.Integer(required=True)
+    kind = ma.fields.String(required=True)
+    subject = ma.fields.String(required=True)
+    recorded_at = Instant(required=True)
+    actor = ma.fields.String(
+        required=True, allow_none=True, metadata={"description": "Null: the platform itself."}
+    )
+    facts = ma.fields.Dict(required=True)
+    prev_hash = ma.fields.String(required=True)
+    hash = ma.fields.String(required=True)
+
+
+class BreachSchema(Schema):
+    """A law of the books that a row breaks."""
+
+    law = ma.fields.Integer(required=True)
+    table = ma.fields.String(required=True)
+    row = ma.fields.String(required=True)
+    what = ma.fields.String(required=True)
+
+
+class VerificationSchema(Schema):
+    """What was looked at, and what was found broken: at most a hundred breaches."""
+
+    holds = ma.fields.Boolean(required=True)
+    entries = ma.fields.Integer(required=True)
+    postings = ma.fields.Integer(required=True)
+    events = ma.fields.Integer(required=True)
+    breaches = ma.fields.List(ma.fields.Nested(BreachSchema), required=True)
+
+
 class BalanceSchema(Schema):
     """What all accounts of one kind hold together, positive on the kind's normal side."""
 

@@ -40,6 +40,10 @@ def _has_role(role: Role) -> Callable[[Principal], bool]:
     return lambda principal: any(grant.role is role for grant in principal.grants)
 
 
+def _has_office(principal: Principal) -> bool:
+    return bool(principal.grants)
+
+
 def _leads(principal: Principal) -> bool:
     return leads_some_group(db.session(), principal.member_id)
 
@@ -49,6 +53,7 @@ KINDS: dict[str, Callable[[Principal], bool]] = {
     "member": lambda principal: True,
     "leader": _leads,
     "cooperative": _has_role(Role.OFFICER),
+    "office": _has_office,
     "operator": _has_role(Role.OPERATOR),
     "auditor": _has_role(Role.AUDITOR),
 }
@@ -207,12 +212,9 @@ def _entries(room: str, here: str) -> list[Link]:
     if g.get("principal") is None:
         return []
     return [
-        Link(
-            Words(owner, here)(entry.word),
-            url_for(entry.endpoint),
-            request.endpoint == entry.endpoint,
-        )
+        Link(Words(owner, here)(entry.word), url, request.endpoint == entry.endpoint)
         for owner, entry in _listed(_kind_here(room))
+        for url in _address(entry.endpoint)
     ]
 
 
@@ -236,6 +238,15 @@ def _listed(kind: str) -> list[tuple[str, Entry]]:
         if isinstance(room, Room) and kind in room.kinds
         for entry in room.entries
     ]
+
+
+def _address(endpoint: str) -> list[str]:
+    """Where an entry leads: in the community, say, that this page is of; nowhere without one."""
+    given = request.view_args or {}
+    [rule] = list(current_app.url_map.iter_rules(endpoint))[:1]
+    if not rule.arguments <= given.keys():
+        return []
+    return [url_for(endpoint, **{name: given[name] for name in rule.arguments})]
 
 
 def _signed_in_name() -> str:

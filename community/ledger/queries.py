@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session, aliased
@@ -14,6 +15,7 @@ from community.ledger.models import (
     Account,
     AccountKind,
     Book,
+    Event,
     JournalEntry,
     Posting,
 )
@@ -71,6 +73,55 @@ def entries_of(community_id: int) -> Select[JournalEntry]:
         .join(Book, Book.id == JournalEntry.book_id)
         .where(Book.community_id == community_id)
     )
+
+
+def events_of(community_id: int) -> Select[Event]:
+    """The events in a community's chain; page by Event.id."""
+    return (
+        select(Event).join(Book, Book.id == Event.book_id).where(Book.community_id == community_id)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class EventView:
+    """An event with who did it: nobody where a day or an import did."""
+
+    number: int
+    kind: str
+    subject: str
+    recorded_at: datetime
+    actor: str | None
+    actor_name: str
+    facts: dict[str, Any]
+    prev_hash: str
+    hash: str
+
+
+def event_views(session: Session, events: Sequence[Event]) -> list[EventView]:
+    """Events with the names of who acted. One statement, however many."""
+    members = Base.metadata.tables["members"]
+    who = {
+        row.id: row
+        for row in session.execute(
+            select(members.c.id, members.c.public_id, members.c.name).where(
+                members.c.id.in_({event.actor_id for event in events} - {None})
+            )
+        )
+    }
+    return [
+        EventView(
+            number=event.seq,
+            kind=event.kind,
+            subject=event.subject,
+            recorded_at=event.recorded_at,
+            actor=who[event.actor_id].public_id if event.actor_id in who else None,
+            actor_name=who[event.actor_id].name if event.actor_id in who else "",
+            facts=event.facts,
+            prev_hash=event.prev_hash,
+            hash=event.hash,
+        )
+        for event in events
+    ]
 
 
 def entry_views(session: Session, entries: Sequence[JournalEntry]) -> list[EntryView]:

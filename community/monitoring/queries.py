@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from datetime import date
 
-from sqlalchemy import Select, case, or_, select
+from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
 from sqlalchemy.orm import Session
 
 from community.communities.charter import RiskRule, Severity
@@ -33,18 +33,7 @@ def list_cases(
     Page by RiskCase.list_key: their order tells nothing about when they came.
     """
     query = select(RiskCase).where(
-        RiskCase.community_id == community_id,
-        or_(
-            RiskCase.is_confidential.is_(False),
-            RiskCase.member_id.is_(None),
-            RiskCase.member_id != reader_id,
-        ),
-        # What is about several people is not for those who are among them.
-        RiskCase.id.not_in(
-            select(RiskEvent.case_id)
-            .join(RiskEventPerson, RiskEventPerson.event_id == RiskEvent.id)
-            .where(RiskEventPerson.member_id == reader_id)
-        ),
+        RiskCase.community_id == community_id, _may_be_known_to(reader_id)
     )
     return query if status is None else query.where(RiskCase.status == status)
 
@@ -75,6 +64,39 @@ def most_urgent_first(query: Select[RiskCase]) -> Select[RiskCase]:
     gravity = case({each: at for at, each in enumerate(Severity)}, value=RiskCase.severity)
     return query.order_by(
         RiskCase.status.desc(), gravity.desc(), RiskCase.due_on, RiskCase.list_key
+    )
+
+
+def count_open_cases(
+    session: Session, community_ids: Iterable[int], *, reader_id: int
+) -> dict[int, int]:
+    """By community: how many cases its list would show as open to this reader."""
+    rows = session.execute(
+        select(RiskCase.community_id, func.count())
+        .where(
+            RiskCase.community_id.in_(list(community_ids)),
+            RiskCase.status == CaseStatus.OPEN,
+            _may_be_known_to(reader_id),
+        )
+        .group_by(RiskCase.community_id)
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+def _may_be_known_to(reader_id: int) -> ColumnElement[bool]:
+    """Nobody learns, not even by a count, that something was reported about them."""
+    return and_(
+        or_(
+            RiskCase.is_confidential.is_(False),
+            RiskCase.member_id.is_(None),
+            RiskCase.member_id != reader_id,
+        ),
+        # What is about several people is not for those who are among them.
+        RiskCase.id.not_in(
+            select(RiskEvent.case_id)
+            .join(RiskEventPerson, RiskEventPerson.event_id == RiskEvent.id)
+            .where(RiskEventPerson.member_id == reader_id)
+        ),
     )
 
 

@@ -47,6 +47,8 @@ from community.groups.models import Group, GroupAmendment, GroupExpulsion, Settl
 from community.guarantees import claims, handover
 from community.guarantees import service as guarantees
 from community.guarantees.models import Call, Claim, ClaimSettlement
+from community.ledger import queries as ledger
+from community.ledger.models import JournalEntry
 from community.lines import service as lines
 from community.lines.models import CreditLine
 from community.loans import service as loans
@@ -1225,6 +1227,8 @@ class Story:
         self.ids = {name: row.public_id for name, row in rows.items()}
         self.ids |= {name: member.public_id for name, member in self.hamlet.people.items()}
         self.ids |= self.desk
+        entries = ledger.entries_of(self.hamlet.community.id).order_by(JournalEntry.id)
+        self.ids["entry"] = str(self.session.scalars(entries.limit(1)).one().seq)
         self.ids["agreement"] = self.signing.agreement_hash or ""
         self.ids["proposed"] = self.amendment.agreement_hash
         self.session.rollback()

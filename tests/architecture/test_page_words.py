@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from app.pages.office.charters import RULES
 from app.pages.words import COMMON, catalog, problem_titles, rooms
 from app.problems import all_problems
+from community.businessday.steps import STEPS
 from config.settings import ROOT
 
 PAGES = ROOT / "app" / "pages"
@@ -97,12 +99,21 @@ def test_the_words_of_a_file_are_sorted_into_no_two_places() -> None:
         assert [key for key in twice if catalog(room)[key] == catalog(COMMON)[key]] == []
 
 
-def test_problems_have_chinese_titles_for_codes_that_exist() -> None:
+def test_every_rule_and_step_has_its_name() -> None:
+    words = catalog("office")
+    named = {key for key in words if key.startswith(("rule.", "step.", "choice."))}
+    assert {f"rule.{name}" for name in RULES} <= named
+    assert {f"choice.{code}" for rule in RULES.values() for code in rule.choices} <= named
+    assert {f"step.{step.name.replace(' ', '_')}" for step in STEPS} <= named
+
+
+def test_every_problem_has_its_chinese_title() -> None:
     for room in rooms():
         importlib.import_module(f"app.pages.{room}.routes")
     codes = {kind.code for kind in all_problems()}
     text = (PAGES / "problems.toml").read_text()
     assert sorted(set(problem_titles()) - codes) == []
+    assert sorted(codes - set(problem_titles())) == [], "say it in app/pages/problems.toml"
     keys = list(tomllib.loads(text))
     assert keys == sorted(keys)
     for code, said in problem_titles().items():

@@ -1,0 +1,1 @@
+"""The office: books, charters, products, members and loans of a community in one's care."""

@@ -1,0 +1,20 @@
+"""All pages of the office."""
+
+from app.pages.office import books, charters, days, loans, people, portfolio, start
+from app.pages.office.room import pages
+
+__all__ = ["books", "charters", "days", "loans", "pages", "people", "portfolio", "start"]
+
+# The order of the navigation: first what waits, last what is seldom changed.
+_ORDER = (
+    "home",
+    "community_day",
+    "loans",
+    "people",
+    "portfolio",
+    "books",
+    "days",
+    "verification",
+    "charter",
+)
+pages.entries.sort(key=lambda entry: _ORDER.index(entry.endpoint.partition(".")[2]))

@@ -1,0 +1,142 @@
+"""Where an officer, an operator or an auditor begins: their communities, and one's day."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from flask import Response, url_for
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import Session
+
+from app.auth import caller
+from app.clock import today
+from app.extensions import db
+from app.marks import limited
+from app.pages.forms import read_query
+from app.pages.layout import page
+from app.pages.office.room import enter, pages, show
+from app.paging import PageArgs, paginate
+from app.permissions import permit, requires
+from community.communities import queries as communities
+from community.communities.models import Community, Membership, MembershipStatus
+from community.ledger.models import Book
+from community.loans.models import Loan, LoanStatus
+from community.loans.states import LIVE
+from community.members.principal import Role
+from community.monitoring.queries import count_open_cases
+from community.portfolio.at_risk import RiskReport, portfolio_at_risk
+from community.portfolio.queries import ClassReport, class_report
+
+_LISTED = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What is going on in one community itself, without those inside it."""
+
+    to_decide: int = 0
+    applicants: int = 0
+    loans: int = 0
+    outstanding_minor: int = 0
+    open_cases: int = 0
+    closed_through: date | None = None
+    records: int = 0
+
+
+def counts_of(session: Session, ids: list[int]) -> Mapping[int, Counts]:
+    """By community; five statements, however many."""
+
+    def by_community(query: Select[*tuple[Any, ...]]) -> dict[int, Any]:
+        return {row[0]: row for row in session.execute(query)}
+
+    def counted(key: Any, *where: Any) -> Select[*tuple[Any, ...]]:
+        return select(key, func.count()).where(key.in_(ids), *where).group_by(key)
+
+    endorsed = by_community(counted(Loan.community_id, Loan.status == LoanStatus.ENDORSED))
+    applied = by_community(
+        counted(Membership.community_id, Membership.status == MembershipStatus.APPLIED)
+    )
+    cases = count_open_cases(session, ids, reader_id=caller().member_id)
+    lent = by_community(
+        select(Loan.community_id, func.count(), func.sum(Loan.outstanding_minor))
+        .where(Loan.community_id.in_(ids), Loan.status.in_(LIVE), Loan.outstanding_minor > 0)
+        .group_by(Loan.community_id)
+    )
+    books = by_community(
+        select(Book.community_id, Book.closed_through, Book.records).where(
+            Book.community_id.in_(ids)
+        )
+    )
+    none: tuple[Any, ...] = (None, 0, 0)
+    return {
+        key: Counts(
+            to_decide=endorsed.get(key, none)[1],
+            applicants=applied.get(key, none)[1],
+            loans=lent.get(key, none)[1],
+            outstanding_minor=int(lent.get(key, none)[2]),
+            open_cases=cases.get(key, 0),
+            closed_through=books[key][1] if key in books else None,
+            records=books.get(key, none)[2],
+        )
+        for key in ids
+    }
+
+
+def looked_after(endpoint: str) -> tuple[list[Community], str, str]:
+    """A page of the communities that the caller looks after or audits, and the ways on and back."""
+    principal = caller()
+    _, args = read_query(PageArgs())
+    statement = communities.list_communities(
+        member_id=0,  # what one is a member of only is for one's own pages
+        below={
+            grant.community_id
+            for grant in principal.grants
+            if grant.role in (Role.OFFICER, Role.AUDITOR) and grant.community_id is not None
+        },
+        everywhere=principal.holds(Role.OFFICER, Role.OPERATOR, Role.AUDITOR),
+    )
+    listed = paginate(
+        db.session(),
+        statement,
+        key=Community.id,
+        args={"cursor": args.get("cursor", ""), "limit": _LISTED},
+    )
+    older = url_for(endpoint, cursor=listed.next_cursor) if listed.next_cursor else ""
+    return listed.items, older, url_for(endpoint) if args.get("cursor") else ""
+
+
+@pages.listed("communities")
+@pages.get("/office")
+@requires("office:list")
+def home() -> Response:
+    """The communities that I look after or audit."""
+    permit("office:list")
+    listed, older, first = looked_after("office.home")
+    session = db.session()
+    return page(
+        "office/home.html",
+        communities=listed,
+        counts=counts_of(session, [community.id for community in listed]),
+        older=older,
+        first=first,
+    )
+
+
+@pages.listed("today")
+@pages.get("/office/<pid(com):community_id>")
+@requires("office:read")
+@limited("heavy")
+def community_day(community_id: str) -> Response:
+    """One community today: what waits, what is lent, where the books are."""
+    community = enter(community_id)
+    session = db.session()
+    risk: RiskReport = portfolio_at_risk(session, community=community, on=today(), today=today())
+    classes: ClassReport = class_report(session, community=community)
+    return show(
+        "today",
+        community,
+        counts=counts_of(session, [community.id])[community.id],
+        risk=risk,
+        classes=classes,
+    )

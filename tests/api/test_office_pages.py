@@ -1,0 +1,268 @@
+"""The office's and the auditor's pages: what is done there is done by the services, once."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+from werkzeug.test import TestResponse
+
+from app.businessday.running import close_days
+from app.clock import today
+from app.extensions import db
+from app.marks import public
+from app.pages.words import Words
+from community.communities.models import Community
+from community.monitoring.models import CaseStatus, RiskCase
+from community.monitoring.queries import count_open_cases, list_cases
+from tests.api.conftest import MakeApp
+from tests.api.test_pages_walk import address, routes
+from tests.api.world import World, make_world
+from tests.reading import Reader, check_html, hidden
+
+# What does not depend on the kind of database is asked on one.
+pytestmark = pytest.mark.parametrize("template_url", ["sqlite"], indirect=True)
+
+VILLAGE = "/office/@village"
+
+
+@pytest.fixture(scope="module")
+def own_world(template_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A world that these tests change, each something else of it."""
+    with make_world(template_url, tmp_path_factory.mktemp("office")) as own:
+        yield own
+
+
+def reader(world: World, who: str, language: str = "en") -> Reader:
+    return Reader(world.app, language).sign_in(world.tokens[who])
+
+
+def test_an_application_is_approved_once_with_the_limit_before_ones_eyes(own_world: World) -> None:
+    officer = reader(own_world, "clerk")
+    path = own_world.named(f"{VILLAGE}/loans/@endorsed")
+    shown = officer.open(path)
+    limit = own_world.call(
+        "operator", "GET", "/communities/@village/members/@wang/credit-limit?product=@plain"
+    ).get_json()
+    amount = f"{float(limit['amount']['amount']):,.2f}"
+    assert f'<p class="figure">CNY\N{NO-BREAK SPACE}{amount}</p>' in shown.text
+    answer = officer.send(f"{path}/approval", shown=path)
+    assert answer.status_code == 303
+    assert "the cover is reserved" in officer.open(answer.location).text
+    loan = own_world.call("operator", "GET", "/loans/@endorsed").get_json()
+    assert loan["status"] == "approved"
+    # There is nothing to decide any more, and a second try says so on the page.
+    assert "/approval" not in officer.open(path).text
+    again = officer.send(f"{path}/approval", shown=own_world.named(f"{VILLAGE}/charter/new"))
+    assert again.status_code == 409
+    assert "loan-step-not-allowed" not in again.text
+    check_html(again, "en")
+
+
+def test_a_refusal_needs_its_reason(own_world: World) -> None:
+    officer = reader(own_world, "clerk", "zh-CN")
+    path = own_world.named(f"{VILLAGE}/loans/@submitted")
+    without = officer.send(f"{path}/rejection", shown=path)
+    assert without.status_code == 422
+    assert "请填写这一项" in without.text
+    done = officer.send(f"{path}/rejection", shown=path, reason="去年的还没还清")
+    assert done.status_code == 303
+    loan = own_world.call("operator", "GET", "/loans/@submitted").get_json()
+    assert loan["status"] == "rejected"
+    assert loan["steps"][-1]["reason"] == "去年的还没还清"
+
+
+def test_an_applicant_is_taken_in_and_gets_a_code(own_world: World) -> None:
+    officer = reader(own_world, "clerk")
+    path = own_world.named(f"{VILLAGE}/members/@chen")
+    assert (
+        own_world.ids["chen"]
+        in officer.open(own_world.named(f"{VILLAGE}/members?status=applied")).text
+    )
+    assert officer.send(f"{path}/activation", shown=path, reason="assembly").status_code == 303
+    place = own_world.call("operator", "GET", "/communities/@village/members/@chen").get_json()
+    assert place["status"] == "active"
+    code = officer.send(f"{path}/code", shown=path)
+    assert code.status_code == 200
+    [secret] = re.findall(r"<code>((?:[A-Z0-9]{4}-){3}[A-Z0-9]{4})</code>", code.text)
+    assert secret not in officer.open(path).text
+    chen = Reader(own_world.app)
+    done = chen.send(
+        "/enrol", code=secret, login_name="chen-of-the-village", password="a field of rice"
+    )
+    assert done.status_code == 303
+
+
+def propose(operator: Reader, path: str, **fields: str) -> TestResponse:
+    """Send only the rules that are named: a list that is not sent stays as it is."""
+    shown = hidden(operator.open(path).text)
+    kept = {name: value for name, value in shown.items() if not name.startswith("has_")}
+    return operator.client.post(path, data=kept | fields, headers=operator.headers)
+
+
+def test_a_charter_is_seen_as_a_diff_before_it_is_published(own_world: World) -> None:
+    operator = reader(own_world, "operator")
+    path = own_world.named(f"{VILLAGE}/charter/new")
+    fields = {"valid_from": today_of(own_world), "source": "assembly of May", "step": "check"}
+    wrong = propose(operator, path, **fields, group_size_max="2", guarantee_warning_bps="8.005")
+    assert wrong.status_code == 422
+    assert "There are too many decimals" in wrong.text
+    out = propose(operator, path, **fields, guarantee_warning_bps="120")
+    assert out.status_code == 422
+    assert "This is from 0% to 100%." in out.text
+    below = propose(operator, path, **fields, group_size_max="2")
+    assert "It is below the smallest size." in below.text
+    check = propose(operator, path, **fields, vouch_minor_max="8,000.50", kin_warnings="no")
+    assert check.status_code == 200
+    assert "CNY\N{NO-BREAK SPACE}10,000.00" in check.text
+    assert "CNY\N{NO-BREAK SPACE}8,000.50" in check.text
+    check_html(check, "en")
+    # What the page shows is what the API's preview says, and nothing is adopted by looking.
+    asked = {
+        "valid_from": fields["valid_from"],
+        "source": fields["source"],
+        "begin_from": "present",
+        "rules": {"vouch_minor_max": {"value": 800_050, "source": "assembly of May"}},
+    }
+    told = own_world.call(
+        "operator", "POST", "/communities/@village/charters/preview", json=asked
+    ).get_json()["differences"]
+    assert [(row["before"], row["after"]) for row in told] == [(1_000_000, 800_050)]
+    versions = "/communities/@village/charters"
+    before = len(own_world.call("operator", "GET", versions).get_json()["items"])
+    sent = {
+        **{name: value for name, value in fields.items() if name != "step"},
+        "vouch_minor_max": "8,000.50",
+        "source_vouch_minor_max": "minutes, page 3",
+        "begin_from": "present",
+        "step": "publish",
+    }
+    first = propose(operator, path, **sent)
+    assert first.status_code == 303
+    now = own_world.call("operator", "GET", versions).get_json()["items"]
+    assert len(now) == before + 1
+    assert now[0]["rules"]["vouch_minor_max"] == {"value": 800_050, "source": "minutes, page 3"}
+    shown = operator.open(first.location)
+    assert "minutes, page 3" in shown.text
+    # The same day again is refused at the field of the day.
+    late = propose(operator, path, **sent)
+    assert late.status_code == 409
+    assert 'id="e-valid_from"' in late.text
+
+
+def test_the_days_page_tells_each_step(own_world: World) -> None:
+    with own_world.app.app_context():
+        session = db.session()
+        village = session.scalars(
+            select(Community.id).where(Community.public_id == own_world.ids["village"])
+        ).one()
+        session.rollback()
+        close_days(session, communities=[village], on=today())
+    shown = reader(own_world, "operator").open(own_world.named(f"{VILLAGE}/days"))
+    check_html(shown, "en")
+    [listed] = own_world.call("auditor", "GET", "/communities/@village/business-days").get_json()[
+        "items"
+    ]
+    assert listed["state"] == "closed"
+    assert all(step["is_done"] for step in listed["steps"])
+    t = Words("office", "en")
+    for step in listed["steps"]:
+        assert t.of("step", step["name"].replace(" ", "_")) in shown.text
+
+
+def test_the_auditor_changes_nothing(world: World) -> None:
+    auditors = [reader(world, who) for who in ("auditor", "inspector")]
+    world.changed()
+    posts = [
+        rule
+        for rule in routes(world.app)
+        if "POST" in (rule.methods or ()) and rule.endpoint.startswith(("office.", "auditor."))
+    ]
+    assert {rule.endpoint for rule in posts} >= {"office.approve", "office.new_charter"}
+    assert not any(rule.endpoint.startswith("auditor.") for rule in posts)
+    for auditor in auditors:
+        for rule in posts:
+            answer = auditor.send(address(world, rule), shown="/audit", reason="none")
+            assert answer.status_code in (403, 404), rule.endpoint
+            check_html(answer, "en")
+    assert world.changed() == []
+
+
+def test_the_auditor_takes_the_chain_along(world: World) -> None:
+    auditor = reader(world, "auditor")
+    path = world.named("/audit/@village")
+    head = world.call("auditor", "GET", "/communities/@village/balances").get_json()
+    found = [
+        *(row["hash"] for row in map(parse, auditor.open(f"{path}/events.json").text.splitlines())),
+        *re.findall(r",([0-9a-f]{64})\r\n", auditor.open(f"{path}/journal.csv").text),
+    ]
+    # Events and entries together are the whole chain, to its head.
+    assert len(set(found)) == head["records"]
+    assert head["head_hash"] in found
+    told = world.call("auditor", "GET", "/communities/@village/verification").get_json()
+    assert told["holds"]
+    page = auditor.open(world.named(f"{VILLAGE}/verification?run=1"))
+    assert "The books hold" in page.text
+    assert f"<dd>{told['events']}</dd>" in page.text
+
+
+def test_no_count_tells_what_was_reported_about_oneself(world: World) -> None:
+    with world.app.app_context():
+        session = db.session()
+        case = session.scalars(
+            select(RiskCase).where(RiskCase.is_confidential, RiskCase.member_id.is_not(None))
+        ).first()
+        assert case is not None
+        for reader_id in (case.member_id, 10**9):
+            listed = session.scalars(
+                list_cases(case.community_id, reader_id=reader_id, status=CaseStatus.OPEN)
+            ).all()
+            counted = count_open_cases(session, [case.community_id], reader_id=reader_id)
+            assert counted[case.community_id] == len(listed)
+
+
+@pytest.mark.parametrize(("language", "said"), [("zh-CN", "没有这一页"), ("en", "Not found")])
+def test_an_unknown_address_is_told_in_a_page(world: World, language: str, said: str) -> None:
+    browser: dict[str, str] = {"Accept": "text/html,*/*;q=0.8", "Accept-Language": language}
+    client = world.app.test_client()
+    for path, method, status in (
+        ("/nowhere", "GET", 404),
+        ("/office/com_nobody", "GET", 404),
+        ("/statement", "DELETE", 405),
+    ):
+        answer = client.open(path, method=method, headers=browser)
+        assert answer.status_code == status, path
+        check_html(answer, language)
+    assert said in client.get("/nowhere", headers=browser).text
+    assert "GET" in client.delete("/statement", headers=browser).headers["Allow"]
+    # Programs are answered as before, wherever they ask.
+    assert client.get("/nowhere").mimetype == "application/problem+json"
+    assert client.get("/api/v1/nowhere", headers=browser).mimetype == "application/problem+json"
+
+
+def test_a_fault_is_told_in_a_page_with_nothing_of_it(make_app: MakeApp) -> None:
+    app = make_app()
+
+    def broken() -> Any:
+        raise ZeroDivisionError("secret figures")
+
+    app.add_url_rule("/broken", view_func=public(broken))
+    answer = app.test_client().get(
+        "/broken", headers={"Accept": "text/html", "Accept-Language": "zh-CN"}
+    )
+    assert answer.status_code == 500
+    assert "我们这边出了问题" in answer.text
+    assert "secret" not in answer.text
+    check_html(answer, "zh-CN")
+
+
+def parse(line: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(line)
+    return found
+
+
+def today_of(world: World) -> str:
+    with world.app.app_context():
+        return today().isoformat()

@@ -67,13 +67,12 @@ def complete(app: Flask) -> dict[str, Any]:
         facts = known.get(operation["operationId"], {})
         codes = frozenset(facts.get("refusals", ())) | _by_rule(verb, places, operation)
         answers = {
-            status: answer
-            for status, answer in operation["responses"].items()
-            if status[0] in "23"
+            status: answer for status, answer in operation["responses"].items() if status[0] in "23"
         }
         for answer in answers.values():
             _add_headers(answer, etag=bool(facts.get("etag")))
         operation["responses"] = answers | refusals.by_status(codes)
+        _loosen_body(operation, components["schemas"])
         _add_examples(places, operation, components["schemas"])
     components["responses"] = refusals.components
     components["examples"] = refusals.examples
@@ -86,6 +85,15 @@ def operations(document: dict[str, Any]) -> Iterator[tuple[str, list[Any], Opera
         for verb in VERBS:
             if verb in path:
                 yield verb, path.get("parameters", []), path[verb]
+
+
+def _loosen_body(operation: Operation, schemas: dict[str, Any]) -> None:
+    """A body of which everything may be left out may be left out."""
+    for content in operation.get("requestBody", {}).get("content", {}).values():
+        schema = content["schema"]
+        schema = schemas[schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
+        if schema.get("type") == "object" and not schema.get("required"):
+            operation["requestBody"]["required"] = False
 
 
 def _by_rule(verb: str, places: list[Any], operation: Operation) -> frozenset[str]:
@@ -149,9 +157,7 @@ class _Refusals:
                             "status": {"const": status},
                         },
                     },
-                    "examples": {
-                        code: {"$ref": f"#/components/examples/{code}"} for code in codes
-                    },
+                    "examples": {code: {"$ref": f"#/components/examples/{code}"} for code in codes},
                 }
             },
         }

@@ -107,6 +107,12 @@ def _definitions(tree: ast.Module) -> Iterator[tuple[str, list[ast.AST]]]:
     found: dict[str, list[ast.AST]] = {}
     for node in tree.body:
         names: list[str] = []
+        if isinstance(node, ast.ClassDef | ast.FunctionDef):
+            # Routes that are methods of a view class, or stand in a function that adds them.
+            between = "." if isinstance(node, ast.ClassDef) else ".<locals>."
+            for inner in node.body:
+                if isinstance(inner, ast.FunctionDef):
+                    found[f"{node.name}{between}{inner.name}"] = [inner]
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             names = [node.name]
         elif isinstance(node, ast.Assign):
@@ -165,7 +171,9 @@ def find() -> dict[str, dict[str, Any]]:
         view = getattr(getattr(view, "view_class", None), method, view)
         while hasattr(view, "__wrapped__"):
             view = view.__wrapped__
-        nodes = reached(code, {(view.__module__, view.__qualname__.partition(".")[0])})
+        if view.__qualname__ not in code.defined[view.__module__]:
+            raise LookupError(f"{view.__module__} has no {view.__qualname__}")
+        nodes = reached(code, {(view.__module__, view.__qualname__)})
         codes = {_refusals()[node] for node in nodes if _is_refusal(node)} - {"refused"}
         found[operation] = {"refusals": sorted(codes)}
         if ("app.paging", "show_etag") in nodes:

@@ -84,6 +84,7 @@ from community.trust import service as trust
 from community.trust import standings
 from community.trust.models import Assessment, AssessmentKind, Vouch, VouchSide
 from config.settings import Settings
+from tests.api.documented import assert_documented
 from tests.databases import database_copy, lasting_copy
 from tests.hamlet import FAR, Hamlet, yuan
 from tests.village_life import right_answers
@@ -140,7 +141,9 @@ class World:
             headers.setdefault("Authorization", f"Bearer {self.tokens[who]}")
         where = self.named(path)
         where = where if where.startswith("/problems") else API + where
-        return self.app.test_client().open(where, method=method, headers=headers, **options)
+        answer = self.app.test_client().open(where, method=method, headers=headers, **options)
+        assert_documented(self.app, method, where, answer)
+        return answer
 
     def changed(self) -> list[str]:
         """The tables whose rows have changed since this was last asked."""

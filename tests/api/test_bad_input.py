@@ -15,6 +15,7 @@ from tests.api.wrong import (
     amounts,
     campaigns,
     claims,
+    feedback,
     grouplife,
     groups,
     ledger,
@@ -27,10 +28,12 @@ from tests.api.wrong import (
     receiving,
     records,
     risk,
+    scoring,
     seasons,
     servicing,
     trust,
     web,
+    webhooks,
 )
 from tests.api.wrong.shape import FRESH, Raw, Wrong
 
@@ -63,7 +66,10 @@ TABLE = [
     *places.PRODUCTS,
     *seasons.SEASONS,
     *monitoring.MONITORING,
+    *feedback.FEEDBACK,
     *risk.RISK,
+    *scoring.SCORING,
+    *webhooks.WEBHOOKS,
 ]
 
 

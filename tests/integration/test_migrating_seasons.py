@@ -46,6 +46,9 @@ ROOMS = (
     "visit_",
     "voucher_",
 )
+ROOMS += ("warning_",)
+ROOMS += ("rating_", "feedback_", "complaint_", "theme_")
+ROOMS += ("gate_",)
 NOW = "2027-03-25 02:00:00+00:00"
 SELLING = [{"due_on": "2027-12-01", "weight": 40}, {"due_on": "2027-10-15", "weight": 60}]
 

@@ -61,6 +61,9 @@ def complete(app: Flask) -> dict[str, Any]:
     document["servers"] = [{"url": "/", "description": "The server that this came from."}]
     components = document["components"]
     components["headers"] = _HEADERS
+    moneys: dict[str, dict[str, Any]] = {}
+    document["paths"] = _name_money(document["paths"], moneys)
+    components["schemas"] = _name_money(components["schemas"], moneys) | moneys
     refusals = _Refusals()
     known: dict[str, dict[str, Any]] = json.loads(_REFUSALS.read_text())
     for verb, places, operation in operations(document):
@@ -85,6 +88,30 @@ def operations(document: dict[str, Any]) -> Iterator[tuple[str, list[Any], Opera
         for verb in VERBS:
             if verb in path:
                 yield verb, path.get("parameters", []), path[verb]
+
+
+def _name_money(value: Any, moneys: dict[str, dict[str, Any]]) -> Any:
+    """The same with one named schema for all amounts, instead of one at each place."""
+    if isinstance(value, list):
+        return [_name_money(inner, moneys) for inner in value]
+    if not isinstance(value, dict):
+        return value
+    properties = value.get("properties")
+    if not isinstance(properties, dict) or properties.keys() != {"amount", "currency"}:
+        return {name: _name_money(inner, moneys) for name, inner in value.items()}
+    kinds = value["type"] if isinstance(value["type"], list) else [value["type"]]
+    name = "SignedMoney" if "-" in properties["amount"]["pattern"][:3] else "Money"
+    moneys[name] = {
+        "type": "object",
+        "description": "An amount and its currency.",
+        **{part: value[part] for part in ("required", "additionalProperties", "properties")},
+        "example": value["example"],
+    }
+    beside = {part: value[part] for part in ("description", "default") if part in value}
+    reference = {"$ref": f"#/components/schemas/{name}"}
+    if "null" in kinds:
+        return {"anyOf": [reference, {"type": "null"}], **beside}
+    return reference | beside
 
 
 def _loosen_body(operation: Operation, schemas: dict[str, Any]) -> None:

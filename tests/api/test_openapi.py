@@ -154,12 +154,12 @@ def test_every_example_is_what_its_schema_admits(document: dict[str, Any]) -> No
             seen[kind] += 1
 
     for path, methods in whole["paths"].items():
-        for given in methods.get("parameters", []):
-            check("parameter", path, given["schema"], given)
+        for parameter in methods.get("parameters", []):
+            check("parameter", path, parameter["schema"], parameter)
         for verb in VERBS & methods.keys():
             operation = methods[verb]
-            for given in operation.get("parameters", []):
-                check("parameter", (verb, path), given["schema"], given)
+            for parameter in operation.get("parameters", []):
+                check("parameter", (verb, path), parameter["schema"], parameter)
             bodies = [("request", operation.get("requestBody", {}))]
             bodies += [("answer", answer) for answer in operation["responses"].values()]
             for kind, body in bodies:
@@ -169,7 +169,8 @@ def test_every_example_is_what_its_schema_admits(document: dict[str, Any]) -> No
     for name, answer in whole["components"]["responses"].items():
         [content] = answer["content"].values()
         check("problem", name, content["schema"], content)
-    assert seen["request"] > 110 and seen["answer"] > 300 and seen["problem"] > 300
+    assert seen["request"] > 110
+    assert seen["answer"] > 300 < seen["problem"]
 
 
 def _last(reference: str) -> str:
@@ -191,7 +192,8 @@ def test_every_operation_has_its_headers_and_its_tag(document: dict[str, Any]) -
     tagged = set[str]()
     for path, verb, operation in operations(document):
         where = (verb, path)
-        assert len(operation["tags"]) == 1 and set(operation["tags"]) <= tags, where
+        [tag] = operation["tags"]
+        assert tag in tags, where
         for status, response in operation["responses"].items():
             answer = shared[_last(response["$ref"])] if "$ref" in response else response
             assert "X-Request-Id" in answer["headers"], where

@@ -15,16 +15,15 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 from app.extensions import db
 from community.verification import verify
 from tests.api.world import RECORD_KEY, World, make_world
 from tests.databases import KINDS, bare_template
-from tests.serving import ROOT, gunicorn
 from tests.servers import postgres_server
+from tests.serving import ROOT, gunicorn
 
 # Who asks, and for which of schemathesis's phases: the operator may see nearly everything, members
 # and officers do what is theirs alone.
@@ -120,11 +119,12 @@ class Run:
         command += ["-H", f"Authorization: Bearer {self.world.tokens[caller]}"]
         command += ["--phases", CALLERS[caller], "--max-examples", str(self.examples)]
         command += ["--seed", str(self.seed), "--checks", "all", "--continue-on-failure"]
+        command += ["--request-timeout", "60"]
         command += ["--warnings", "off", "--report", "json", "--report-json-path", str(report)]
         known = {"FUZZ_IDS": str(self.folder / "ids.json"), "FUZZ_MET": str(met)}
         done = subprocess.run(
             [*command, *more],
-            cwd=ROOT,
+            cwd=self.folder,  # it leaves notes where it runs
             env={**os.environ, **known, "PYTHONPATH": str(ROOT)},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -17,6 +17,8 @@ from zlib import crc32
 
 import schemathesis
 
+from community.money import CURRENCY_EXPONENTS
+
 _ID = re.compile("[a-z]{2,3}_[0-9a-z]{16}")
 _AMOUNT = re.compile(r"[0-9]{1,16}(\.[0-9]{1,3})?")
 _KNOWN: dict[str, list[str]] = json.loads(Path(os.environ["FUZZ_IDS"]).read_text())
@@ -39,9 +41,9 @@ def real(value: Any) -> Any:
 
 def _yuan(money: dict[str, Any]) -> dict[str, Any]:
     amount = money["amount"]
-    if money["currency"] in ("", None) or not isinstance(amount, str):
+    if str(money["currency"]) not in CURRENCY_EXPONENTS or not isinstance(amount, str):
         return money
-    if not _AMOUNT.fullmatch(amount) or len(str(money["currency"])) != 3:
+    if not _AMOUNT.fullmatch(amount):
         return money
     whole, _, part = amount.partition(".")
     small = whole[-4:] if crc32(amount.encode()) % 4 else whole

@@ -5,6 +5,7 @@ nothing of the platform.
 """
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -38,6 +39,7 @@ def generate(folder: Path, only: Collection[str] = ()) -> None:
     document = complete(create_app(Settings(database_url="sqlite://", var_dir=folder.parent)))
     if only:
         document["paths"] = _chosen(document["paths"], only)
+        _forget_unused(document)
     described = folder.parent / "openapi.json"
     described.write_text(json.dumps(document, ensure_ascii=False))
     configured = folder.parent / "client.yaml"
@@ -46,7 +48,11 @@ def generate(folder: Path, only: Collection[str] = ()) -> None:
     command += ["--path", str(described), "--config", str(configured)]
     command += ["--output-path", str(folder)]
     done = subprocess.run(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        stdin=subprocess.DEVNULL,
+        text=True,
     )
     if done.returncode:
         raise RuntimeError(f"the generator says:\n{done.stdout}")
@@ -63,6 +69,17 @@ def _chosen(paths: dict[str, Any], only: Collection[str]) -> dict[str, Any]:
         if kept.keys() - {"parameters"}:
             found[path] = kept
     return found
+
+
+def _forget_unused(document: dict[str, Any]) -> None:
+    """Leave out the schemas that no operation needs."""
+    schemas = document["components"]["schemas"]
+    waiting, used = [json.dumps([document["paths"], document["components"]["responses"]])], set()
+    while waiting:
+        for name in set(re.findall('#/components/schemas/([^"]+)', waiting.pop())) - used:
+            used.add(name)
+            waiting.append(json.dumps(schemas[name]))
+    document["components"]["schemas"] = {name: schemas[name] for name in schemas if name in used}
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ and holds the numbers.
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ WIDTH, ROW = 480, 30
 
 Bars = Sequence[tuple[str, float, str]]
 
-STANDINGS = {"Ana": 100, "Cai": 50, "Ben": 5}
+STANDINGS: dict[Hashable, int] = {"Ana": 100, "Cai": 50, "Ben": 5}
 PROMISES = (Promise(1, "Ana", "Ben", 130), Promise(2, "Cai", "Ana", 80))
 
 
@@ -93,7 +93,7 @@ def contagion() -> Bars:
     owed = [[0, 4, 0], [0, 0, 3], [0, 0, 0]]
     losses = debt_rank(owed, [10, 8, 6], [0.5, 0, 0]).losses
     names = ("who was hit", "who is owed by them", "one further")
-    return [(names[place], loss, f"{loss:.1%}") for place, loss in losses.items()]
+    return [(name, loss, f"{loss:.1%}") for name, loss in zip(names, losses.values(), strict=True)]
 
 
 def gate() -> Bars:

@@ -74,7 +74,8 @@ def _chosen(paths: dict[str, Any], only: Collection[str]) -> dict[str, Any]:
 def _forget_unused(document: dict[str, Any]) -> None:
     """Leave out the schemas that no operation needs."""
     schemas = document["components"]["schemas"]
-    waiting, used = [json.dumps([document["paths"], document["components"]["responses"]])], set()
+    used: set[str] = set()
+    waiting = [json.dumps([document["paths"], document["components"]["responses"]])]
     while waiting:
         for name in set(re.findall('#/components/schemas/([^"]+)', waiting.pop())) - used:
             used.add(name)

@@ -225,6 +225,37 @@ def test_lists_are_read_page_by_page(document: dict[str, Any]) -> None:
     assert paged > 20
 
 
+def test_a_body_may_be_left_out_where_nothing_in_it_is_needed(document: dict[str, Any]) -> None:
+    schemas, optional = document["components"]["schemas"], 0
+    for path, verb, operation in operations(document):
+        body = operation.get("requestBody")
+        if body is not None and "application/json" in body["content"]:
+            schema = body["content"]["application/json"]["schema"]
+            needed = schemas[_last(schema["$ref"])].get("required", [])
+            assert body["required"] == bool(needed), (verb, path)
+            optional += not needed
+    assert optional >= 3
+
+
+def test_a_text_is_described_with_the_characters_that_it_may_have(
+    document: dict[str, Any],
+) -> None:
+    purpose = document["components"]["schemas"]["LoanApplication"]["properties"]["purpose"]
+    for text, fits in (("Seed 种子", True), (" a ", True), ("  ", False), ("a\x07b", False)):
+        assert bool(re.search(purpose["pattern"], text)) == fits, text
+
+
+def test_every_amount_has_one_of_two_schemas(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    spelled = [
+        name
+        for name, schema in schemas.items()
+        for part in [schema, *schema.get("properties", {}).values()]
+        if part.get("properties", {}).keys() == {"amount", "currency"}
+    ]
+    assert sorted(spelled) == ["Money", "SignedMoney"]
+
+
 def _codes(document: dict[str, Any], operation: dict[str, Any], status: str) -> set[str]:
     answer = document["components"]["responses"][_last(operation["responses"][status]["$ref"])]
     types = answer["content"]["application/problem+json"]["schema"]["properties"]["type"]["enum"]

@@ -13,7 +13,7 @@ CHECKED := app community config graph tests tools wsgi.py
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test test-browser properties check audit format bench migrate oracles villages simulate lock bench-real hosts clean main-env dev-env bench-env
+.PHONY: help setup demo fuzz client run test test-browser properties check audit format bench migrate oracles villages simulate lock bench-real hosts clean main-env dev-env bench-env
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -44,6 +44,12 @@ test: dev-env ## run every test, on a PostgreSQL and a Redis of their own
 
 test-browser: dev-env ## look at every page in Chromium; pictures go to var/screenshots
 	@$(VENV_PYTHON) -m pytest tests/browser
+
+fuzz: dev-env ## send made-up requests to every route of real servers, on both databases
+	@$(VENV_PYTHON) -m tests.fuzz
+
+client: dev-env ## generate a typed Python client from the API's document into var/client
+	@$(VENV_PYTHON) tools/make_client.py
 
 properties: dev-env ## run properties of loans on 10,000 loans each, and longer lives and loads
 	@ARITHMETIC_EXAMPLES=10000 $(VENV_PYTHON) -m pytest tests/unit/community/test_arithmetic_properties.py -n 2

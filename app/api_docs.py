@@ -6,6 +6,7 @@ from flask import Blueprint, Response, current_app, send_from_directory
 from openapi_ui_bundles.swagger_ui import static_path
 
 from app.marks import public
+from app.openapi import complete
 from community.errors import NotFound
 
 pages = Blueprint("api_docs", __name__)
@@ -61,7 +62,7 @@ def openapi_json() -> Response:
     """This API as an OpenAPI 3.1 document."""
     text = current_app.extensions.get("openapi_text")
     if text is None:
-        text = json.dumps(current_app.extensions["api"].spec.to_dict(), ensure_ascii=False)
+        text = json.dumps(complete(current_app), ensure_ascii=False)
         current_app.extensions["openapi_text"] = text
     return Response(text, mimetype="application/json")
 

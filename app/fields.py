@@ -260,12 +260,23 @@ def describe_fields(plugin: MarshmallowPlugin) -> None:
         if isinstance(field, PublicId):
             return {"pattern": field.pattern}
         if isinstance(field, Text):
-            return {"minLength": field.least, "maxLength": field.longest}
+            return {
+                "minLength": field.least,
+                "maxLength": field.longest,
+                "pattern": _text_pattern(field),
+            }
         if isinstance(field, Whole):
             return {"minimum": field.least, "maximum": field.most}
         return {}
 
     converter.add_attribute_function(describe)
+
+
+def _text_pattern(field: Text) -> str:
+    control = r"\x00-\x08\x0b-\x1f\x7f-\x9f" if field.lines else r"\x00-\x1f\x7f-\x9f"
+    if field.least == 0:
+        return f"^[^{control}]*$"
+    return rf"^[^{control}]*[^\s{control}][^{control}]*$"
 
 
 def _read(obj: Any, name: str) -> Any:

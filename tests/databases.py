@@ -47,11 +47,19 @@ def create_all(bind: Engine | Connection) -> None:
 @contextmanager
 def template_database(request: pytest.FixtureRequest, folder: Path) -> Iterator[str]:
     """A database with all tables and no rows, of the kind that `request.param` names."""
+    server = "" if request.param == "sqlite" else request.getfixturevalue("postgres_url")
+    with bare_template(request.param, server, folder) as url:
+        yield url
+
+
+@contextmanager
+def bare_template(kind: str, server: str, folder: Path) -> Iterator[str]:
+    """A database with all tables and no rows, in the folder or on the PostgreSQL server."""
     with ExitStack() as stack:
-        if request.param == "sqlite":
+        if kind == "sqlite":
             url = f"sqlite:///{folder / 'template.sqlite3'}"
         else:
-            url = stack.enter_context(fresh_database(request.getfixturevalue("postgres_url")))
+            url = stack.enter_context(fresh_database(server))
             stack.callback(_leave, url)
         make_tables(url)
         _LASTING[url] = stack

@@ -17,6 +17,7 @@ from app.transaction import run_unit
 from community.members.models import MemberKind
 from community.members.principal import Role
 from community.members.service import SCOPES, grant_role, issue_token, register_member
+from tests.api.documented import assert_documented
 
 
 @dataclass
@@ -61,7 +62,9 @@ class Person:
         headers.setdefault("Authorization", f"Bearer {self.token}")
         # A client of its own each time: threads may call at once.
         client: FlaskClient = self.app.test_client()
-        return client.open(path, method=method, headers=headers, **options)
+        answer = client.open(path, method=method, headers=headers, **options)
+        assert_documented(self.app, method, path, answer)
+        return answer
 
 
 def register(

@@ -9,7 +9,10 @@ import pytest
 import schemathesis
 from flask import Flask
 from hypothesis import HealthCheck, Phase, given, settings
+from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
+from referencing import Registry, Resource
+from referencing.jsonschema import DRAFT202012
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
@@ -20,10 +23,12 @@ from schemathesis.specs.openapi.checks import (
 
 from app import create_app
 from app.extensions import db
+from app.problems import all_problems, status_of
 from community.verification import verify
 from config.settings import Settings
 from tests.api.test_permissions_matrix import IDS
 from tests.api.world import API, World, make_world
+from tools import refusals
 
 DOCUMENT = f"{API}/openapi.json"
 VERBS = frozenset({"get", "post", "put", "patch", "delete"})
@@ -94,19 +99,167 @@ def test_every_operation_says_what_it_is_and_who_may(document: dict[str, Any]) -
         assert any(status[0] == "2" for status in operation["responses"]), where
 
 
-def test_every_operation_documents_its_refusals_as_problems(document: dict[str, Any]) -> None:
+def test_every_operation_lists_the_problems_that_it_can_answer(document: dict[str, Any]) -> None:
     components = document["components"]["responses"]
+    known = {kind.code: kind for kind in all_problems()}
     for path, verb, operation in operations(document):
-        assert "default" in operation["responses"], (verb, path)
+        where, listed = (verb, path), set[str]()
         for status, response in operation["responses"].items():
-            if status[0] in "45d":
-                name = response["$ref"].removeprefix("#/components/responses/")
-                assert list(components[name]["content"]) == ["application/problem+json"]
-                schema = components[name]["content"]["application/problem+json"]["schema"]
-                assert schema == {"$ref": "#/components/schemas/Problem"}
+            if status[0] == "2":
+                continue
+            answer = components[response["$ref"].removeprefix("#/components/responses/")]
+            assert list(answer["content"]) == ["application/problem+json"]
+            content = answer["content"]["application/problem+json"]
+            assert content["schema"]["$ref"] == "#/components/schemas/Problem"
+            types = content["schema"]["properties"]["type"]["enum"]
+            codes = [kind.removeprefix("/problems/") for kind in types]
+            assert {status_of(known[code]) for code in codes} == {int(status)}, where
+            assert sorted(content["examples"]) == sorted(codes), where
+            listed |= set(codes)
+        assert {"bad-request", "internal", "unavailable", "too-many-requests"} <= listed, where
+        is_public = operation["operationId"] in PUBLIC
+        assert ({"bad-token", "token-revoked", "scope-missing"} <= listed) != is_public, where
+        assert ("not-found" in listed) >= ("{" in path), where
+        assert ("malformed-body" in listed) == (verb != "get"), where
+        assert ("precondition-failed" in listed) == _sends(operation, "If-Match"), where
+        assert ("idempotency-key-invalid" in listed) == _sends(operation, "Idempotency-Key"), where
+        asks = any(given["in"] == "query" for given in operation.get("parameters", []))
+        assert ("validation" in listed) == (asks or "requestBody" in operation), where
     problem = document["components"]["schemas"]["Problem"]
     assert set(problem["required"]) >= {"type", "title", "status", "detail", "instance"}
     assert problem.get("additionalProperties", True) is not False, "kinds add members of their own"
+
+
+def _sends(operation: dict[str, Any], header: str) -> bool:
+    return any(given["name"] == header for given in operation.get("parameters", []))
+
+
+def test_which_refusals_a_route_raises_is_as_the_code_says() -> None:
+    """`python tools/refusals.py` writes the file anew."""
+    assert refusals.FILE.read_text() == refusals.text()
+
+
+def test_every_example_is_what_its_schema_admits(document: dict[str, Any]) -> None:
+    whole = _absolute(document)
+    registry: Any = Registry().with_resource("urn:doc", Resource(whole, DRAFT202012))
+    seen = Counter[str]()
+
+    def check(kind: str, where: Any, schema: Any, holder: dict[str, Any]) -> None:
+        assert {"example", "examples"} & holder.keys(), (kind, where, "has no example")
+        listed = [each["$ref"] for each in holder.get("examples", {}).values()]
+        values = [document["components"]["examples"][_last(ref)]["value"] for ref in listed]
+        for value in values or [holder["example"]]:
+            faults = list(Draft202012Validator(schema, registry=registry).iter_errors(value))
+            assert faults == [], (kind, where, value)
+            seen[kind] += 1
+
+    for path, methods in whole["paths"].items():
+        for parameter in methods.get("parameters", []):
+            check("parameter", path, parameter["schema"], parameter)
+        for verb in VERBS & methods.keys():
+            operation = methods[verb]
+            for parameter in operation.get("parameters", []):
+                check("parameter", (verb, path), parameter["schema"], parameter)
+            bodies = [("request", operation.get("requestBody", {}))]
+            bodies += [("answer", answer) for answer in operation["responses"].values()]
+            for kind, body in bodies:
+                for media_type, content in body.get("content", {}).items():
+                    if not media_type.startswith("image/"):
+                        check(kind, (verb, path), content["schema"], content)
+    for name, answer in whole["components"]["responses"].items():
+        [content] = answer["content"].values()
+        check("problem", name, content["schema"], content)
+    assert seen["request"] > 110
+    assert seen["answer"] > 300 < seen["problem"]
+
+
+def _last(reference: str) -> str:
+    return reference.rpartition("/")[2]
+
+
+def _absolute(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {
+            name: f"urn:doc{inner}" if name == "$ref" else _absolute(inner)
+            for name, inner in value.items()
+        }
+    return [_absolute(inner) for inner in value] if isinstance(value, list) else value
+
+
+def test_every_operation_has_its_headers_and_its_tag(document: dict[str, Any]) -> None:
+    tags = {tag["name"] for tag in document["tags"]}
+    shared = document["components"]["responses"]
+    tagged = set[str]()
+    for path, verb, operation in operations(document):
+        where = (verb, path)
+        [tag] = operation["tags"]
+        assert tag in tags, where
+        for status, response in operation["responses"].items():
+            answer = shared[_last(response["$ref"])] if "$ref" in response else response
+            assert "X-Request-Id" in answer["headers"], where
+            assert ("WWW-Authenticate" in answer["headers"]) == (status == "401"), where
+            assert ("Retry-After" in answer["headers"]) == (status in ("429", "503")), where
+            if "ETag" in answer["headers"]:
+                tagged.add(path)
+            if _sends(operation, "Idempotency-Key") and status[0] == "2":
+                assert "Idempotency-Replayed" in answer["headers"], where
+        # What names a version can be read with one.
+        if _sends(operation, "If-Match"):
+            reads = document["paths"][path]["get"]["responses"]["200"]
+            assert "ETag" in reads["headers"], where
+    assert len(tagged) > 30
+
+
+def test_lists_are_read_page_by_page(document: dict[str, Any]) -> None:
+    schemas, paged = document["components"]["schemas"], 0
+    for path, verb, operation in operations(document):
+        names = {given["name"] for given in operation.get("parameters", [])}
+        content = operation["responses"].get("200", {}).get("content", {})
+        reference = content.get("application/json", {}).get("schema", {}).get("$ref", "")
+        fields = schemas[_last(reference)].get("properties", {}) if reference else {}
+        assert ("cursor" in names) == ("next_cursor" in fields), (verb, path)
+        if "cursor" in names:
+            paged += 1
+            assert "limit" in names, (verb, path)
+            assert {"bad-cursor"} <= _codes(document, operation, "422"), (verb, path)
+    assert paged > 20
+
+
+def test_a_body_may_be_left_out_where_nothing_in_it_is_needed(document: dict[str, Any]) -> None:
+    schemas, optional = document["components"]["schemas"], 0
+    for path, verb, operation in operations(document):
+        body = operation.get("requestBody")
+        if body is not None and "application/json" in body["content"]:
+            schema = body["content"]["application/json"]["schema"]
+            needed = schemas[_last(schema["$ref"])].get("required", [])
+            assert body["required"] == bool(needed), (verb, path)
+            optional += not needed
+    assert optional >= 3
+
+
+def test_a_text_is_described_with_the_characters_that_it_may_have(
+    document: dict[str, Any],
+) -> None:
+    purpose = document["components"]["schemas"]["LoanApplication"]["properties"]["purpose"]
+    for text, fits in (("Seed 种子", True), (" a ", True), ("  ", False), ("a\x07b", False)):
+        assert bool(re.search(purpose["pattern"], text)) == fits, text
+
+
+def test_every_amount_has_one_of_two_schemas(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    spelled = [
+        name
+        for name, schema in schemas.items()
+        for part in [schema, *schema.get("properties", {}).values()]
+        if part.get("properties", {}).keys() == {"amount", "currency"}
+    ]
+    assert sorted(spelled) == ["Money", "SignedMoney"]
+
+
+def _codes(document: dict[str, Any], operation: dict[str, Any], status: str) -> set[str]:
+    answer = document["components"]["responses"][_last(operation["responses"][status]["$ref"])]
+    types = answer["content"]["application/problem+json"]["schema"]["properties"]["type"]["enum"]
+    return {kind.removeprefix("/problems/") for kind in types}
 
 
 def test_money_is_moved_with_a_key_and_updates_name_a_version(document: dict[str, Any]) -> None:

@@ -94,6 +94,7 @@ from community.webhooks.addresses import Rules
 from community.webhooks.models import WebhookCursor
 from community.webhooks.signing import Sealer
 from config.settings import Settings
+from tests.api.documented import assert_documented
 from tests.databases import database_copy, lasting_copy
 from tests.hamlet import FAR, Hamlet, yuan
 from tests.hamlet import TERMS as HAMLET_TERMS
@@ -152,7 +153,9 @@ class World:
             headers.setdefault("Authorization", f"Bearer {self.tokens[who]}")
         where = self.named(path)
         where = where if where.startswith("/problems") else API + where
-        return self.app.test_client().open(where, method=method, headers=headers, **options)
+        answer = self.app.test_client().open(where, method=method, headers=headers, **options)
+        assert_documented(self.app, method, where, answer)
+        return answer
 
     def changed(self) -> list[str]:
         """The tables whose rows have changed since this was last asked."""

@@ -1,0 +1,105 @@
+"""What the guides name exists: every route, page, command, document and rule of a charter."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+
+import click
+import pytest
+from flask import Flask
+
+from app import create_app
+from app.openapi import VERBS, complete
+from community.communities.charter import CharterRules
+from config.settings import ROOT, Settings
+
+GUIDES = [*sorted((ROOT / "docs" / "guides").glob("*.md"))]
+PAGES = [*GUIDES, *(ROOT / "docs" / name for name in ("charters.md", "algorithms.md", "client.md"))]
+PREFIX = "/api/v1"
+
+
+@pytest.fixture(scope="module")
+def bare_app(tmp_path_factory: pytest.TempPathFactory) -> Flask:
+    """The application without a database."""
+    return create_app(Settings(database_url="sqlite://", var_dir=tmp_path_factory.mktemp("guides")))
+
+
+def test_there_is_a_guide_for_everybody_and_members_and_leaders_have_it_in_chinese() -> None:
+    named = {path.name for path in GUIDES}
+    kinds = {"member", "leader", "cooperative", "operator", "auditor", "developer"}
+    assert named == {f"{kind}.md" for kind in kinds} | {"member.zh-CN.md", "leader.zh-CN.md"}
+    for kind in ("member", "leader"):
+        english = (ROOT / "docs" / "guides" / f"{kind}.md").read_text()
+        chinese = (ROOT / "docs" / "guides" / f"{kind}.zh-CN.md").read_text()
+        assert _routes(english) == _routes(chinese), kind
+
+
+def test_every_route_of_the_guides_exists(bare_app: Flask) -> None:
+    document = complete(bare_app)
+    known = {
+        f"{verb.upper()} {_bare(path.removeprefix(PREFIX))}"
+        for path, methods in document["paths"].items()
+        for verb in VERBS
+        if verb in methods
+    }
+    found = {route for page in PAGES for route in _routes(page.read_text())}
+    assert found - known == set()
+    assert len(found) > 80
+
+
+def _routes(text: str) -> set[str]:
+    return {
+        f"{verb} {_bare(path)}"
+        for verb, path in re.findall("`(GET|POST|PUT|PATCH|DELETE) (/[^`?]*)[^`]*`", text)
+    }
+
+
+def _bare(path: str) -> str:
+    return re.sub("{[^}]*}", "{}", path)
+
+
+def test_every_page_and_command_of_the_guides_exists(bare_app: Flask) -> None:
+    addresses = {rule.rule for rule in bare_app.url_map.iter_rules()}
+    for guide in PAGES:
+        text = guide.read_text()
+        pages = set(re.findall(r"(?:[Pp]age|页面) `(/[^`]*)`", text))
+        assert pages <= addresses, guide.name
+        for said in re.findall("flask --app wsgi ([a-z -]+)", text):
+            _find(bare_app.cli, said.split())
+        targets = re.findall("^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+        assert set(re.findall("`make ([a-z-]+)`", text)) <= set(targets), guide.name
+
+
+def _find(group: click.Group, words: list[str]) -> None:
+    assert words[0] in group.commands, words
+    inner = group.commands[words[0]]
+    if isinstance(inner, click.Group):
+        _find(inner, words[1:])
+
+
+def test_every_link_of_the_guides_leads_somewhere() -> None:
+    for page in PAGES:
+        for target in _links(page.read_text()):
+            assert (page.parent / target).exists(), (page.name, target)
+
+
+def _links(text: str) -> Iterator[str]:
+    for target in re.findall(r"\]\(([^)#]+)", text):
+        if not target.startswith("http"):
+            yield target
+
+
+def test_the_rules_that_the_page_about_charters_names_exist() -> None:
+    text = Path(ROOT / "docs" / "charters.md").read_text()
+    known = {field.name for field in fields(CharterRules)}
+    table = text[text.index("| Rules |") : text.index("## Make a version")]
+    named = {
+        name
+        for row in table.splitlines()[2:]
+        if row
+        for name in re.findall("`([a-z_]+)`", row.split("|")[1])
+    }
+    assert named - known == set()
+    assert len(named) > 20
+    assert f"some {len(known)} rules" in text

@@ -59,6 +59,17 @@ def template_database(request: pytest.FixtureRequest, folder: Path) -> Iterator[
         yield url
 
 
+@contextmanager
+def sqlite_template(folder: Path) -> Iterator[str]:
+    """The same on SQLite, for whoever needs no other kind."""
+    with ExitStack() as stack:
+        url = f"sqlite:///{folder / 'template.sqlite3'}"
+        make_tables(url)
+        _LASTING[url] = stack
+        stack.callback(_LASTING.pop, url)
+        yield url
+
+
 def lasting_copy(template: str, folder: Path) -> str:
     """The URL of a copy of a template database that lasts as long as the template."""
     return _LASTING[template].enter_context(database_copy(template, folder))

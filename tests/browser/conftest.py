@@ -24,7 +24,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from config.settings import ROOT
 from tests.api.world import World, make_world
-from tests.databases import make_tables
+from tests.databases import sqlite_template
 from tests.serving import gunicorn
 
 PHONE, DESK = 390, 1280
@@ -160,9 +160,7 @@ _WEIGHT = """() => performance.getEntriesByType('resource')
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """The world of the API's tests, served by gunicorn; its clock stands still."""
     folder = tmp_path_factory.mktemp("site")
-    template = f"sqlite:///{folder / 'template.sqlite3'}"
-    make_tables(template)
-    with make_world(template, folder) as world:
+    with sqlite_template(folder) as template, make_world(template, folder) as world:
         settings = world.app.extensions["settings"]
         _name_people(settings.database_url, world)
         with gunicorn(

@@ -9,13 +9,21 @@ from app.marks import limited
 from app.pages.charts import csv_answer
 from app.pages.entry import language
 from app.pages.layout import page
+from app.pages.member import (  # noqa: F401  their views are this room's
+    apply,
+    calls,
+    exposure,
+    limits,
+    loans,
+    vouches,
+)
+from app.pages.member.room import pages
 from app.pages.member.views import member_page
-from app.pages.room import Room
 from app.pages.words import Words
 from app.permissions import requires
 from community.errors import NotFound
 
-pages = Room("member", __name__)
+__all__ = ["pages"]
 
 
 @pages.listed("home")

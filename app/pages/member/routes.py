@@ -25,6 +25,9 @@ from community.errors import NotFound
 
 __all__ = ["pages"]
 
+# The order of the navigation; the first is where "Mine" leads.
+ORDER = ("home", "loans", "vouches", "calls", "groups", "visits", "voice", "profile")
+
 
 @pages.listed("home")
 @pages.get("/me")
@@ -48,3 +51,6 @@ def behind_me_csv(community_id: str) -> Response:
         if place.community.public_id == community_id and place.picture is not None:
             return csv_answer(place.picture, "behind-me")
     raise NotFound()
+
+
+pages.entries.sort(key=lambda entry: ORDER.index(entry.word))

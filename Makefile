@@ -12,7 +12,7 @@ CHECKED := app community config graph tests tools wsgi.py
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test test-browser properties check format bench migrate oracles villages lock bench-real clean main-env dev-env bench-env
+.PHONY: help setup demo run test test-browser properties check audit format bench migrate oracles villages lock bench-real clean main-env dev-env bench-env
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -51,6 +51,10 @@ check: dev-env ## format, lint, types and imports, without changing a file
 	@$(VENV_PYTHON) -m ruff check $(CHECKED)
 	@$(VENV_PYTHON) -m mypy
 	@.venv/bin/lint-imports --no-cache --no-logo
+	@$(VENV_PYTHON) tools/audit.py
+
+audit: dev-env ## ask for known faults of the libraries; fails when nobody answers
+	@$(VENV_PYTHON) tools/audit.py --strict
 
 format: dev-env ## put the code into the common format
 	@$(VENV_PYTHON) -m ruff format --quiet $(CHECKED)

@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.util
+import logging
 import pkgutil
 from collections.abc import Sequence
 from types import ModuleType
@@ -22,8 +23,11 @@ from app.pages import entry
 from app.problems import ProblemApi
 from app.records import signer
 from app.risk.work import DeskWorker
+from app.scoring.work import TrainingWorker
 from config import logging as json_logs
-from config.settings import Settings
+from config.settings import Settings, doubts
+
+logger = logging.getLogger(__name__)
 
 # Every feature has its routes in `app.<feature>.routes.blp`, or `pages` there if it answers people
 # and not programs, and may have a command group in `app.<feature>.commands.cli`.
@@ -49,8 +53,12 @@ FEATURES = [
     "records",
     "exposure",
     "monitoring",
+    "profiles",
+    "feedback",
     "credit",
     "risk",
+    "scoring",
+    "webhooks",
     "ledger",
     "businessday",
     "importing",
@@ -65,7 +73,7 @@ FEATURES = [
     "demo",
 ]
 # Modules with a list COMMANDS.
-COMMAND_MODULES = ["app.commands", "app.villages.commands"]
+COMMAND_MODULES = ["app.commands", "app.operations.commands", "app.villages.commands"]
 
 
 def create_app(
@@ -75,8 +83,12 @@ def create_app(
 
     Tests of the foundation leave the features out.
     """
+    from_environment = settings is None
     settings = (settings or Settings.load()).completed()
     json_logs.configure(settings.log_level)
+    if from_environment:
+        for doubt in doubts(settings):
+            logger.warning("setting %s", doubt)
     app = Flask(__name__, static_folder=None)
     app.config.from_mapping(
         SQLALCHEMY_DATABASE_URI=settings.database_url,
@@ -97,6 +109,7 @@ def create_app(
     app.extensions["clock"] = Clock(settings)
     app.extensions["business_day"] = Schedule(app)
     app.extensions["desk_worker"] = DeskWorker(app)
+    app.extensions["training_worker"] = TrainingWorker(app)
     app.url_map.converters["pid"] = PublicIdConverter
     if settings.trusted_proxies:
         hops = settings.trusted_proxies

@@ -61,7 +61,7 @@ def healthz() -> dict[str, str]:
 @public
 def readyz() -> tuple[dict[str, Any], int]:
     """The database answers and has the tables of this code; without Redis it is ready, but slow."""
-    checks = {"database": _database_state(), "redis": cache.state()}
+    checks = {"database": database_state(), "redis": cache.state()}
     ready = checks["database"] == "ok"
     status = (
         "ready" if ready and checks["redis"] != "down" else "degraded" if ready else "not ready"
@@ -90,7 +90,7 @@ def multiprocess_folder() -> str | None:
     return os.environ.get("PROMETHEUS_MULTIPROC_DIR")
 
 
-def _database_state() -> str:
+def database_state() -> str:
     try:
         with db.engine.connect() as connection:
             connection.execute(text("SELECT 1"))
@@ -107,18 +107,28 @@ def _database_state() -> str:
 
 
 def _heads() -> set[str]:
-    known: set[str] | None = current_app.extensions.get("migration_heads")
-    if known is None:
+    return revisions()[0]
+
+
+def revisions() -> tuple[set[str], set[str]]:
+    """The newest migrations of this code, and all that it knows."""
+    kept: tuple[set[str], set[str]] | None = current_app.extensions.get("migration_revisions")
+    if kept is None:
         from alembic.config import Config
         from alembic.script import ScriptDirectory
 
         folder = ROOT / "community" / "migrations"
         config = Config()
         config.set_main_option("script_location", str(folder))
-        present = (folder / "versions").is_dir()
-        known = set(ScriptDirectory.from_config(config).get_heads()) if present else set()
-        current_app.extensions["migration_heads"] = known
-    return known
+        kept = set(), set()
+        if (folder / "versions").is_dir():
+            scripts = ScriptDirectory.from_config(config)
+            kept = (
+                set(scripts.get_heads()),
+                {script.revision for script in scripts.walk_revisions()},
+            )
+        current_app.extensions["migration_revisions"] = kept
+    return kept
 
 
 def _begin() -> None:

@@ -46,6 +46,12 @@ LOCK_RANK: dict[str, int] = {
             "visit_rounds",
             "visits",
             "risk_cases",
+            "feedback_subjects",
+            "feedback_themes",
+            "feedback_polls",
+            "feedback_items",
+            "feedback_complaints",
+            "member_messages",
             "group_loans",
             "loans",
             "calls",
@@ -59,6 +65,8 @@ LOCK_RANK: dict[str, int] = {
             "vouches",
             "credit_lines",
             "credit_line_shares",
+            "webhook_subscriptions",
+            "webhook_deliveries",
             "books",
         ]
     )

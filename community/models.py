@@ -5,6 +5,7 @@ from sqlalchemy import CheckConstraint
 import community.businessday.models
 import community.campaigns.models
 import community.communities.models
+import community.feedback.models
 import community.groups.guards
 import community.groups.models
 import community.guarantees.guards
@@ -24,9 +25,11 @@ import community.receiving.models
 import community.records.models
 import community.risk.models
 import community.savings.models
+import community.scoring.models
 import community.seasons.models
 import community.trust.models
 import community.trust.watches
+import community.webhooks.models
 from community.database import Base, MinorUnits
 
 metadata = Base.metadata

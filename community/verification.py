@@ -26,6 +26,7 @@ from sqlalchemy.orm import Session
 from community.campaigns.checks import check_campaigns
 from community.communities.checks import check_communities
 from community.database import MinorUnits
+from community.feedback.checks import check_feedback
 from community.groups.checks import check_groups
 from community.guarantees.checks import check_guarantees
 from community.idempotency import UNDER_WAY
@@ -42,8 +43,10 @@ from community.receiving.checks import check_receiving
 from community.records.checks import check_records
 from community.risk.checks import check_risk
 from community.savings.checks import check_savings
+from community.scoring.checks import check_warnings
 from community.seasons.checks import check_seasons
 from community.trust.checks import check_trust
+from community.webhooks.checks import check_webhooks
 
 
 def _check_people(session: Session) -> Iterator[Breach]:
@@ -68,8 +71,11 @@ CHECKS: tuple[Check, ...] = (
     ("credit records have their consent, and are what was signed", check_records),
     ("campaigns granted what their answers gave", check_campaigns),
     ("the desk's findings add up", check_risk),
+    ("warnings rest on what they say, models are as they were made", check_warnings),
     ("sheets and bank lines agree with their receipts and the books", check_receiving),
+    ("webhooks told of what is in the books", check_webhooks),
     ("ballots sum, meetings are counted, reports are kept apart", check_monitoring),
+    ("complaints are numbered, votes sum, whoever asked was told", check_feedback),
 )
 
 LAWS = {

@@ -49,9 +49,21 @@ os.environ["PROMETHEUS_MULTIPROC_DIR"] = _metrics_dir
 _master = os.getpid()
 
 
+def on_starting(server):  # type: ignore[no-untyped-def]
+    """Faulty settings end the start here, once, and not in every worker."""
+    from config.settings import Settings, SettingsError
+
+    try:
+        Settings.load()
+    except SettingsError as faults:
+        server.log.error("%s", faults)
+        raise SystemExit(1) from None
+
+
 def post_worker_init(worker):  # type: ignore[no-untyped-def]
     """Let every worker close business days; which one does is settled among them."""
-    worker.wsgi.extensions["business_day"].start()
+    if worker.wsgi.extensions["settings"].jobs_in_server:
+        worker.wsgi.extensions["business_day"].start()
 
 
 def child_exit(server, worker):  # type: ignore[no-untyped-def]

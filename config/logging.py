@@ -12,7 +12,40 @@ from typing import Any, TextIO
 request_facts: ContextVar[dict[str, Any] | None] = ContextVar("request_facts", default=None)
 
 # Whatever looks like a credential never reaches a log, wherever the text came from.
-_CREDENTIALS = re.compile(r"(?i)\b(bearer\s+|lb_)[A-Za-z0-9._~+/=-]{8,}|(?<=://)[^/@\s]*(?=@)")
+_NAMES = "password|passwd|pwd|secret|token|api[_-]?key|private[_-]?key|session|authorization|cookie"
+_CREDENTIALS = re.compile(
+    r"""(?isx)
+    (?<=://) [^/\s]* (?=@)                                    # in an address
+    | \b (?: bearer | basic ) \s+ [A-Za-z0-9._~+/=-]{4,}      # in a header
+    | \b (?: lb_ | whsec_ ) [A-Za-z0-9._~+/=-]{8,}            # by its own beginning
+    | -----BEGIN\ [A-Z ]*PRIVATE\ KEY----- .*? (?: -----END\ [A-Z ]*----- | \Z )
+    """
+    # By its name: name=value, "name": "value", 'name': 'value'.
+    rf"""
+    | (?<= [\w"'?&;,\s{{(-] ) [\w-]* (?: {_NAMES} ) ["']? \s* = \s* ["']? [^\s"'&;,]+
+    | ["'] [\w-]* (?: {_NAMES} ) ["'] \s* : \s* ["'] [^"']*
+    """
+)
+# PostgreSQL tells the values of a row that it refuses.
+_DETAILS = re.compile(r"DETAIL:[^\n]*")
+# Gunicorn tells the line that it could not read, which may be anything.
+_UNREADABLE = re.compile(r"(?s)^(Invalid request from ip=[0-9a-f.:]*).*")
+
+
+def masked(text: str) -> str:
+    """A text without what looks like a credential."""
+    text = _UNREADABLE.sub(r"\1", text)
+    return _DETAILS.sub("DETAIL: [hidden]", _CREDENTIALS.sub("[hidden]", text))
+
+
+def _masked(value: Any) -> Any:
+    if isinstance(value, str):
+        return masked(value)
+    if isinstance(value, dict):
+        return {name: _masked(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_masked(inner) for inner in value]
+    return value if isinstance(value, int | float | bool | None) else masked(str(value))
 
 
 class JsonFormatter(logging.Formatter):
@@ -29,8 +62,7 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        text = json.dumps(line, ensure_ascii=False, default=str)
-        return _CREDENTIALS.sub("[hidden]", text)
+        return json.dumps(_masked(line), ensure_ascii=False)
 
 
 class StderrHandler(logging.StreamHandler[TextIO]):

@@ -4,6 +4,7 @@ Nothing else in the code reads the environment. `config/example.env` shows every
 its default; a test keeps the two in step.
 """
 
+import difflib
 import os
 import re
 import secrets
@@ -100,6 +101,12 @@ def _secret(text: str) -> str:
     return text
 
 
+def _secrets(text: str) -> str:
+    if not all(len(part.strip()) >= 32 for part in text.split(",")):
+        raise ValueError("at least 32 characters are needed for each, commas between")
+    return text
+
+
 def _pem(text: str) -> str:
     pem = text.replace("\\n", "\n")
     if not pem.startswith("-----BEGIN "):
@@ -141,6 +148,9 @@ class Settings:
     transaction_attempts: int = _setting(
         _whole(1, 20), 5, "How often a unit of work is run when others get in its way."
     )
+    postgres_programs: Path | None = _setting(
+        _folder, None, "Folder of pg_dump and pg_restore, for backups; empty: looked for in PATH."
+    )
     redis_url: str = _setting(
         _redis, "", "Redis for cache and shared rate counters; empty: go without."
     )
@@ -157,6 +167,38 @@ class Settings:
     )
     fixed_now: datetime | None = _setting(
         _instant, None, "A clock that stands still at this instant, for trials; empty: real time."
+    )
+    jobs_in_server: bool = _setting(
+        _boolean,
+        True,
+        "Servers close days and run stress tests too; off: only `flask worker` does.",
+    )
+    worker_poll_seconds: int = _setting(
+        _whole(1, 3_600), 2, "How long a worker with nothing to do waits before it looks again."
+    )
+    webhook_keys: str = _setting(
+        _secrets,
+        "",
+        "Seal webhooks' secrets in the database: the first seals, all open; commas between. Empty: "
+        "SECRET_KEY does.",
+    )
+    webhook_timeout_seconds: int = _setting(
+        _whole(1, 60), 10, "How long a receiver may take to answer, from the first byte sent."
+    )
+    webhook_attempts: int = _setting(
+        _whole(1, 100), 14, "How often a delivery is tried before it is given up."
+    )
+    webhook_retry_first_seconds: int = _setting(
+        _whole(1, 3_600), 15, "The wait after the first failure; each later one is twice as long."
+    )
+    webhook_retry_most_seconds: int = _setting(
+        _whole(1, 604_800), 21_600, "The longest wait between two tries."
+    )
+    webhook_http: bool = _setting(
+        _boolean, False, "Receivers without TLS are allowed: for trials on one machine only."
+    )
+    webhook_private_addresses: bool = _setting(
+        _boolean, False, "Receivers inside one's own network are allowed."
     )
     log_level: str = _setting(_level, "INFO", "The least serious log lines to write.")
     rate_limits: bool = _setting(_boolean, True, "Whether callers are slowed down at all.")
@@ -242,21 +284,10 @@ class Settings:
             try:
                 values[item.name] = item.metadata["parse"](text)
             except ValueError as fault:
-                faults.append(f"{item.name.upper()}: {fault}")
-        if values.get("production"):
-            faults += [
-                f"{name.upper()}: has to be set in production"
-                for name in ("database_url", "secret_key")
-                if not environ.get(name.upper(), "").strip()
-            ]
-            if values.get("fixed_now"):
-                faults.append("FIXED_NOW: the clock has to run in production")
-            if not values.get("session_cookie_secure", False):
-                faults.append("SESSION_COOKIE_SECURE: has to be on in production")
-            if not values.get("database_durable", True):
-                faults.append("DATABASE_DURABLE: has to be on in production")
-        if values.get("record_key") and values.get("record_key_file"):
-            faults.append("RECORD_KEY: there is RECORD_KEY_FILE already; one of the two")
+                default = "its default" if item.default in ("", None) else shown(item.default)
+                remedy = f"set it so, or leave it out for {default}"
+                faults.append(f"{item.name.upper()}: {fault}; {remedy}")
+        faults += _contradictions(values)
         if faults:
             raise SettingsError(faults)
         return cls(**values).completed()
@@ -280,6 +311,149 @@ class Settings:
         if not self.secret_key:
             filled["secret_key"] = _kept_secret(self.var_dir)
         return type(self)(**filled)
+
+
+def _contradictions(given: Mapping[str, Any]) -> list[str]:
+    """What these values cannot be together. Each says the setting, the rule, and what to do."""
+    faults: list[str] = []
+    if given.get("production"):
+        faults += [
+            f"{name.upper()}: has to be set in production; set it, the same on all hosts"
+            for name in ("database_url", "secret_key")
+            if not given.get(name)
+        ]
+        if given.get("fixed_now"):
+            faults.append("FIXED_NOW: the clock has to run in production; leave it out")
+        if not given.get("session_cookie_secure", False):
+            faults.append(
+                "SESSION_COOKIE_SECURE: has to be on in production; set it to 1, and serve over TLS"
+            )
+        if not given.get("database_durable", True):
+            faults.append("DATABASE_DURABLE: has to be on in production; leave it out")
+        if given.get("webhook_http"):
+            faults.append(
+                "WEBHOOK_HTTP: production sends over TLS only; leave it out, and give the "
+                "receiver a certificate"
+            )
+    if given.get("record_key") and given.get("record_key_file"):
+        faults.append(
+            "RECORD_KEY: there is RECORD_KEY_FILE already, one of the two is allowed; leave one out"
+        )
+    lock_ms = given.get("database_lock_timeout_ms", _default("database_lock_timeout_ms"))
+    statement_ms = given.get(
+        "database_statement_timeout_ms", _default("database_statement_timeout_ms")
+    )
+    if statement_ms < lock_ms:
+        faults.append(
+            f"DATABASE_STATEMENT_TIMEOUT_MS: {statement_ms} ms end a statement before it has "
+            f"waited DATABASE_LOCK_TIMEOUT_MS, {lock_ms} ms, for a lock; raise it, or lower that"
+        )
+    first, most = (
+        given.get(name, _default(name))
+        for name in ("webhook_retry_first_seconds", "webhook_retry_most_seconds")
+    )
+    if most < first:
+        faults.append(
+            f"WEBHOOK_RETRY_MOST_SECONDS: {most} is less than WEBHOOK_RETRY_FIRST_SECONDS, "
+            f"{first}; raise it, or lower that"
+        )
+    told: dict[str, str] = {}
+    for name in ("secret_key", "metrics_token", "webhook_keys"):
+        for part in str(given.get(name, "")).split(","):
+            if part.strip() and told.setdefault(part.strip(), name) != name:
+                faults.append(
+                    f"{name.upper()}: is the secret of {told[part.strip()].upper()} too, and who "
+                    "learns one would know both; make it another"
+                )
+    return faults
+
+
+def for_a_child(**more: str) -> dict[str, str]:
+    """The environment of a program that we start: ours, and more."""
+    return {**os.environ, **more}
+
+
+def doubts(settings: Settings, environ: Mapping[str, str] | None = None) -> list[str]:
+    """What somebody may not have meant: the platform starts, and says so."""
+    environ = os.environ if environ is None else environ
+    known = {item.name.upper() for item in fields(Settings)}
+    found = []
+    for name in sorted(environ.keys() - known):
+        meant = difflib.get_close_matches(name, known, n=1, cutoff=_ALIKE)
+        if name.startswith("LIANBAO_"):
+            plain = name.removeprefix("LIANBAO_")
+            meant = [plain] if plain in known else meant or [""]
+        elif name.startswith(_FAMILIES):
+            meant = meant or [""]
+        if meant and name not in _OTHERS:
+            remedy = (
+                f"{meant[0]} is, if that is meant" if meant[0] else "config/example.env has all"
+            )
+            found.append(f"{name}: no setting of ours; {remedy}")
+    is_sqlite = settings.database_url.startswith("sqlite")
+    if not settings.rate_limits:
+        found += [
+            f"{name}: has no effect while RATE_LIMITS is off"
+            for name in sorted(known & environ.keys())
+            if name.startswith("RATE_LIMIT_") and environ[name].strip()
+        ]
+    if is_sqlite:
+        found += [
+            f"{name}: has no effect on SQLite"
+            for name in ("DATABASE_STATEMENT_TIMEOUT_MS", "POSTGRES_PROGRAMS")
+            if environ.get(name, "").strip()
+        ]
+    elif not settings.database_durable:
+        found.append("DATABASE_DURABLE: has no effect on PostgreSQL; its own settings say")
+    if settings.production:
+        if not settings.rate_limits:
+            found.append("RATE_LIMITS: is off, so nobody is slowed down who tries passwords")
+        elif not settings.redis_url:
+            found.append("REDIS_URL: without Redis each process counts its callers for itself")
+        if not settings.metrics_token:
+            found.append("METRICS_TOKEN: is not set, so /metrics is open to whoever reaches it")
+        if is_sqlite:
+            found.append("DATABASE_URL: SQLite serves one host only; PostgreSQL serves several")
+    return found
+
+
+# Names that look like ours and are not: set by those who run tests.
+_OTHERS = frozenset({"TEST_DATABASE_URL"})
+_FAMILIES = ("DATABASE_", "RATE_LIMIT", "WEBHOOK_", "IDEMPOTENCY_", "RECORD_KEY", "DAY_CLOSE")
+# Two names that share nine tenths of their letters are one misspelt.
+_ALIKE = 0.9
+
+
+def shown(value: Any) -> str:
+    """A value as it is written in the environment."""
+    if isinstance(value, bool):
+        return str(int(value))
+    return value.strftime("%H:%M") if isinstance(value, time) else str(value)
+
+
+def described(settings: Settings) -> dict[str, str]:
+    """Every setting by its variable's name as it counts, secrets and passwords hidden."""
+    found = {}
+    for item in fields(Settings):
+        value = getattr(settings, item.name)
+        text = "" if value is None else shown(value)
+        if item.name in SECRETS and text:
+            text = "(set)"
+        found[item.name.upper()] = masked(text)
+    return found
+
+
+SECRETS = frozenset({"secret_key", "record_key", "metrics_token", "webhook_keys"})
+
+
+def masked(text: str) -> str:
+    """A text without the credentials of the addresses in it."""
+    text = re.sub(r"://[^/\s]*@", "://***@", text)
+    return re.sub(r"(?i)\b(password|passwd|pwd)=[^&\s]+", r"\1=***", text)
+
+
+def _default(name: str) -> Any:
+    return next(item.default for item in fields(Settings) if item.name == name)
 
 
 def _kept_secret(var_dir: Path) -> str:

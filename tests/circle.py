@@ -18,6 +18,7 @@ from community.groups.models import Group
 from community.guarantees import group_life
 from community.trust import service as trust
 from community.trust.models import Vouch
+from community.vouching.records import figures_of
 from tests.hamlet import Hamlet, yuan
 from tests.village_life import right_answers
 
@@ -71,7 +72,7 @@ class Circle(Hamlet):
             act = who | {"agreement_hash": asked.agreement_hash, "now": self.now, "actor_id": None}
             self.do(groups.answer_questions, **act, answers=right_answers(asked.questions))
             self.do(groups.sign, **act, on=self.day)
-        self.do(trust.activate_group, **step)
+        self.do(trust.activate_group, **step, records_of=figures_of)
         return self.group
 
     def id(self, name: str) -> int:
@@ -106,6 +107,7 @@ class Circle(Hamlet):
             group_life.put_into_force,
             amendment_id=amendment.id,
             actor_id=None,
+            records_of=figures_of,
             **self.when,
             **facts,
         )

@@ -30,6 +30,7 @@ from community.trust import service as trust
 from community.trust import standings
 from community.trust.models import AssessmentKind, Standing, Vouch, VouchSide
 from community.verification import verify
+from community.vouching.records import figures_of
 
 Answer = TypeVar("Answer")
 
@@ -180,9 +181,16 @@ class Hamlet:
             limit=yuan(limit),
             expires_on=FAR,
             actor_id=ends[0],
+            records_of=figures_of,
             **self.when,
         )
-        return self.do(trust.accept_vouch, vouch_id=offer.id, actor_id=ends[1], **self.when)
+        return self.do(
+            trust.accept_vouch,
+            vouch_id=offer.id,
+            actor_id=ends[1],
+            records_of=figures_of,
+            **self.when,
+        )
 
     def fund(self, pool: int, reserve: int = 0) -> None:
         """The lender's money, and what is set aside against losses."""

@@ -18,6 +18,7 @@ from community.members.models import Member
 from community.savings import service as savings
 from community.trust import service as trust
 from community.trust.models import AssessmentKind, Standing, Vouch, VouchSide, VouchStatus
+from community.vouching.records import figures_of
 from tests.lending import NOW, TODAY, Village, cny, make_village
 
 YEAR_LATER = TODAY + timedelta(days=365)
@@ -95,6 +96,7 @@ def offer(
         on=TODAY,
         now=NOW,
         actor_id=voucher.id if side is VouchSide.VOUCHER else borrower.id,
+        records_of=figures_of,
     )
     village.session.commit()
     return made
@@ -110,7 +112,12 @@ def vouch(
     """Both sides have spoken."""
     open_offer = offer(village, voucher, borrower, minor, expires_on=expires_on)
     live = trust.accept_vouch(
-        village.session, vouch_id=open_offer.id, on=TODAY, now=NOW, actor_id=borrower.id
+        village.session,
+        vouch_id=open_offer.id,
+        on=TODAY,
+        now=NOW,
+        actor_id=borrower.id,
+        records_of=figures_of,
     )
     village.session.commit()
     return live

@@ -19,7 +19,7 @@ from app.clock import now
 from app.transaction import run_unit
 from community.businessday.errors import DayTakenOver, DayUnderWay
 from community.businessday.queries import DayReport, report_of
-from community.businessday.service import Done, Turn, Worker, take_turn, work_on
+from community.businessday.service import Done, Turn, Worker, let_go, take_turn, work_on
 from community.communities.models import Community
 
 # One portion holds a community's book, so payments there wait for it: about half a second.
@@ -53,17 +53,21 @@ def close_days(
     limit: int = PORTION,
     worker: Worker | None = None,
     note: Note = lambda turn, done: None,
+    stopping: Callable[[], bool] = lambda: False,
 ) -> Outcome:
     """Take communities through their business days up to `on`; those of others are passed over.
 
-    Raises what `take_turn` raises, but for DayUnderWay.
+    When `stopping` says so, the portion under way is finished and the day left to whoever comes
+    next. Raises what `take_turn` raises, but for DayUnderWay.
     """
     me = worker or new_worker()
     outcome = Outcome(on, len(communities))
     started = time.perf_counter()
     for community_id in communities:
+        if stopping():
+            break
         try:
-            _close_community(session, community_id, me, outcome, keep_open, limit, note)
+            _close_community(session, community_id, me, outcome, keep_open, limit, note, stopping)
         except (DayUnderWay, DayTakenOver) as refusal:
             reference = session.scalars(
                 select(Community.reference).where(Community.id == community_id)
@@ -111,8 +115,9 @@ def _close_community(
     keep_open: bool,
     limit: int,
     note: Note,
+    stopping: Callable[[], bool],
 ) -> None:
-    while True:
+    while not stopping():
         turn = run_unit(
             session, take_turn, community_id=community_id, on=outcome.on, worker=me, now=now()
         )
@@ -121,6 +126,9 @@ def _close_community(
         outcome.run_ids.add(turn.run_id)
         finished = False
         while not finished:
+            if stopping():
+                run_unit(session, let_go, turn=turn, worker=me, now=now())
+                return
             started = time.perf_counter()
             unit = run_unit(
                 session,

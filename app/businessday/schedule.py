@@ -13,7 +13,6 @@ from flask import Flask
 from app.businessday.running import Outcome, close_days
 from app.clock import Clock
 from app.extensions import db
-from app.risk.work import search_night
 from community.businessday.queries import communities_behind
 from community.errors import CommunityError
 
@@ -63,8 +62,11 @@ class Schedule:
             outcome = None
             for community_id in behind:
                 try:
-                    outcome = close_days(session, communities=[community_id], on=day)
-                    search_night(session, community_id=community_id, on=day)
+                    outcome = close_days(
+                        session, communities=[community_id], on=day, stopping=self.stopped.is_set
+                    )
+                    if self.stopped.is_set():
+                        break  # the next start goes on from where this stopped
                 except CommunityError as refusal:
                     # One community's trouble is not the others'.
                     logger.error("community %s: %s", community_id, refusal.detail)

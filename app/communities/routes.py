@@ -12,6 +12,7 @@ from app.communities import permissions as _permissions  # noqa: F401  declares 
 from app.communities.bonds import bonds_of
 from app.communities.facts import community_facts, membership_facts
 from app.communities.schemas import (
+    AdmissionSchema,
     CharterInSchema,
     CharterSchema,
     CommunityChangeSchema,
@@ -37,13 +38,17 @@ from app.extensions import db
 from app.members.facts import member_facts
 from app.paging import Page, PageArgs, check_etag, page_of, paginate, show_etag
 from app.permissions import permit, requires
+from app.risk.gate import hold_if_said, warning_of
 from app.transaction import transactional
 from community.communities import queries, service, templates
 from community.communities.errors import NoCharter
-from community.communities.models import Charter, Community, Membership
+from community.communities.models import Charter, Community, Membership, MembershipStatus
 from community.members import queries as members
 from community.members.models import Member
 from community.members.principal import Role
+from community.risk import gate
+from community.risk.errors import AdmissionHeld
+from community.risk.gate import Suspicion
 
 blp = Blueprint("communities", __name__, description="Communities, charters and memberships")
 
@@ -275,10 +280,28 @@ def get_membership(community_id: str, member_id: str) -> Any:
 )
 @requires("membership:decide")
 @blp.arguments(MembershipDecisionSchema)
-@blp.response(200, MembershipSchema)
-@transactional
+@blp.response(200, AdmissionSchema)
 def activate_membership(data: dict[str, Any], community_id: str, member_id: str) -> Any:
-    """Take an applicant in."""
+    """Take an applicant in; the answer has what the newcomer gate points out, if it does."""
+    found = _asked_at_the_gate(community_id, member_id)
+    hold_if_said(found, AdmissionHeld)
+    answer = _admit(data, community_id, member_id)
+    return answer | {"warning": warning_of(found)}
+
+
+@transactional
+def _asked_at_the_gate(community_id: str, member_id: str) -> list[Suspicion]:
+    session = db.session()
+    community, member = _place(session, community_id, member_id)
+    permit("membership:decide", membership_facts(community, member))
+    membership = queries.get_membership(session, community_id=community.id, member_id=member.id)
+    if membership.status is not MembershipStatus.APPLIED:
+        return []  # it will be refused, or is nobody new
+    return gate.at_admission(session, community_id=community.id, member_id=member.id, on=today())
+
+
+@transactional
+def _admit(data: dict[str, Any], community_id: str, member_id: str) -> dict[str, Any]:
     return _decide(service.activate_membership, data, community_id, member_id)
 
 

@@ -143,6 +143,20 @@ class MembershipSchema(Schema):
     changes = ma.fields.List(ma.fields.Nested(MembershipChangeSchema))
 
 
+class GateWarningSchema(Schema):
+    """What an officer has to know of somebody whom they take in."""
+
+    case = ma.fields.String(required=True, allow_none=True)
+    words = ma.fields.Dict(required=True, keys=ma.fields.String(), values=ma.fields.String())
+    facts = ma.fields.Dict(required=True)
+
+
+class AdmissionSchema(MembershipSchema):
+    """A membership that was decided on, with what the newcomer gate says to the officer."""
+
+    warning = ma.fields.Nested(GateWarningSchema, required=True, allow_none=True)
+
+
 class MembershipArgs(PageArgs):
     """A page of memberships, of all states or one."""
 

@@ -11,6 +11,7 @@ from app.demo.cast import CIRCLE, TRADE, Neighbour, Place, Play, yuan
 from app.demo.stories import DAYS_PLAYED, scaled
 from community.groups import service as groups
 from community.trust import service as trust
+from community.vouching.records import figures_of
 
 _NAMES = (
     *("东头", "西头", "河湾", "老井", "桥南", "桥北", "槐树下", "打谷场"),
@@ -197,6 +198,7 @@ def _activate(play: Play, place: Place, group_id: int, people: list[Neighbour]) 
         trust.activate_group,
         group_id=group_id,
         actor_id=leader_of(people).member_id,
+        records_of=figures_of,
         **play.today(),
     )
     if active is not None:

@@ -16,6 +16,7 @@ from community.money import Money
 from community.savings import service as savings
 from community.trust import service as trust
 from community.trust.models import AssessmentKind, Vouch, VouchKind, VouchSide, VouchStatus
+from community.vouching.records import figures_of
 
 
 def collect_savings(play: Play, first: bool) -> None:
@@ -198,6 +199,7 @@ def _offer(play: Play, place: Place, voucher: Neighbour, borrower: Neighbour) ->
         limit=yuan(amount),
         expires_on=play.on + timedelta(days=days),
         actor_id=first.member_id,
+        records_of=figures_of,
         **play.today(),
     )
     if vouch is None or vouch.status is not VouchStatus.OFFERED:
@@ -213,7 +215,13 @@ def _offer(play: Play, place: Place, voucher: Neighbour, borrower: Neighbour) ->
 
 
 def _accept(play: Play, vouch_id: int, member_id: int) -> None:
-    play.attempt(trust.accept_vouch, vouch_id=vouch_id, actor_id=member_id, **play.today())
+    play.attempt(
+        trust.accept_vouch,
+        vouch_id=vouch_id,
+        actor_id=member_id,
+        records_of=figures_of,
+        **play.today(),
+    )
 
 
 def _end(play: Play, end: Callable[..., Any], vouch_id: int, member_id: int) -> None:
@@ -266,6 +274,7 @@ def leave_offers_open(play: Play) -> None:
                 limit=yuan(500 * play.draw.randint(2, 8)),
                 expires_on=until,
                 actor_id=voucher.member_id,
+                records_of=figures_of,
                 **play.today(),
             )
             if soon and vouch is not None and vouch.status is VouchStatus.OFFERED:

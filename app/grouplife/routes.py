@@ -71,6 +71,7 @@ from community.members import queries as members
 from community.members.errors import MemberNotFound
 from community.trust.group_suggestions import candidates_of, connections_of, suggest_groups
 from community.trust.queries import overdue_members
+from community.vouching.records import figures_of
 
 blp = Blueprint("grouplife", __name__, description="Groups that bind: amended, led, left")
 
@@ -371,7 +372,9 @@ def put_into_force(amendment_id: str) -> Any:
     group = queries.get_group_by_id(session, amendment.group_id)
     facts = group_facts(session, group)
     permit("group:put_into_force", facts)
-    group_life.put_into_force(session, **_on_amendment(amendment), viewer=viewer(facts))
+    group_life.put_into_force(
+        session, **_on_amendment(amendment), viewer=viewer(facts), records_of=figures_of
+    )
     return _shown(session, group)
 
 

@@ -42,6 +42,7 @@ from community.products import queries as products
 from community.products.errors import ProductNotFound
 from community.trust.queries import overdue_members
 from community.trust.service import activate_group
+from community.vouching.records import figures_of
 
 blp = Blueprint("groups", __name__, description="Joint-liability groups (联保小组)")
 
@@ -295,7 +296,7 @@ def activate(group_id: str) -> Any:
     """Let the agreement bind once the cooling-off period is over: mutual vouches are written."""
     session = db.session()
     group = _group(session, "group:activate", group_id)
-    activate_group(session, **_step(group))
+    activate_group(session, **_step(group), records_of=figures_of)
     return _shown(session, group)
 
 

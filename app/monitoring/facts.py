@@ -8,7 +8,7 @@ from app.monitoring.permissions import CaseFacts
 from app.permissions import Facts
 from community.communities import queries as communities
 from community.groups import queries as groups
-from community.monitoring import visits
+from community.monitoring import queries, visits
 from community.monitoring.models import CaseRole, RiskCase, Visit
 
 
@@ -18,6 +18,8 @@ def case_facts(session: Session, case: RiskCase) -> CaseFacts:
     What members reported is known to those in office alone, and not to whom it is about.
     """
     about = frozenset() if case.member_id is None else frozenset({case.member_id})
+    if case.subject is not None:
+        about |= queries.people_in(session, [case.id]).get(case.id, frozenset())
     leader = None
     if case.group_id is not None and not case.is_confidential:
         leader = groups.is_led_by(groups.get_group_by_id(session, case.group_id), today())
@@ -25,7 +27,8 @@ def case_facts(session: Session, case: RiskCase) -> CaseFacts:
     taken = frozenset() if case.owner_id is None else frozenset({case.owner_id})
     return CaseFacts(
         path=communities.get_community_by_id(session, case.community_id).path_ids,
-        owner_ids=frozenset() if case.is_confidential else about,
+        # What is about several people may be a scheme of theirs: none of them is told.
+        owner_ids=frozenset() if case.is_confidential or case.subject is not None else about,
         leader_ids=leaders,
         subject_ids=about,
         officer_ids=(taken | leaders if case.owner_role is CaseRole.LEADER else taken) - about,

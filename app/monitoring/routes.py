@@ -34,6 +34,7 @@ from community.groups import queries as groups
 from community.members import queries as members
 from community.monitoring import cases, measures, queries, reports
 from community.monitoring.models import ActionKind, RiskCase
+from community.risk.signals import ALL_FINDERS
 
 blp = Blueprint("monitoring", __name__, description="Risk events, cases, and peer monitoring")
 
@@ -220,6 +221,7 @@ def replay(data: dict[str, Any], community_id: str) -> dict[str, Any]:
         from_on=data["from_on"],
         until_on=data["until_on"],
         changes=data["charter"],
+        finders=ALL_FINDERS,
         today=today(),
     )
     return views.replay_view(session, done)

@@ -61,6 +61,11 @@ class CaseSummarySchema(Schema):
 
     id = ma.fields.String(required=True)
     member = ma.fields.Nested(CasePersonSchema, required=True, allow_none=True)
+    subject = ma.fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "What it is about, if several people: such as a circle."},
+    )
     group = ma.fields.String(required=True, allow_none=True)
     is_confidential = ma.fields.Boolean(required=True)
     status = ma.fields.Enum(CaseStatus, by_value=ma.fields.String, required=True)
@@ -76,6 +81,12 @@ class CaseSummarySchema(Schema):
 class CaseSchema(CaseSummarySchema):
     """One case with what opened it and what was done; the member sees what rules found."""
 
+    people = ma.fields.List(
+        ma.fields.Nested(CasePersonSchema),
+        required=True,
+        metadata={"description": "Whom it is about, where that is several; the first 500."},
+    )
+    people_count = Whole(0, required=True)
     events = ma.fields.List(ma.fields.Nested(RiskEventSchema), required=True)
     actions = ma.fields.List(ma.fields.Nested(CaseActionSchema), required=True)
 

@@ -59,6 +59,7 @@ def case_views(session: Session, cases: Sequence[RiskCase]) -> list[dict[str, An
         {
             "id": case.public_id,
             "member": people.get(case.member_id),
+            "subject": case.subject,
             "group": groups.get(case.group_id),
             "is_confidential": case.is_confidential,
             "status": case.status,
@@ -90,8 +91,12 @@ def case_view(session: Session, case: RiskCase, facts: CaseFacts) -> dict[str, A
             )
         ).all()
     )
+    about = sorted(queries.people_in(session, [case.id]).get(case.id, ()))
+    named = people_of(session, about[:SHOWN_MAX])
     is_subject = caller().member_id in facts.subject_ids
     return shown | {
+        "people": [named[member_id] for member_id in about[:SHOWN_MAX]],
+        "people_count": len(about),
         "events": [
             {
                 "id": event.public_id,

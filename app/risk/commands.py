@@ -15,7 +15,7 @@ from app.transaction import run_unit
 from community.communities.models import Community
 from community.errors import CommunityError
 from community.money import format_minor
-from community.risk import queries, service, stress_service
+from community.risk import desk, queries, service, stress_service
 from community.risk.models import StressTest
 
 Answer = TypeVar("Answer")
@@ -27,8 +27,8 @@ _SHOWN = 10
 @cli.command("clusters")
 @click.option("--community", "reference", default=None, help="One community, by its reference.")
 def clusters(reference: str | None) -> None:
-    """Look for guarantee circles and keep what is found."""
-    for place in _communities(reference):
+    """Look for guarantee circles and keep what is found; findings become cases."""
+    for place in places_of(reference):
         session = db.session()
         run = refusing(
             partial(
@@ -41,9 +41,20 @@ def clusters(reference: str | None) -> None:
                 now=now(),
             )
         )
+        raised = refusing(
+            partial(
+                run_unit,
+                session,
+                desk.watch_desk,
+                community_id=place.id,
+                on=today(),
+                now=now(),
+            )
+        )
         click.echo(
             f"{place.reference}: {run.circles} circles among {run.members} members and"
-            f" {run.vouches} vouches, run {run.number}, rows {run.network_version[:12]}"
+            f" {run.vouches} vouches, run {run.number}, rows {run.network_version[:12]};"
+            f" {len(raised.events)} events, {raised.opened} cases opened"
         )
         for circle, name in queries.circles_of(session, run, limit=_SHOWN):
             expected = circle.expected_pool_minor + circle.expected_members_minor
@@ -87,7 +98,7 @@ def work(public_id: str | None, portion: int) -> None:
     click.echo(f"{done} stress tests worked off")
 
 
-def _communities(reference: str | None) -> list[Community]:
+def places_of(reference: str | None) -> list[Community]:
     query = select(Community).order_by(Community.id)
     if reference is not None:
         query = query.where(Community.reference == reference)

@@ -37,7 +37,7 @@ from community.communities import queries as communities
 from community.communities.models import Community
 from community.members import queries as members
 from community.members.models import Member
-from community.risk import alarms, queries, service, stress_service
+from community.risk import alarms, desk, queries, service, stress_service
 from community.risk.alarms import Alarm
 from community.risk.concentration import ConcentrationReport, concentration
 from community.risk.models import StressTest
@@ -52,9 +52,15 @@ _TABLE = {"type": "string"}
 @requires("risk:run")
 @limited("heavy")
 @blp.response(201, RiskRunSchema)
-@transactional
 def search_circles(community_id: str) -> dict[str, Any]:
-    """Look for guarantee circles as the rows are now, and keep what is found."""
+    """Look for guarantee circles as the rows are now; what the rules say of them becomes cases."""
+    answer = _search(community_id)
+    _tell(community_id)
+    return answer
+
+
+@transactional
+def _search(community_id: str) -> dict[str, Any]:
     community = _permitted("risk:run", community_id)
     session = db.session()
     run = service.find_circles(
@@ -65,6 +71,13 @@ def search_circles(community_id: str) -> dict[str, Any]:
         actor_id=caller().member_id,
     )
     return views.run_view(run, queries.charter_version(session, run), community.currency)
+
+
+@transactional
+def _tell(community_id: str) -> None:
+    """A unit of its own, as in the day: its locks come before the search's."""
+    community = _permitted("risk:run", community_id)
+    desk.watch_desk(db.session(), community_id=community.id, on=today(), now=now())
 
 
 @blp.route("/communities/<pid(com):community_id>/risk/circles")

@@ -3,7 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Any
 
 from flask import Flask, current_app
@@ -16,7 +16,6 @@ from app.transaction import run_unit
 from community.errors import CommunityError
 from community.risk import stress_service as service
 from community.risk.models import StressTest
-from community.risk.service import find_circles, last_run
 from community.risk.stress import DrawRow, Tally, summed_up
 
 logger = logging.getLogger(__name__)
@@ -35,11 +34,13 @@ def work_one(
     test_id: int | None = None,
     portion: int = PORTION,
     note: Note = lambda done, draws: None,
+    stopping: Callable[[], bool] = lambda: False,
 ) -> int | None:
     """Work one test off: the given one, else the first that waits; its id, None if there is none.
 
-    Killed, it is begun anew by whoever comes next, and says the same. Raises what `begin` raises,
-    StressUnderWay if another took it over.
+    Killed, it is begun anew by whoever comes next, and says the same; so too when `stopping` says
+    that it has to end: then it goes back into the queue, and the answer is None. Raises what
+    `begin` raises, StressUnderWay if another took it over.
     """
     me = service.Worker(new_worker().name, LEASE, is_gone)
     begun = run_unit(session, service.begin, worker=me, now=now(), test_id=test_id)
@@ -49,6 +50,9 @@ def work_one(
     try:
         tally, rows = Tally(), list[DrawRow]()
         while len(rows) < begun.draws:
+            if stopping():
+                run_unit(session, service.put_back, **mine)
+                return None
             last = min(len(rows) + portion, begun.draws)
             some = begun.stress.work(range(len(rows) + 1, last + 1), tally, threads=THREADS)
             rows += some
@@ -72,45 +76,43 @@ def work_one(
     return begun.test_id
 
 
-def search_night(session: Session, *, community_id: int, on: date) -> bool:
-    """Look for circles once a business day, when it is closed; whether it was not done yet.
-
-    Raises what `find_circles` raises.
-    """
-    last = last_run(session, community_id)
-    if last is not None and last.on_day >= on:
-        session.rollback()
-        return False
-    run_unit(session, find_circles, community_id=community_id, on=on, now=now(), actor_id=None)
-    return True
-
-
 class DeskWorker:
     """Works off what waits in a thread of this process; it dies with the process.
 
     Another process may take the same queue: a test is worked on by one of them.
     """
 
+    name = "risk desk"
+
     def __init__(self, app: Flask) -> None:
         self.app = app
         self.lock = threading.Lock()
         self.thread: threading.Thread | None = None
 
-    def nudge(self) -> threading.Thread:
-        """See to it that somebody works, after a test was put into the queue."""
+    def nudge(self) -> threading.Thread | None:
+        """See to it that somebody works, after a test was put into the queue.
+
+        None where that is left to `flask worker`.
+        """
+        if not self.app.extensions["settings"].jobs_in_server:
+            return None
         with self.lock:
             if self.thread is None or not self.thread.is_alive():
-                self.thread = threading.Thread(target=self._run, name="risk desk", daemon=True)
+                self.thread = threading.Thread(target=self._run, name=self.name, daemon=True)
                 self.thread.start()
             return self.thread
+
+    def work(self) -> bool:
+        """Work one thing off; whether there was one."""
+        return work_one(db.session()) is not None
 
     def _run(self) -> None:
         with self.app.app_context():
             try:
-                while work_one(db.session()) is not None:
+                while self.work():
                     pass
             except CommunityError as refusal:
-                logger.warning("stress tests: %s", refusal.detail)
+                logger.warning("%s: %s", self.name, refusal.detail)
             finally:
                 db.session.remove()
 

@@ -13,6 +13,7 @@ from app.extensions import db
 from app.idempotency import money_moving
 from app.paging import Page, PageArgs, check_etag, page_of, paginate, show_etag
 from app.permissions import Facts, permit, requires
+from app.risk.gate import hold_if_said, tell_quietly
 from app.transaction import transactional
 from app.trust import permissions as _permissions  # noqa: F401  declares this room's actions
 from app.trust import views
@@ -33,9 +34,13 @@ from community.communities import queries as communities
 from community.communities.models import Community
 from community.members import queries as members
 from community.members.models import Member
+from community.risk import gate
+from community.risk.errors import FirstVouchHeld
+from community.risk.gate import Suspicion
 from community.trust import queries, service
 from community.trust.guarantee_caps import CapNote
-from community.trust.models import Assessment, Vouch, VouchSide
+from community.trust.models import Assessment, Vouch, VouchSide, VouchStatus
+from community.vouching.records import figures_of
 
 blp = Blueprint("trust", __name__, description="Vouches, stakes and assessments")
 
@@ -46,9 +51,32 @@ _PLACE = "/communities/<pid(com):community_id>/members/<pid(mem):member_id>"
 @requires("vouch:offer")
 @blp.arguments(OfferSchema)
 @blp.response(201, VouchMadeSchema)
-@transactional
 def offer_vouch(data: dict[str, Any], community_id: str) -> Any:
     """Offer to stand behind somebody, or ask somebody to; meeting their offer accepts it."""
+    found = _met_at_the_gate(data, community_id)
+    hold_if_said(found, FirstVouchHeld)
+    answer = _offer(data, community_id)
+    tell_quietly(found)
+    return answer
+
+
+@transactional
+def _met_at_the_gate(data: dict[str, Any], community_id: str) -> list[Suspicion]:
+    """What the newcomer gate says of an offer that meets another one, and so is a promise."""
+    session = db.session()
+    community = communities.get_community(session, community_id)
+    permit("vouch:offer", community_facts(session, community))
+    me = caller().member_id
+    other = members.get_member(session, data["other"]).id
+    gives = data["side"] is VouchSide.VOUCHER
+    pair = {"voucher_id": me if gives else other, "borrower_id": other if gives else me}
+    if not gate.offer_to_meet(session, community_id=community.id, side=data["side"], **pair):
+        return []
+    return gate.at_first_vouch(session, community_id=community.id, on=today(), **pair)
+
+
+@transactional
+def _offer(data: dict[str, Any], community_id: str) -> Any:
     session = db.session()
     community = communities.get_community(session, community_id)
     permit("vouch:offer", community_facts(session, community))
@@ -73,6 +101,7 @@ def offer_vouch(data: dict[str, Any], community_id: str) -> Any:
         on=today(),
         now=now(),
         actor_id=me,
+        records_of=figures_of,
     )
     return _made(vouch, notes)
 
@@ -108,9 +137,33 @@ def lower_vouch(data: dict[str, Any], vouch_id: str) -> Any:
 @blp.route("/vouches/<pid(vch):vouch_id>/acceptance", methods=["POST"])
 @requires("vouch:answer")
 @blp.response(200, VouchMadeSchema)
-@transactional
 def accept_vouch(vouch_id: str) -> Any:
     """Say yes to an offer; the answer is the promise that is live now."""
+    found = _accepted_at_the_gate(vouch_id)
+    hold_if_said(found, FirstVouchHeld)
+    answer = _accept(vouch_id)
+    tell_quietly(found)
+    return answer
+
+
+@transactional
+def _accepted_at_the_gate(vouch_id: str) -> list[Suspicion]:
+    vouch = _permitted("vouch:answer", vouch_id)
+    gives = vouch.voucher_id == caller().member_id
+    mine = VouchSide.VOUCHER if gives else VouchSide.BORROWER
+    if vouch.status is not VouchStatus.OFFERED or vouch.offered_by is mine:
+        return []  # it will be refused
+    return gate.at_first_vouch(
+        db.session(),
+        community_id=vouch.community_id,
+        voucher_id=vouch.voucher_id,
+        borrower_id=vouch.borrower_id,
+        on=today(),
+    )
+
+
+@transactional
+def _accept(vouch_id: str) -> Any:
     vouch = _permitted("vouch:answer", vouch_id)
     notes = (
         views.notes_for(
@@ -125,7 +178,12 @@ def accept_vouch(vouch_id: str) -> Any:
         else ()
     )
     live = service.accept_vouch(
-        db.session(), vouch_id=vouch.id, on=today(), now=now(), actor_id=caller().member_id
+        db.session(),
+        vouch_id=vouch.id,
+        on=today(),
+        now=now(),
+        actor_id=caller().member_id,
+        records_of=figures_of,
     )
     return _made(live, notes)
 

@@ -32,6 +32,7 @@ from community.members.models import Member
 from community.money import Money
 from community.trust import service as trust
 from community.trust.models import Vouch, VouchStatus
+from community.vouching.records import figures_of
 
 Answer = TypeVar("Answer")
 
@@ -141,6 +142,7 @@ def form_groups(session: Session, year: VillageYear, on: date, *, most: int) -> 
             on=after,
             now=instant(after),
             actor_id=people[0],
+            records_of=figures_of,
         )
         if bound is not None:
             year.groups.append(group_id)

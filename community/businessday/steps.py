@@ -13,6 +13,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from community.campaigns.granting import expire_grants
+from community.feedback import complaints, themes
+from community.feedback.ratings import publish_means
 from community.guarantees.failure import advance_loans, loans_to_advance
 from community.guarantees.group_life import groups_to_tend, tend_group
 from community.ledger.holds import expire_holds
@@ -21,6 +23,8 @@ from community.loans.accrual import accrue
 from community.loans.models import LoanPosition
 from community.monitoring.cases import watch
 from community.portfolio.service import classify_loans, follow_classes, provide
+from community.risk.desk import search_due, watch_desk
+from community.scoring.service import score_night
 from community.trust.service import expire_vouches
 from community.trust.standings import expire_assessments
 
@@ -190,6 +194,12 @@ def _next_loans(session: Session, task: Task) -> tuple[range, int | None]:
     return range(task.after_id + 1, _ID_MAX if last_id is None else last_id + 1), last_id
 
 
+def _score(session: Session, task: Task) -> Portion:
+    """Warnings of all loans at once: whether a model still holds is seen on all of them."""
+    run = score_night(session, community_id=task.community_id, on=task.on, now=task.now)
+    return Portion(counts={"loans scored": 0 if run is None else run.loans})
+
+
 def _watch(session: Session, task: Task) -> Portion:
     """What the rules find becomes events; found already, it is passed over, so no place is kept."""
     done = watch(
@@ -202,6 +212,65 @@ def _watch(session: Session, task: Task) -> Portion:
             "cases opened": done.raised.opened,
             "cases joined": done.raised.joined,
             "cases escalated": done.escalated,
+        },
+    )
+
+
+def _escalate_complaints(session: Session, task: Task) -> Portion:
+    found = complaints.to_move_on(
+        session, task.community_id, task.on, after_id=task.after_id, limit=task.limit
+    )
+    if not found:
+        return Portion()
+    escalated, handed_over = complaints.move_on(
+        session, complaint_ids=found, on=task.on, now=task.now
+    )
+    return Portion(
+        found[-1] if len(found) == task.limit else None,
+        {"complaints escalated": escalated, "complaints handed over": handed_over},
+    )
+
+
+def _count_votes(session: Session, task: Task) -> Portion:
+    found = themes.polls_to_count(
+        session, task.community_id, task.on, after_id=task.after_id, limit=task.limit
+    )
+    if not found:
+        return Portion()
+    counted = themes.count_over(session, theme_ids=found, on=task.on, now=task.now)
+    return Portion(
+        found[-1] if len(found) == task.limit else None, {"votes on themes counted": counted}
+    )
+
+
+def _publish_ratings(session: Session, task: Task) -> Portion:
+    done = publish_means(
+        session,
+        community_id=task.community_id,
+        on=task.on,
+        after_id=task.after_id,
+        limit=task.limit,
+    )
+    return Portion(done.last_id, {"ratings published": done.means})
+
+
+def _search_circles(session: Session, task: Task) -> Portion:
+    """One unit, however large: the search is one reading of the community."""
+    run = search_due(session, community_id=task.community_id, on=task.on, now=task.now)
+    return Portion(counts={"circles found": 0 if run is None else run.circles})
+
+
+def _watch_desk(session: Session, task: Task) -> Portion:
+    """As `watch`, of what the risk desk finds."""
+    raised = watch_desk(
+        session, community_id=task.community_id, on=task.on, now=task.now, limit=task.limit
+    )
+    return Portion(
+        task.after_id + 1 if raised.left else None,
+        {
+            "desk events": len(raised.events),
+            "desk cases opened": raised.opened,
+            "desk cases joined": raised.joined,
         },
     )
 
@@ -224,7 +293,15 @@ STEPS: tuple[Step, ...] = (
     # By where every loan stands now; what is set aside follows the class.
     Step("classify", _classify, is_for_loans=True),
     Step("provide", _provide, is_for_loans=True),
+    # Before the watch, which makes cases of what it finds.
+    Step("score", _score, locks_book_only=True, is_for_loans=True),
     # By where the day has left every loan: a payment missed is a case the same evening.
     Step("watch", _watch),
+    # On what the day has left; and what they mean is told the same evening.
+    Step("search circles", _search_circles, is_for_loans=True),
+    Step("watch desk", _watch_desk),
+    Step("escalate complaints", _escalate_complaints),
+    Step("count votes", _count_votes),
+    Step("publish ratings", _publish_ratings),
     Step(CLOSE, _close, locks_book_only=True),
 )

@@ -332,6 +332,7 @@ class CampaignFinding(Base):
     # The rule of the charter and what it was applied to.
     rule: Mapped[str] = mapped_column(String(64))
     facts: Mapped[Document]
+    found_on: Mapped[date]
     needs_decision: Mapped[bool]
     decision: Mapped[Decision | None] = mapped_column(choice(Decision))
     decided_reason: Mapped[str | None] = mapped_column(String(500))

@@ -235,7 +235,7 @@ def close_round(
     campaign.status = after(campaign.status, Step.CLOSE)
     rows = lock_where(session, CampaignHousehold, CampaignHousehold.campaign_id == campaign.id)
     outcomes.propose(session, campaign, rows.values(), found)
-    _keep_findings(session, campaign, found)
+    _keep_findings(session, campaign, found, on)
     note(
         session,
         campaign,
@@ -501,7 +501,7 @@ def _freeze(session: Session, campaign: Campaign, now: datetime, actor_id: int |
     )
 
 
-def _keep_findings(session: Session, campaign: Campaign, found: Assessed) -> None:
+def _keep_findings(session: Session, campaign: Campaign, found: Assessed, on: date) -> None:
     for finding in found.findings:
         session.add(
             CampaignFinding(
@@ -510,6 +510,7 @@ def _keep_findings(session: Session, campaign: Campaign, found: Assessed) -> Non
                 reviewers=list(finding.reviewers),
                 rule=finding.rule,
                 facts=dict(finding.facts),
+                found_on=on,
                 needs_decision=finding.kind in TO_DECIDE,
             )
         )

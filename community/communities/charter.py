@@ -65,6 +65,7 @@ class RiskRule(StrEnum):
     FALLING_STAKE = "falling_stake"
     EXPIRING_COVER = "expiring_cover"
     MISSED_MEETINGS = "missed_meetings"
+    MISSED_VISITS = "missed_visits"
     CONCENTRATION = "concentration"
     CIRCULAR_MONEY = "circular_money"
     # What members report about members.
@@ -72,16 +73,39 @@ class RiskRule(StrEnum):
     DISTRESS = "distress"
     COERCION = "coercion"
     GHOST_MEMBER = "ghost_member"
-    # What rooms above find and raise.
+    # What a review's own tests find in its reviewers' answers.
     REVIEW_CONFLICT = "review_conflict"
+    # What the risk desk finds: circles, those that cover themselves, invented members, pyramids.
     CLUSTER_ALERT = "cluster_alert"
+    SELF_DEALING = "self_dealing"
+    INVENTED_RING = "invented_ring"
     UNUSUAL_PATTERN = "unusual_pattern"
+    # Somebody hardly known, at admission or at a first vouch.
+    NEWCOMER = "newcomer"
+    # What a score or the charter's rules say of a loan that is well.
+    EARLY_WARNING = "early_warning"
 
 
 # Peer reports open a case always: whoever reports is not told that nobody looks.
 REPORT_RULES = frozenset(
     {RiskRule.MISUSE, RiskRule.DISTRESS, RiskRule.COERCION, RiskRule.GHOST_MEMBER}
 )
+
+
+class GateWay(StrEnum):
+    """What is done about somebody hardly known who is to be admitted, or vouched for first."""
+
+    OFF = "off"
+    WARN = "warn"  # it goes on; officers are told, and a case is opened
+    HOLD = "hold"  # it waits until an officer has decided
+
+
+class LentBy(StrEnum):
+    """By what loans are put together to see how much lies in one place."""
+
+    REGION = "region"
+    INDUSTRY = "industry"
+    CROP = "crop"
 
 
 class Severity(StrEnum):
@@ -101,6 +125,16 @@ class MotionSubject(StrEnum):
     MONEY = "money"
     MEMBERSHIP = "membership"
     RULES = "rules"
+
+
+class ComplaintKind(StrEnum):
+    """What a complaint is about; the charter says, in this order, how long an answer may take."""
+
+    SERVICE = "service"
+    PRODUCT = "product"
+    DECISION = "decision"
+    MONEY = "money"
+    CONDUCT = "conduct"
 
 
 class CharterInvalid(Invalid):
@@ -141,6 +175,15 @@ class CharterRules:
     guarantee_base: GuaranteeBase
     guarantee_warning_bps: int  # of a cap, from where on it is pointed out before signing
     circle_warning_members: int  # circles of promises among up to so many are pointed out; 0: none
+    # Voucher records: how those whom a member stood behind paid, from their own money alone
+    voucher_half_life_days: int  # after so many days what was paid or not weighs half
+    # What is believed of everybody before any loan: so much is paid, as after so many cases.
+    voucher_prior_bps: int
+    voucher_prior_cases: int
+    voucher_case_minor: int  # a loan that asks for so much, or for more, is one case
+    voucher_interval_bps: int  # of belief, that lies within the interval that is shown
+    # All promises, per 10,000 of the base, of whose record's lower end is 100%; 0: no such bound.
+    voucher_bound_bps: int
     # Who counts as at risk: late for so many days, or with a loan of this class or a worse one
     at_risk_days: int
     at_risk_from: RiskClass
@@ -236,6 +279,21 @@ class CharterRules:
     risk_cover_days: int  # before a promise ends that backs a loan
     risk_meetings_missed: int  # in a row
     risk_concentration_bps: int  # of what the community has out, owed by one household
+    risk_visits_missed: int  # of the visits that somebody was drawn for, in a row
+    risk_visit_grace_days: int  # after a visit's last day, before it is missed
+    risk_review_members_min: int  # reviewers in a finding of a review; 1: also one who is odd alone
+    # Herfindahl's index, of 10,000: each listed number is an event, one severity worse.
+    risk_hhi_bps: tuple[int, ...]
+    risk_hhi_by: tuple[LentBy, ...]  # of what; none: it is not looked at
+    # What a circle may lose, of all that the community has out: each listed number is an event.
+    risk_circle_worst_bps: tuple[int, ...]  # if all in it fail
+    risk_circle_expected_bps: tuple[int, ...]  # expected within a year
+    risk_grown_bps: int  # by how much more a ring or pyramid has to grow to be told again
+    risk_search_days: int  # from one search for circles to the next at a day's close
+    # Newcomers who are hardly known
+    gate_admission: GateWay
+    gate_first_vouch: GateWay
+    gate_crowd_min: int  # so many whom nobody knows, with the applicant, are remarked
     # Peer reports
     reports_per_span_max: int  # of one reporter, within report_span_days
     report_span_days: int
@@ -272,6 +330,37 @@ class CharterRules:
     inflow_below_min: int  # newcomers below one introducer that make a pyramid, on two levels
     inflow_alike_bps: int  # of their deposits, how many have to be of one amount
     inflow_payout_bps: int  # paid out above, per 10,000 of what came in below
+    # Early warning
+    warning_days_late: int  # a loan later than this is what the warning is to be ahead of
+    warning_horizon_days: int  # and so many days ahead
+    warning_loans_min: int  # loans that a model needs to be made from
+    warning_bad_min: int  # of them, how many have to have come into trouble
+    warning_months_min: int  # month ends on which loans were looked at
+    warning_bands_bps: tuple[int, ...]  # probabilities from which it is raised, and high
+    warning_rules_held: tuple[int, ...]  # by rules: how many have to hold for raised, and for high
+    warning_reasons_max: int  # reasons that are told of a loan
+    warning_error_bps_max: int  # calibration error of a model that may count, beyond chance
+    warning_drift_bps_max: int  # stability index beyond which a model stands back for the rules
+    warning_drift_chance_ppm: int  # chance, per million nights, of standing back for nothing
+    # Feedback
+    rating_raters_min: int  # that many have to be added before a mean is published, or again
+    rating_per_day_max: int  # of one member
+    feedback_per_day_max: int  # comments and suggestions of one member
+    feedback_per_week_max: int
+    feedback_weight_days: int  # of membership, until a member's word counts in full; 0: at once
+    feedback_tied_bps: int  # how much a further one of those closely tied to each other counts
+    feedback_burst_days: int  # within which many who are new or tied are flagged
+    feedback_burst_min: int  # how many such are a burst
+    complaint_per_week_max: int  # of one member
+    complaint_days: tuple[int, ...]  # to answer: service, product, decision, money, conduct
+    complaint_reopen_days: int  # after it was closed
+    complaint_reopens_max: int
+    theme_alike_bps: int  # similarity from which items are suggested as belonging together
+    theme_poll_days_min: int
+    theme_poll_days_max: int
+    theme_voter_days: int  # of membership before a vote opens
+    theme_quorum_bps: int  # of those who may vote
+    theme_majority_bps: int  # of yes and no; more than this has to be in favour
 
 
 _CHECKS: dict[str, tuple[int, int]] = {
@@ -292,6 +381,12 @@ _CHECKS: dict[str, tuple[int, int]] = {
     "guarantee_ratio_bps_max": (0, 10_000_000),
     "guarantee_warning_bps": (0, 10_000),
     "circle_warning_members": (0, 6),
+    "voucher_half_life_days": (1, 36_600),
+    "voucher_prior_bps": (1, 9_999),
+    "voucher_prior_cases": (1, 1_000),
+    "voucher_case_minor": (1, 10**15),
+    "voucher_interval_bps": (1, 9_999),
+    "voucher_bound_bps": (0, 10_000_000),
     "at_risk_days": (1, 3660),
     "yearly_rate_ppm_max": (0, 10_000_000),
     "endorsements_min": (0, 100),
@@ -341,6 +436,12 @@ _CHECKS: dict[str, tuple[int, int]] = {
     "risk_cover_days": (1, 3660),
     "risk_meetings_missed": (1, 100),
     "risk_concentration_bps": (1, 10_000),
+    "risk_visits_missed": (1, 100),
+    "risk_visit_grace_days": (0, 366),
+    "risk_review_members_min": (1, 1_000),
+    "risk_grown_bps": (1, 1_000_000),
+    "risk_search_days": (1, 366),
+    "gate_crowd_min": (1, 10_000),
     "reports_per_span_max": (1, 1_000),
     "report_span_days": (1, 3660),
     "meeting_quorum_bps": (1, 10_000),
@@ -367,6 +468,32 @@ _CHECKS: dict[str, tuple[int, int]] = {
     "inflow_below_min": (2, 10_000),
     "inflow_alike_bps": (0, 10_000),
     "inflow_payout_bps": (0, 1_000_000),
+    "warning_days_late": (0, 366),
+    "warning_horizon_days": (1, 366),
+    "warning_loans_min": (20, 1_000_000),
+    "warning_bad_min": (10, 1_000_000),
+    "warning_months_min": (4, 600),
+    "warning_reasons_max": (1, 10),
+    "warning_error_bps_max": (0, 10_000),
+    "warning_drift_bps_max": (0, 100_000),
+    "warning_drift_chance_ppm": (1, 1_000_000),
+    "rating_raters_min": (3, 1_000),
+    "rating_per_day_max": (1, 1_000),
+    "feedback_per_day_max": (1, 1_000),
+    "feedback_per_week_max": (1, 1_000),
+    "feedback_weight_days": (0, 3660),
+    "feedback_tied_bps": (0, 10_000),
+    "feedback_burst_days": (1, 366),
+    "feedback_burst_min": (2, 1_000),
+    "complaint_per_week_max": (1, 1_000),
+    "complaint_reopen_days": (0, 366),
+    "complaint_reopens_max": (0, 20),
+    "theme_alike_bps": (1, 10_000),
+    "theme_poll_days_min": (1, 366),
+    "theme_poll_days_max": (1, 366),
+    "theme_voter_days": (0, 3660),
+    "theme_quorum_bps": (1, 10_000),
+    "theme_majority_bps": (0, 9_999),
 }
 
 # Lists of whole numbers: from, to, and what an item is.
@@ -378,8 +505,18 @@ _LISTS: dict[str, tuple[int, int, str]] = {
     "par_days": (1, 3660, "Every item is a number of days from 1 to 3660."),
     "risk_case_days": (0, 366, "Every item is a number of days from 0 to 366."),
     "risk_late_days": (1, 3660, "Every item is a number of days from 1 to 3660."),
+    "risk_hhi_bps": (1, 10_000, "Every item is an index from 1 to 10000."),
+    "risk_circle_worst_bps": (1, 10_000, "Every item is a share from 1 to 10000 ten-thousandths."),
+    "risk_circle_expected_bps": (
+        1,
+        10_000,
+        "Every item is a share from 1 to 10000 ten-thousandths.",
+    ),
     "report_prior": (1, 1_000, "Every item is a number of reports from 1 to 1000."),
     "failure_bps": (0, 10_000, "Every item is a share from 0 to 10000 ten-thousandths."),
+    "warning_bands_bps": (1, 10_000, "Every item is a share from 1 to 10000 ten-thousandths."),
+    "warning_rules_held": (1, 100, "Every item is a number of rules from 1 to 100."),
+    "complaint_days": (0, 366, "Every item is a number of days from 0 to 366."),
 }
 _MAY_BE_EMPTY = frozenset(
     {
@@ -388,10 +525,20 @@ _MAY_BE_EMPTY = frozenset(
         "risk_high_rules",
         "risk_critical_rules",
         "risk_leader_rules",
+        "risk_hhi_by",
+        "risk_circle_worst_bps",
+        "risk_circle_expected_bps",
         "motion_unanimous",
     }
 )
 _PAR_DAYS_MAX = 6
+# Lists whose every number is an event, each a severity worse.
+_STEPPED = (
+    "risk_late_days",
+    "risk_hhi_bps",
+    "risk_circle_worst_bps",
+    "risk_circle_expected_bps",
+)
 
 # Lists of texts, which may be empty: what an item looks like, how many, and what it is.
 _TEXTS: dict[str, tuple[re.Pattern[str], int, str]] = {
@@ -520,6 +667,10 @@ def _inconsistent(values: Mapping[str, Any]) -> dict[str, str]:
         errors["failure_bps"] = "Five shares that do not fall: one for each class."
     if values["circle_members_max"] < values["circle_members_min"]:
         errors["circle_members_max"] = "It is below circle_members_min."
+    if len(values["complaint_days"]) != len(ComplaintKind):
+        errors["complaint_days"] = f"Five numbers: {', '.join(ComplaintKind)}."
+    if values["theme_poll_days_max"] < values["theme_poll_days_min"]:
+        errors["theme_poll_days_max"] = "It is below theme_poll_days_min."
     if len(values["par_days"]) > _PAR_DAYS_MAX or not _rises(values["par_days"]):
         errors["par_days"] = f"At most {_PAR_DAYS_MAX} numbers that rise."
     return errors | _risk_inconsistent(values)
@@ -537,12 +688,23 @@ def _risk_inconsistent(values: Mapping[str, Any]) -> dict[str, str]:
     days = values["risk_case_days"]
     if len(days) != len(Severity) or list(days) != sorted(days, reverse=True):
         errors["risk_case_days"] = "Four numbers that do not rise: one for each severity."
-    if len(values["risk_late_days"]) > len(Severity) or not _rises(values["risk_late_days"]):
-        errors["risk_late_days"] = "At most four numbers that rise."
+    for name in _STEPPED:
+        if len(values[name]) > len(Severity) or not _rises(values[name]):
+            errors[name] = "At most four numbers that rise."
+    if len(set(values["risk_hhi_by"])) < len(values["risk_hhi_by"]):
+        errors["risk_hhi_by"] = "Each is named once."
     if REPORT_RULES & set(values["risk_leader_rules"]):
         errors["risk_leader_rules"] = "What members report is for officers, not for leaders."
+    for name in ("gate_admission", "gate_first_vouch"):
+        if values[name] is GateWay.HOLD and RiskRule.NEWCOMER not in switched_on:
+            errors[name] = "What is held is decided in a case: switch on the rule newcomer."
     if len(values["report_prior"]) != 2:
         errors["report_prior"] = "Two numbers: right and wrong."
+    for name in ("warning_bands_bps", "warning_rules_held"):
+        if len(values[name]) != 2 or not _rises(values[name]):
+            errors[name] = "Two numbers that rise: from where it is raised, and high."
+    if values["warning_bad_min"] > values["warning_loans_min"]:
+        errors["warning_bad_min"] = "It is above warning_loans_min."
     return errors
 
 

@@ -29,6 +29,7 @@ from community.trust.promise_checks import (
     still_stands,
 )
 from community.trust.service import check_offer, vouch_change
+from community.vouching.records import figures_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,7 +244,9 @@ def _vouch_change(
 def _notes(
     session: Session, community_id: int, member_id: int, changes: Sequence[Change], on: date
 ) -> tuple[CapCheck, tuple[CapNote, ...]]:
-    check = check_promises(session, community_id=community_id, changes=changes, on=on)[member_id]
+    check = check_promises(
+        session, community_id=community_id, changes=changes, on=on, records_of=figures_of
+    )[member_id]
     circles = circle_notes(
         session, community_id=community_id, changes=changes, member_id=member_id, on=on
     )

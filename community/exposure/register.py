@@ -115,6 +115,7 @@ CAP_RULES = (
     "guarantee_ratio_bps_max",
     "guarantee_base",
     "guarantee_warning_bps",
+    "voucher_bound_bps",
 )
 _RISK_RULES = ("at_risk_days", "at_risk_from")
 

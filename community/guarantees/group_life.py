@@ -55,6 +55,7 @@ from community.trust.group_vouches import (
 from community.trust.models import Vouch
 from community.trust.promise_checks import hold_promisers, require_and_keep
 from community.trust.queries import overdue_members
+from community.trust.record_bounds import RecordsOf
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,7 @@ def put_into_force(
     now: datetime,
     actor_id: int | None,
     viewer: Viewer | None = None,
+    records_of: RecordsOf | None = None,
 ) -> GroupAmendment:
     """An amendment that all have signed and thought over begins to bind: promises follow it.
 
@@ -132,6 +134,7 @@ def put_into_force(
         group_id=group.id,
         on=on,
         now=now,
+        records_of=records_of,
     )
     amend_group_vouches(
         session, admitted.group, mine, admitted.member_ids, now=now, actor_id=actor_id

@@ -33,6 +33,7 @@ from community.ledger.events import record_event
 from community.money import format_minor, parse_minor
 from community.trust.models import Standing, Vouch, VouchKind, VouchSide, VouchStatus
 from community.trust.promise_checks import Change, check_promises, hold_promisers_in
+from community.vouching.records import figures_of
 
 COLUMNS = (
     Column("community", fields.reference),
@@ -545,7 +546,9 @@ def _check_caps(session: Session, plan: _Plan, report: Report, *, on: date) -> N
     )
     for community_id, here in sorted(by_place.items()):
         changes = [Change(pair[1], pair[2], limit, until) for pair, limit, until, _ in here]
-        checks = check_promises(session, community_id=community_id, changes=changes, on=on)
+        checks = check_promises(
+            session, community_id=community_id, changes=changes, on=on, records_of=figures_of
+        )
         told: set[int] = set()
         for pair, _, _, word in here:
             check = checks[pair[1]]

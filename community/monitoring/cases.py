@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from community.bulk import select_by
@@ -20,6 +20,7 @@ from community.communities.charter import (
     Severity,
     severity_of,
 )
+from community.communities.models import Community
 from community.communities.queries import CharterInForce
 from community.errors import Invalid
 from community.groups import queries as groups
@@ -38,6 +39,7 @@ from community.monitoring.models import (
     PeerReport,
     RiskCase,
     RiskEvent,
+    RiskEventPerson,
 )
 from community.monitoring.signals import FINDERS, Looking, Signal, find_signals
 
@@ -120,11 +122,16 @@ def raise_events(
     if not now_dealt:
         return Raised()
     about = {s.member_id for s in now_dealt}
-    lock(session, Member, [member_id for member_id in about if member_id is not None])
+    people = {member_id for s in now_dealt for member_id in s.people}
+    lock(session, Member, [member_id for member_id in about | people if member_id is not None])
+    if any(s.subject for s in now_dealt):
+        # Subjects are no rows: of two who find the same, the second waits here.
+        lock_one(session, Community, community_id)
     # Somebody else may have found the same before we held the members.
     known = _known(session, community_id, now_dealt)
     now_dealt = [s for s in now_dealt if (s.rule, s.finding) not in known]
-    open_cases = _open_cases(session, community_id, about)
+    subjects = {s.subject for s in now_dealt if s.subject is not None}
+    open_cases = _open_cases(session, community_id, about, subjects)
     places = _groups_of(session, community_id, about)
     numbers = _action_counts(session, [case.id for case in open_cases.values()])
     events, opened, joined = [], 0, 0
@@ -132,7 +139,7 @@ def raise_events(
         secret = signal.rule in REPORT_RULES
         severity = _worse(severity_of(charter.rules, signal.rule) or Severity.HIGH, signal.worse)
         found_on, written_at = (week_of(on), _coarse(on)) if secret else (signal.on, now)
-        place = (signal.member_id or 0, secret)
+        place = (signal.member_id or 0, secret, signal.subject)
         case = open_cases.get(place)
         if case is None:
             case = _open(
@@ -185,6 +192,12 @@ def raise_events(
             _record(session, case, "case.opened", None, now, {"rule": signal.rule.value})
     session.add_all(events)
     session.flush()  # the constraint on findings has the last word
+    session.add_all(
+        RiskEventPerson(event_id=event.id, member_id=member_id)
+        for event, signal in zip(events, now_dealt, strict=True)
+        for member_id in sorted(set(signal.people))
+    )
+    session.flush()  # whoever reads next has to see whom they are about
     return Raised(tuple(events), opened, joined, left)
 
 
@@ -260,6 +273,7 @@ def _open(
     case = RiskCase(
         community_id=community_id,
         member_id=signal.member_id,
+        subject=signal.subject,
         group_id=None if group is None else group.id,
         is_confidential=secret,
         status=CaseStatus.OPEN,
@@ -358,17 +372,25 @@ def _known(
 
 
 def _open_cases(
-    session: Session, community_id: int, member_ids: Iterable[int | None]
-) -> dict[tuple[int, bool], RiskCase]:
+    session: Session,
+    community_id: int,
+    member_ids: Iterable[int | None],
+    subjects: Iterable[str],
+) -> dict[tuple[int, bool, str | None], RiskCase]:
     about = {member_id or 0 for member_id in member_ids}
     rows = lock_where(
         session,
         RiskCase,
         (RiskCase.community_id == community_id)
         & (RiskCase.status == CaseStatus.OPEN)
-        & func.coalesce(RiskCase.member_id, 0).in_(sorted(about)),
+        & or_(
+            RiskCase.subject.is_(None) & func.coalesce(RiskCase.member_id, 0).in_(sorted(about)),
+            RiskCase.subject.in_(sorted(subjects)),
+        ),
     )
-    return {(case.member_id or 0, case.is_confidential): case for case in rows.values()}
+    return {
+        (case.member_id or 0, case.is_confidential, case.subject): case for case in rows.values()
+    }
 
 
 def _groups_of(

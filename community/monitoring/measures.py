@@ -5,7 +5,7 @@ figures are computed for findings of the past that never became events (`replay`
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from statistics import median
@@ -19,8 +19,8 @@ from community.communities.charter import CharterRules, RiskRule, Severity, read
 from community.communities.models import Charter, Community
 from community.loans.models import Loan, LoanStatus, LoanStep, Repayment, RepaymentSource
 from community.monitoring.errors import BadSpan
-from community.monitoring.models import RIGHT, CaseOutcome, RiskCase, RiskEvent
-from community.monitoring.signals import FINDERS, Looking, find_signals
+from community.monitoring.models import RIGHT, CaseOutcome, RiskCase, RiskEvent, RiskEventPerson
+from community.monitoring.signals import FINDERS, Finder, Looking, find_signals
 
 # A request has to be answered while somebody waits: a day is a few statements.
 REPLAY_DAYS_MAX = 400
@@ -71,6 +71,8 @@ class ReplayRow:
     member_id: int | None
     loan_id: int | None
     facts: dict[str, Any]
+    # Whom it is about, where that is several.
+    people: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,13 @@ class _Found:
     member_id: int | None
     loan_id: int | None
     on: date
+    people: frozenset[int] = frozenset()
+
+    def is_about(self, borrower_id: int) -> bool:
+        """Whether it said something of this borrower; of nobody by name: of everybody."""
+        if self.people:
+            return borrower_id in self.people
+        return self.member_id in (None, borrower_id)
 
 
 def measure_rules(session: Session, *, community_id: int, on: date) -> list[RuleMeasure]:
@@ -100,6 +109,7 @@ def measure_rules(session: Session, *, community_id: int, on: date) -> list[Rule
     rules = None if charter is None else read_rules(charter.rules)
     rows = session.execute(
         select(
+            RiskEvent.id,
             RiskEvent.rule,
             RiskEvent.member_id,
             RiskEvent.loan_id,
@@ -110,6 +120,13 @@ def measure_rules(session: Session, *, community_id: int, on: date) -> list[Rule
         .where(RiskEvent.community_id == community_id)
         .order_by(RiskEvent.id)
     ).all()
+    people: dict[int, set[int]] = defaultdict(set)
+    for event_id, member_id in session.execute(
+        select(RiskEventPerson.event_id, RiskEventPerson.member_id)
+        .join(RiskEvent, RiskEvent.id == RiskEventPerson.event_id)
+        .where(RiskEvent.community_id == community_id)
+    ):
+        people[event_id].add(member_id)
     harm = _Harm.read(session, community_id)
     by_rule: dict[RiskRule, list[Any]] = defaultdict(list)
     for row in rows:
@@ -117,7 +134,10 @@ def measure_rules(session: Session, *, community_id: int, on: date) -> list[Rule
     found = []
     for rule in RiskRule:
         mine = by_rule[rule]
-        events = [_Found(row.member_id, row.loan_id, row.found_on) for row in mine]
+        events = [
+            _Found(row.member_id, row.loan_id, row.found_on, frozenset(people[row.id]))
+            for row in mine
+        ]
         outcomes = [row.outcome for row in mine]
         found.append(
             RuleMeasure(
@@ -144,11 +164,13 @@ def replay(
     until_on: date,
     today: date,
     changes: dict[str, Any] | None = None,
+    finders: Mapping[RiskRule, Finder] = FINDERS,
 ) -> Replay:
     """What a rule would have found on every day of a span of the past; writes nothing.
 
     With the charter of each day, or with other numbers in it (`changes`: rule name → value), so
-    that a rule is tried before it is switched on. Raises BadSpan, CharterInvalid, NoCharter.
+    that a rule is tried before it is switched on. `finders` may be those of a room above.
+    Raises BadSpan, CharterInvalid, NoCharter.
     """
     days = (until_on - from_on).days + 1
     if not 1 <= days <= REPLAY_DAYS_MAX or until_on > today:
@@ -157,7 +179,7 @@ def replay(
             days=days,
             days_max=REPLAY_DAYS_MAX,
         )
-    if rule not in FINDERS:
+    if rule not in finders:
         raise BadSpan(
             f"{rule.value} is reported or found by other rooms; it has no past to be replayed.",
             field="rule",
@@ -172,22 +194,21 @@ def replay(
         if charter.id not in known:
             known[charter.id] = _changed(charter, changes or {})
         looking = Looking(session, community, known[charter.id], day, today=False)
-        for signal in find_signals(looking, [rule]):
-            row = ReplayRow(rule, day, signal.member_id, signal.loan_id, signal.facts)
+        for signal in find_signals(looking, [rule], finders):
+            row = ReplayRow(
+                rule, day, signal.member_id, signal.loan_id, signal.facts, signal.people
+            )
             first.setdefault(signal.finding, row)
     found = tuple(first.values())
     harm = _Harm.read(session, community.id)
-    events = [_Found(row.member_id, row.loan_id, row.on) for row in found]
+    events = [_Found(row.member_id, row.loan_id, row.on, frozenset(row.people)) for row in found]
     lost = [
         (loan_id, day)
         for loan_id, loss_days in harm.lost.items()
         if from_on <= (day := min(loss_days)) <= until_on
     ]
     missed = sum(
-        not any(
-            event.on < day and event.member_id in (None, harm.borrowers[loan_id])
-            for event in events
-        )
+        not any(event.on < day and event.is_about(harm.borrowers[loan_id]) for event in events)
         for loan_id, day in lost
     )
     return Replay(
@@ -253,10 +274,11 @@ class _Harm:
         """Days from each finding to the first harm after it: to its loan, else to its member."""
         ahead: list[int] = []
         for event in events:
+            about = event.people or {event.member_id or 0}
             loans: Sequence[int] = (
                 [event.loan_id]
                 if event.loan_id is not None
-                else self.loans_of.get(event.member_id or 0, [])
+                else [loan for member_id in about for loan in self.loans_of.get(member_id, [])]
             )
             after = [day for loan in loans for day in harm.get(loan, []) if day > event.on]
             if after:

@@ -107,12 +107,18 @@ class RiskCase(Base):
             "NOT is_confidential OR owner_role <> 'leader'", name="confidential_is_for_officers"
         ),
         CheckConstraint("owner_role <> 'leader' OR group_id IS NOT NULL", name="leaders_of_groups"),
-        # One open case about a member: what comes later joins it.
+        # What is about several people is nobody's own case, nor any group's.
+        CheckConstraint(
+            "subject IS NULL OR (member_id IS NULL AND group_id IS NULL AND NOT is_confidential)",
+            name="subjects_are_nobodys_own",
+        ),
+        # One open case about a member, or about a circle, a ring: what comes later joins it.
         Index(
             "uq_risk_cases_open",
             "community_id",
             text("coalesce(member_id, 0)"),
             "is_confidential",
+            text("coalesce(subject, '')"),
             unique=True,
             postgresql_where=text("status = 'open'"),
             sqlite_where=text("status = 'open'"),
@@ -130,6 +136,9 @@ class RiskCase(Base):
     community_id: Mapped[int] = mapped_column(ForeignKey("communities.id"))
     # Whom it is about; null: the community itself.
     member_id: Mapped[int | None] = mapped_column(ForeignKey("members.id"))
+    # What it is about, where that is several people, or one who must not be warned: the circle's
+    # name, the ring's first member. Who they are, its events say.
+    subject: Mapped[str | None] = mapped_column(String(80))
     # The group that the member stands in, whose leader is asked first.
     group_id: Mapped[int | None] = mapped_column(ForeignKey("groups.id"))
     is_confidential: Mapped[bool]
@@ -174,6 +183,20 @@ class RiskEvent(Base):
     charter_id: Mapped[int] = mapped_column(ForeignKey("charters.id"))
     case_id: Mapped[int] = mapped_column(ForeignKey("risk_cases.id"))
     recorded_at: Mapped[Instant]
+
+
+class RiskEventPerson(Base):
+    """Somebody whom an event is about, where it is about several. Never changed."""
+
+    __tablename__ = "risk_event_people"
+    __table_args__ = (Index("ix_risk_event_people_member_id", "member_id"),)
+
+    event_id: Mapped[int] = mapped_column(
+        BigId, ForeignKey("risk_events.id"), primary_key=True, autoincrement=False
+    )
+    member_id: Mapped[int] = mapped_column(
+        BigId, ForeignKey("members.id"), primary_key=True, autoincrement=False
+    )
 
 
 class CaseAction(Base):
@@ -588,6 +611,7 @@ class Promise(Base):
 
 KEPT: tuple[type[Base], ...] = (
     RiskEvent,
+    RiskEventPerson,
     CaseAction,
     MotionVoter,
     MotionVote,

@@ -11,6 +11,7 @@ from community.monitoring.models import (
     CaseStatus,
     RiskCase,
     RiskEvent,
+    RiskEventPerson,
 )
 
 
@@ -35,6 +36,12 @@ def list_cases(
             RiskCase.is_confidential.is_(False),
             RiskCase.member_id.is_(None),
             RiskCase.member_id != reader_id,
+        ),
+        # What is about several people is not for those who are among them.
+        RiskCase.id.not_in(
+            select(RiskEvent.case_id)
+            .join(RiskEventPerson, RiskEventPerson.event_id == RiskEvent.id)
+            .where(RiskEventPerson.member_id == reader_id)
         ),
     )
     return query if status is None else query.where(RiskCase.status == status)
@@ -64,6 +71,19 @@ def events_of(session: Session, case_ids: Iterable[int]) -> Sequence[RiskEvent]:
     return session.scalars(
         select(RiskEvent).where(RiskEvent.case_id.in_(list(case_ids))).order_by(RiskEvent.id)
     ).all()
+
+
+def people_in(session: Session, case_ids: Iterable[int]) -> dict[int, frozenset[int]]:
+    """Whom cases are about that are about several people: the members that their events name."""
+    found: dict[int, set[int]] = {}
+    rows = session.execute(
+        select(RiskEvent.case_id, RiskEventPerson.member_id)
+        .join(RiskEvent, RiskEvent.id == RiskEventPerson.event_id)
+        .where(RiskEvent.case_id.in_(list(case_ids)))
+    )
+    for case_id, member_id in rows:
+        found.setdefault(case_id, set()).add(member_id)
+    return {case_id: frozenset(people) for case_id, people in found.items()}
 
 
 def actions_of(session: Session, case_ids: Iterable[int]) -> Sequence[CaseAction]:

@@ -4,7 +4,7 @@ Each finding has a name made of what it is about, so that a day worked through a
 finds the same and nothing twice. Amounts in facts are minor units.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
@@ -12,12 +12,21 @@ from typing import Any
 from sqlalchemy import ScalarSelect, case, func, literal_column, or_, select
 from sqlalchemy.orm import Session, aliased
 
+from community.campaigns.models import Campaign, CampaignFinding
 from community.communities.charter import CharterRules, RiskRule
 from community.communities.models import Community
 from community.guarantees.models import Call, CallStatus, CoverLine, GuaranteePayment
 from community.loans.models import Loan, LoanPosition, Repayment, RepaymentSource
 from community.members.models import Member
-from community.monitoring.models import Attendance, AttendanceKind, LoanUse, Meeting, Promise
+from community.monitoring.models import (
+    Attendance,
+    AttendanceKind,
+    LoanUse,
+    Meeting,
+    Promise,
+    Visit,
+    VisitRound,
+)
 from community.portfolio.figures import IS_LIVE, DaysAfter, outstanding_at, was_out
 from community.savings.models import SavingsMovement, SavingsMovementKind
 from community.trust.models import Vouch, VouchStatus
@@ -34,6 +43,10 @@ class Signal:
     loan_id: int | None = None
     worse: int = 0
     facts: dict[str, Any] = field(default_factory=dict)
+    # What is about several people, or must not be known to whom it is about, has a name of its own:
+    # events of one subject are one case, which nobody sees who is among `people`.
+    subject: str | None = None
+    people: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +60,16 @@ class Looking:
     today: bool
 
 
-def find_signals(looking: Looking, only: Iterable[RiskRule]) -> list[Signal]:
-    """What these rules find on the day, in one order always."""
+def find_signals(
+    looking: Looking,
+    only: Iterable[RiskRule],
+    finders: "Mapping[RiskRule, Finder] | None" = None,
+) -> list[Signal]:
+    """What these rules find on the day, in one order always. Rooms above bring their finders."""
+    finders = FINDERS if finders is None else finders
     found: list[Signal] = []
-    for rule in sorted(set(only) & FINDERS.keys()):
-        found += FINDERS[rule](looking)
+    for rule in sorted(set(only) & finders.keys()):
+        found += finders[rule](looking)
     return sorted(found, key=lambda s: (s.member_id or 0, s.rule, s.loan_id or 0, s.finding))
 
 
@@ -422,6 +440,78 @@ def _missed_meetings(at: Looking) -> Iterator[Signal]:
             )
 
 
+# Visits that came due longer ago than this, beyond their grace, are not looked at any more.
+_VISIT_DAYS = 7
+
+
+def _missed_visits(at: Looking) -> Iterator[Signal]:
+    """Somebody did not go where they were drawn to go, so many times in a row, grace included."""
+    times = at.rules.risk_visits_missed
+    late = at.on - timedelta(days=at.rules.risk_visit_grace_days)
+    over = (VisitRound.community_id == at.community.id, VisitRound.due_on < late)
+    missed_lately = (
+        select(Visit.visitor_id)
+        .join(VisitRound, VisitRound.id == Visit.round_id)
+        .where(
+            *over,
+            VisitRound.due_on >= late - timedelta(days=_VISIT_DAYS),
+            or_(Visit.done_on.is_(None), Visit.done_on > VisitRound.due_on),
+        )
+    )
+    rows = at.session.execute(
+        select(Visit.visitor_id, Visit.public_id, Visit.done_on, VisitRound.due_on)
+        .join(VisitRound, VisitRound.id == Visit.round_id)
+        .where(*over, Visit.visitor_id.in_(missed_lately))
+        .order_by(Visit.visitor_id, VisitRound.due_on, Visit.id)
+    ).all()
+    missed: dict[int, int] = {}
+    for visitor_id, visit, done_on, due_on in rows:
+        until = due_on + timedelta(days=at.rules.risk_visit_grace_days)
+        in_time = done_on is not None and done_on <= until
+        missed[visitor_id] = 0 if in_time else missed.get(visitor_id, 0) + 1
+        recent = due_on >= late - timedelta(days=_VISIT_DAYS)
+        if missed[visitor_id] == times and recent:
+            yield Signal(
+                RiskRule.MISSED_VISITS,
+                at.on,
+                visit,
+                visitor_id,
+                facts={"missed": times, "visit": visit, "due_on": due_on.isoformat()},
+            )
+
+
+def _review_conflicts(at: Looking) -> Iterator[Signal]:
+    """Reviewers whose answers a review's own tests found odd: who agree too often, or lift each
+    other's households; also one alone who is odd, if the charter says so."""
+    rows = at.session.execute(
+        select(CampaignFinding, Campaign.public_id)
+        .join(Campaign, Campaign.id == CampaignFinding.campaign_id)
+        .where(
+            Campaign.community_id == at.community.id,
+            CampaignFinding.needs_decision,
+            CampaignFinding.found_on <= at.on,
+        )
+        .order_by(CampaignFinding.id)
+    )
+    for finding, campaign in rows:
+        if len(finding.reviewers) < at.rules.risk_review_members_min:
+            continue
+        yield Signal(
+            RiskRule.REVIEW_CONFLICT,
+            at.on,
+            finding.public_id,
+            facts={
+                "campaign": campaign,
+                "finding": finding.public_id,
+                "test": finding.kind.value,
+                "rule": finding.rule,
+                "reviewers": len(finding.reviewers),
+            },
+            subject=f"review/{finding.public_id}",
+            people=tuple(sorted(finding.reviewers)),
+        )
+
+
 Finder = Callable[[Looking], Iterator[Signal]]
 
 FINDERS: dict[RiskRule, Finder] = {
@@ -431,5 +521,14 @@ FINDERS: dict[RiskRule, Finder] = {
     RiskRule.EXPIRING_COVER: _expiring_cover,
     RiskRule.CONCENTRATION: _concentration,
     RiskRule.MISSED_MEETINGS: _missed_meetings,
+    RiskRule.MISSED_VISITS: _missed_visits,
+    RiskRule.REVIEW_CONFLICT: _review_conflicts,
     RiskRule.CIRCULAR_MONEY: _circular_money,
 }
+
+
+def add_finder(rule: RiskRule, finder: Finder) -> None:
+    """Have a rule look for what a room above knows, in the day's watch and in replays alike."""
+    if FINDERS.get(rule, finder) is not finder:
+        raise ValueError(f"the rule {rule.value} looks for something already")
+    FINDERS[rule] = finder

@@ -20,7 +20,7 @@ from statistics import median
 from typing import Any
 
 import numpy as np
-from sqlalchemy import select
+from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
 from community.communities import queries as communities
@@ -84,18 +84,12 @@ def find_alarms(session: Session, *, community_id: int, on: date) -> list[Alarm]
     Raises NoCharter.
     """
     rules = communities.charter_on(session, community_id, on).rules
-    joined = _joined(session, community_id)
+    joined = _joined(session, community_id, on)
     network = _ties(session, community_id, on, joined)
     newcomers = newcomers_of(network, joined, on=on, rules=rules)
     found = [*_rings(network, newcomers, rules)]
-    found += _self_dealing(session, community_id, rules)
-    introduced = _introductions(session, community_id, on, joined, rules)
-    found += pyramids(
-        introduced,
-        _moved(session, community_id, on, rules, SavingsMovementKind.DEPOSIT),
-        _moved(session, community_id, on, rules, SavingsMovementKind.WITHDRAWAL),
-        rules,
-    )
+    found += self_dealing(session, community_id=community_id, on=on, rules=rules)
+    found += inflows(session, community_id=community_id, on=on, rules=rules)
     in_rings = {member for alarm in found for member in alarm.member_ids}
     found += [
         Alarm(AlarmKind.NEWCOMER, (newcomer.member_id,), newcomer_facts(newcomer, rules))
@@ -106,6 +100,26 @@ def find_alarms(session: Session, *, community_id: int, on: date) -> list[Alarm]
     return sorted(found, key=lambda alarm: (list(AlarmKind).index(alarm.kind), alarm.member_ids))
 
 
+def invented_rings(
+    session: Session, *, community_id: int, on: date, rules: CharterRules, past: bool = False
+) -> list[Alarm]:
+    """Rings of hardly known newcomers; `past`: as promises stood on that day."""
+    joined = _joined(session, community_id, on)
+    network = _ties(session, community_id, on, joined, past=past)
+    return _rings(network, newcomers_of(network, joined, on=on, rules=rules), rules)
+
+
+def inflows(session: Session, *, community_id: int, on: date, rules: CharterRules) -> list[Alarm]:
+    """Pyramids of deposits in the days up to one."""
+    joined = _joined(session, community_id, on)
+    return pyramids(
+        _introductions(session, community_id, on, joined, rules),
+        _moved(session, community_id, on, rules, SavingsMovementKind.DEPOSIT),
+        _moved(session, community_id, on, rules, SavingsMovementKind.WITHDRAWAL),
+        rules,
+    )
+
+
 def gate(session: Session, *, community_id: int, member_id: int, on: date) -> Alarm | None:
     """What to point out before somebody vouches for a member first, or admits them; None: nothing.
 
@@ -113,7 +127,7 @@ def gate(session: Session, *, community_id: int, member_id: int, on: date) -> Al
     are not asked about. Raises NoCharter.
     """
     rules = communities.charter_on(session, community_id, on).rules
-    joined = _joined(session, community_id)
+    joined = _joined(session, community_id, on)
     if member_id in joined and (on - joined[member_id]).days > rules.newcomer_days:
         return None
     joined.setdefault(member_id, on)
@@ -122,6 +136,23 @@ def gate(session: Session, *, community_id: int, member_id: int, on: date) -> Al
         if newcomer.member_id == member_id and is_hardly_known(newcomer, rules):
             return Alarm(AlarmKind.NEWCOMER, (member_id,), newcomer_facts(newcomer, rules))
     return None
+
+
+@dataclass(frozen=True, slots=True)
+class Standpoint:
+    """Who is known in a community on a day, and which newcomers hardly are."""
+
+    known: frozenset[int]
+    hardly_known: dict[int, Newcomer]
+
+
+def stand_of(session: Session, *, community_id: int, on: date, rules: CharterRules) -> Standpoint:
+    """Who is known in a community, and which newcomers hardly are."""
+    joined = _joined(session, community_id, on)
+    known = frozenset(m for m, since in joined.items() if (on - since).days > rules.newcomer_days)
+    network = _ties(session, community_id, on, joined)
+    newcomers = newcomers_of(network, joined, on=on, rules=rules)
+    return Standpoint(known, {n.member_id: n for n in newcomers if is_hardly_known(n, rules)})
 
 
 def is_hardly_known(newcomer: Newcomer, rules: CharterRules) -> bool:
@@ -260,9 +291,11 @@ def _rings(
     return found
 
 
-def _self_dealing(session: Session, community_id: int, rules: CharterRules) -> list[Alarm]:
-    """Circles of the last search whose cover is their own."""
-    run = last_run(session, community_id)
+def self_dealing(
+    session: Session, *, community_id: int, on: date, rules: CharterRules
+) -> list[Alarm]:
+    """Circles of the last search up to a day whose cover is their own."""
+    run = last_run(session, community_id, until=on)
     if run is None:
         return []
     rows = session.execute(
@@ -305,24 +338,36 @@ def _self_dealing(session: Session, community_id: int, rules: CharterRules) -> l
     return found
 
 
-def _joined(session: Session, community_id: int) -> dict[int, date]:
-    """Since when each active member is here."""
+def _joined(session: Session, community_id: int, on: date) -> dict[int, date]:
+    """Since when each active member is here who was by that day."""
     rows = session.execute(
         select(Membership.member_id, Membership.since_on).where(
             Membership.community_id == community_id,
             Membership.status == MembershipStatus.ACTIVE,
+            Membership.since_on <= on,
         )
     )
     return {row.member_id: row.since_on for row in rows}
 
 
-def _ties(session: Session, community_id: int, on: date, members: Collection[int]) -> ArrayNetwork:
+def _ties(
+    session: Session,
+    community_id: int,
+    on: date,
+    members: Collection[int],
+    *,
+    past: bool = False,
+) -> ArrayNetwork:
     """Live promises between members; only confirmed mutual ones are ties."""
+    live = Vouch.status == VouchStatus.LIVE
+    if past:
+        night = _night_after(on)
+        live = and_(
+            Vouch.accepted_at < night, or_(Vouch.ended_at.is_(None), Vouch.ended_at >= night)
+        )
     rows = session.execute(
         select(Vouch.voucher_id, Vouch.borrower_id).where(
-            Vouch.community_id == community_id,
-            Vouch.status == VouchStatus.LIVE,
-            Vouch.expires_on >= on,
+            Vouch.community_id == community_id, live, Vouch.expires_on >= on
         )
     ).all()
     ends = [(a, b) for a, b in rows if a in members and b in members]
@@ -349,6 +394,7 @@ def _introductions(
             Vouch.kind == VouchKind.PERSONAL,
             Vouch.accepted_at.is_not(None),
             Vouch.accepted_at >= datetime.combine(since, time(), UTC),
+            Vouch.accepted_at < _night_after(on),
         )
         .order_by(Vouch.accepted_at, Vouch.id)
     )
@@ -362,6 +408,10 @@ def _introductions(
                 continue
             found[newcomer] = Introduction(newcomer, by, accepted_at.date())
     return list(found.values())
+
+
+def _night_after(on: date) -> datetime:
+    return datetime.combine(on + timedelta(days=1), time(), UTC)
 
 
 def _moved(

@@ -9,12 +9,13 @@ halves to the even neighbour. Loans of no crop are one part: they do not depend 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from enum import StrEnum
 from fractions import Fraction
+from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, join, select
 from sqlalchemy.orm import Session
 
+from community.communities.charter import LentBy
 from community.communities.models import (
     Community,
     CommunityKind,
@@ -24,17 +25,13 @@ from community.communities.models import (
 from community.loans.models import Loan
 from community.loans.states import LIVE
 from community.money import round_half_even
-from community.portfolio.figures import at_or_below
+from community.portfolio.figures import at_or_below, outstanding_at
 from community.portfolio.measures import share_bps
 from community.products.models import Season
 
-
-class Concentration(StrEnum):
-    """By what loans are put together."""
-
-    REGION = "region"  # the community that lent
-    INDUSTRY = "industry"  # the industry community that the borrower is in
-    CROP = "crop"
+# By what loans are put together: the community that lent, the industry community that the borrower
+# is in, or the crop.
+Concentration = LentBy
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,19 +69,29 @@ def herfindahl(amounts: Sequence[int]) -> tuple[int, int]:
 
 
 def concentration(
-    session: Session, *, community: Community, on: date, by: Concentration
+    session: Session, *, community: Community, on: date, by: Concentration, past: bool = False
 ) -> ConcentrationReport:
-    """How what a community and those inside it have lent lies together now.
+    """How what a community and those inside it have lent lies together, now or on a past day.
 
     A borrower in several industries counts in the one joined first, then of the lowest id: every
     loan is in one part.
     """
-    here = (Loan.status.in_(LIVE), Loan.outstanding_minor > 0, at_or_below(community))
+    lent: Any = Loan
+    here: tuple[Any, ...] = (
+        Loan.status.in_(LIVE),
+        Loan.outstanding_minor > 0,
+        at_or_below(community),
+    )
     sums = (func.count(), func.sum(Loan.outstanding_minor))
+    if past:
+        then = outstanding_at(on, at_or_below(community))
+        lent = join(Loan, then, then.c.loan_id == Loan.id)
+        here = (then.c.outstanding_minor > 0,)
+        sums = (func.count(), func.sum(then.c.outstanding_minor))
     if by is Concentration.CROP:
         found = session.execute(
             select(Season.crop, Season.crop, *sums)
-            .select_from(Loan)
+            .select_from(lent)
             .outerjoin(Season, Season.id == Loan.season_id)
             .where(*here)
             .group_by(Season.crop)
@@ -92,7 +99,7 @@ def concentration(
     elif by is Concentration.REGION:
         found = session.execute(
             select(Community.public_id, Community.name, *sums)
-            .select_from(Loan)
+            .select_from(lent)
             .join(Community, Community.id == Loan.community_id)
             .where(*here)
             .group_by(Community.public_id, Community.name)
@@ -118,7 +125,7 @@ def concentration(
         )
         found = session.execute(
             select(Community.public_id, Community.name, *sums)
-            .select_from(Loan)
+            .select_from(lent)
             .outerjoin(first, (first.c.member_id == Loan.borrower_id) & (first.c.place == 1))
             .outerjoin(Community, Community.id == first.c.community_id)
             .where(*here)

@@ -36,3 +36,17 @@ class StressUnderWay(Conflict):
 
     code = "stress-under-way"
     title = "Somebody works on this stress test"
+
+
+class AdmissionHeld(Conflict):
+    """The charter has officers look at this applicant first: the case says why."""
+
+    code = "admission-held"
+    title = "Somebody has to look at this applicant first"
+
+
+class FirstVouchHeld(Conflict):
+    """A first promise waits for an officer, by the charter; what there is to look at, they know."""
+
+    code = "first-vouch-held"
+    title = "This first promise waits for an officer"

@@ -74,14 +74,12 @@ def find_circles(
     return run
 
 
-def last_run(session: Session, community_id: int) -> RiskRun | None:
-    """The community's latest search."""
-    return session.scalar(
-        select(RiskRun)
-        .where(RiskRun.community_id == community_id)
-        .order_by(RiskRun.number.desc())
-        .limit(1)
-    )
+def last_run(session: Session, community_id: int, *, until: date | None = None) -> RiskRun | None:
+    """The community's latest search; up to a day, if one is given."""
+    runs = select(RiskRun).where(RiskRun.community_id == community_id)
+    if until is not None:
+        runs = runs.where(RiskRun.on_day <= until)
+    return session.scalar(runs.order_by(RiskRun.number.desc()).limit(1))
 
 
 def _named(

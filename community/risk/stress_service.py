@@ -244,6 +244,15 @@ def give_up(
     return test
 
 
+def put_back(session: Session, *, test_id: int, worker: Worker) -> StressTest:
+    """Leave a test to another, who begins it anew at once."""
+    test = _mine(session, test_id, worker)
+    test.status, test.done_draws = StressStatus.QUEUED, 0
+    test.restarts += 1
+    test.worker = test.lease_until = None
+    return test
+
+
 def run_here(
     begun: Begun, numbers: Collection[int] | None = None
 ) -> tuple[dict[str, Any], Tally, Outcome, list[DrawRow]]:

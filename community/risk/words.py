@@ -86,6 +86,20 @@ ALARMS: dict[str, tuple[str, str]] = {
         " longer; the trust that reaches them is {trust} of what reaches the middle one of the"
         " known (remarked below {limit}). Meet them before you vouch.",
     ),
+    "crowd": (
+        "{days}天内已有{unknown}名（含本人）既无老成员互保、也无老住户的新成员（章程提示线{crowd_min}名）。"
+        "请先核实本人身份与住处。",
+        "With this one, {unknown} have come within {days} days whom nobody of longer standing"
+        " promises or lives with (remarked from {crowd_min}). See them in person, and where they"
+        " live.",
+    ),
+    "first_vouch": (
+        "首次担保：{joined_on}加入者与{other_joined_on}加入者之间，双方都几乎无人认识；互保{ties}人，"
+        "其中老成员{ties_to_known}人。",
+        "A first promise between somebody who joined on {joined_on} and somebody who joined on"
+        " {other_joined_on}; both are hardly known. Mutual promises with {ties}, {ties_to_known} of"
+        " them known for longer.",
+    ),
     "invented_ring": (
         "{members}名新成员彼此互保（{ties_inside}对），与老成员只有{ties_to_known}条联系；"
         "在{first_joined_on}至{last_joined_on}间加入。请逐户核实身份。",

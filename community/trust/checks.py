@@ -15,8 +15,10 @@ from community.trust.models import (
     PromiseCheck,
     Standing,
     Vouch,
+    VoucherBound,
     VouchStatus,
 )
+from community.trust.record_bounds import allowed_by_record
 
 
 def check_trust(session: Session) -> Iterator[Breach]:
@@ -26,6 +28,7 @@ def check_trust(session: Session) -> Iterator[Breach]:
     yield from _live_vouches_were_accepted(session)
     yield from _group_vouches_are_as_agreed(session)
     yield from _promises_were_within_caps(session)
+    yield from _promises_were_within_records(session)
 
 
 def _stakes_are_in_the_books(session: Session) -> Iterator[Breach]:
@@ -182,6 +185,36 @@ def _promises_were_within_caps(session: Session) -> Iterator[Breach]:
     )
     for row_id in more:
         yield Breach(2, "vouches", str(row_id), "promises more than was looked at when it was made")
+
+
+def _promises_were_within_records(session: Session) -> Iterator[Breach]:
+    """What a record admitted is what the charter of that day makes of it, beside the same check."""
+    bps = Charter.rules["voucher_bound_bps"]["value"].as_integer()
+    rows = session.execute(
+        select(VoucherBound, PromiseCheck.promised_minor, PromiseCheck.base_minor, bps)
+        .join(PromiseCheck, PromiseCheck.id == VoucherBound.check_id)
+        .join(Charter, Charter.id == PromiseCheck.charter_id)
+        .order_by(VoucherBound.check_id)
+        .execution_options(yield_per=5_000)
+    )
+    for row, promised, base, charter_bps in rows:
+        key = str(row.check_id)
+        admitted = allowed_by_record(row.base_minor, row.bound_bps, row.lower_ppm)
+        if (row.promised_minor, row.base_minor) != (promised, base):
+            yield Breach(7, "voucher_bounds", key, "names other promises than the check beside it")
+        elif row.bound_bps != charter_bps or row.allowed_minor != admitted:
+            yield Breach(7, "voucher_bounds", key, "names a bound that its charter has not")
+        elif promised > admitted:
+            yield Breach(2, "voucher_bounds", key, "let a promise past what the record admits")
+    missing = session.scalars(
+        select(PromiseCheck.id)
+        .join(Charter, Charter.id == PromiseCheck.charter_id)
+        .outerjoin(VoucherBound, VoucherBound.check_id == PromiseCheck.id)
+        .where(bps > 0, VoucherBound.check_id.is_(None))
+        .order_by(PromiseCheck.id)
+    )
+    for row_id in missing:
+        yield Breach(7, "promise_checks", str(row_id), "asked no record, and its charter does")
 
 
 def _stands(place: type[GroupMember], member_id: InstrumentedAttribute[int]) -> ColumnElement[bool]:

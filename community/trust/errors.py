@@ -46,6 +46,18 @@ class GuaranteeCapReached(LimitReached):
     title = "One member may not promise so much for others"
 
 
+class VoucherRecordBound(GuaranteeCapReached):
+    """By the charter, how those whom somebody stood behind paid bounds what they newly promise.
+
+    Money that the borrowers paid themselves counts, recent more than old, and few cases little.
+    Remedy: promise less, or wait until those whom one stands behind have paid. What is signed
+    stays.
+    """
+
+    code = "voucher-record-bound"
+    title = "The record as a voucher does not carry so much"
+
+
 class ExpiryOutOfRange(Invalid):
     """A promise or an assessment ends on a later day, within the time that its rule admits."""
 

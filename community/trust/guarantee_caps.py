@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from community.communities.charter import CharterRules, GuaranteeBase
 from community.money import format_minor
+from community.trust.record_bounds import RecordFigures, allowed_by_record, per_cent
 
 _WHOLE = 10_000
 _BASES = {
@@ -22,6 +23,7 @@ _BASES = {
 class CapKind(StrEnum):
     COUNT = "guarantees_count"
     RATIO = "guarantee_ratio"
+    RECORD = "voucher_record"
     MUTUAL_PAIR = "mutual_pair"
     CIRCLE = "guarantee_circle"
 
@@ -57,6 +59,8 @@ class CapCheck:
     rules: CharterRules
     charter_id: int
     charter_version: int
+    # None: the charter lets no record bound what is promised.
+    record: RecordFigures | None = None
 
     @property
     def raises(self) -> bool:
@@ -83,8 +87,22 @@ class CapCheck:
         return self.raises and allowed is not None and self.after.most_minor > allowed
 
     @property
+    def allowed_by_record_minor(self) -> int | None:
+        """The most that the member's record as a voucher admits; None: there is no such bound."""
+        if self.record is None:
+            return None
+        return allowed_by_record(
+            self.base_minor, self.rules.voucher_bound_bps, self.record.lower_ppm
+        )
+
+    @property
+    def over_record(self) -> bool:
+        allowed = self.allowed_by_record_minor
+        return self.raises and allowed is not None and self.after.most_minor > allowed
+
+    @property
     def refused(self) -> bool:
-        return self.over_count or self.over_ratio
+        return self.over_count or self.over_ratio or self.over_record
 
     def ratio_bps(self, promises: Promises) -> int | None:
         """All promises per 10,000 of the base, rounded up; None: there is no base."""
@@ -105,6 +123,14 @@ class CapCheck:
             and self.after.most_minor * _WHOLE >= allowed * share
         ):
             yield self._of_ratio(allowed)
+        allowed = self.allowed_by_record_minor
+        if (
+            self.record is not None
+            and allowed is not None
+            and self.after.most_minor
+            and self.after.most_minor * _WHOLE >= allowed * share
+        ):
+            yield self._of_record(self.record, allowed)
 
     def _of_count(self, most: int) -> CapNote:
         count = self.after.count
@@ -145,5 +171,42 @@ class CapCheck:
             CapKind.RATIO,
             "guarantee_ratio_bps_max",
             self.over_ratio,
+            {"zh-CN": chinese, "en": english},
+        )
+
+    def _of_record(self, record: RecordFigures, allowed: int) -> CapNote:
+        chinese_base, english_base = _BASES[self.rules.guarantee_base]
+        promised, base, most = (
+            f"{format_minor(minor, self.currency)} {self.currency}"
+            for minor in (self.after.most_minor, self.base_minor, allowed)
+        )
+        good, bad = (f"{cases:.1f}" for cases in (record.good_cases, record.bad_cases))
+        lower, mean, upper = (
+            per_cent(ppm) for ppm in (record.lower_ppm, record.mean_ppm, record.upper_ppm)
+        )
+        chinese = (
+            f"您担保过的人用自己的钱还清的折合 {good} 笔，未还的折合 {bad} 笔："
+            f"担保记录为 {mean}（{lower} 至 {upper}）。签了以后您最多要为别人承担 {promised}；"
+            f"按您的{chinese_base} {base} 和担保记录，章程最多允许 {most}。"
+        )
+        english = (
+            f"Of what those you stood behind had to pay, they paid as much as {good} cases from "
+            f"their own money and left as much as {bad}: your record is {mean} (between {lower} "
+            f"and {upper}). With this you could owe {promised} for others at most; by your record "
+            f"and your {english_base} of {base} the charter admits {most}."
+        )
+        if self.over_record:
+            chinese += (
+                "被担保人自己按时还款会提高您的担保记录；"
+                f"也可以减少担保金额，或先提高{chinese_base}。已签的担保不变。"
+            )
+            english += (
+                " It rises as those you stand behind pay from their own money; or promise less, "
+                f"or raise your {english_base}. What you have signed stays as it is."
+            )
+        return CapNote(
+            CapKind.RECORD,
+            "voucher_bound_bps",
+            self.over_record,
             {"zh-CN": chinese, "en": english},
         )

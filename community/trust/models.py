@@ -222,6 +222,35 @@ class PromiseCheck(Base):
     checked_at: Mapped[Instant]
 
 
+class VoucherBound(Base):
+    """What a member's record as a voucher admitted when a promise was made; never changed.
+
+    Beside the check of the caps, where the charter has such a bound.
+    """
+
+    __tablename__ = "voucher_bounds"
+    __table_args__ = (
+        CheckConstraint(
+            "promised_minor >= 0 AND promised_minor <= allowed_minor", name="promised_within_bound"
+        ),
+        CheckConstraint("base_minor >= 0 AND bound_bps > 0", name="bound_is_set"),
+        CheckConstraint("lower_ppm BETWEEN 0 AND 1000000", name="lower_is_a_share"),
+        CheckConstraint("good_cases_micro >= 0 AND bad_cases_micro >= 0", name="cases_count_up"),
+    )
+
+    check_id: Mapped[int] = mapped_column(
+        BigId, ForeignKey("promise_checks.id"), primary_key=True, autoincrement=False
+    )
+    promised_minor: Mapped[Minor]
+    base_minor: Mapped[Minor]
+    bound_bps: Mapped[int]
+    lower_ppm: Mapped[int]
+    allowed_minor: Mapped[Minor]
+    # In millionths of a case.
+    good_cases_micro: Mapped[int] = mapped_column(BigId)
+    bad_cases_micro: Mapped[int] = mapped_column(BigId)
+
+
 class NetworkBuild(Base):
     """The network file that is in force for a community; its changes since are `TrustChange`s."""
 
@@ -253,3 +282,4 @@ class TrustChange(Base):
 
 
 keep_history(Base.metadata.tables[PromiseCheck.__tablename__])
+keep_history(Base.metadata.tables[VoucherBound.__tablename__])

@@ -18,10 +18,11 @@ from community.communities.queries import CharterInForce
 from community.locks import lock
 from community.money import format_minor
 from community.savings.queries import balances_of_many
-from community.trust.errors import GuaranteeCapReached
+from community.trust.errors import GuaranteeCapReached, VoucherRecordBound
 from community.trust.guarantee_caps import CapCheck, CapKind, CapNote, Promises
-from community.trust.models import PromiseCheck, Standing, Vouch, VouchStatus
+from community.trust.models import PromiseCheck, Standing, Vouch, VoucherBound, VouchStatus
 from community.trust.queries import capacities_on
+from community.trust.record_bounds import RecordFigures, RecordsOf
 from community.trust.snapshot import parts, read_standings
 from community.trust.standings import ensure_standings
 
@@ -81,6 +82,7 @@ def check_promises(
     community_id: int,
     changes: Sequence[Change],
     on: date,
+    records_of: RecordsOf | None,
     charter: CharterInForce | None = None,
 ) -> dict[int, CapCheck]:
     """Everybody who promises in `changes`, with what they promise before and after; by member.
@@ -101,6 +103,11 @@ def check_promises(
         for vouch_id, voucher_id, borrower_id, most, until in found:
             rows[voucher_id][vouch_id] = (borrower_id, most, until)
     bases = bases_of(session, community_id, ids, charter, on)
+    records: Mapping[int, RecordFigures] = {}
+    if charter.rules.voucher_bound_bps:
+        if records_of is None:  # a caller that forgot it: nothing is promised unlooked at
+            raise RuntimeError("the charter bounds promises by records, and none were passed in")
+        records = records_of(session, community_id, ids, on, charter)
     by_member: dict[int, list[Change]] = {member_id: [] for member_id in ids}
     for change in changes:
         by_member[change.voucher_id].append(change)
@@ -112,6 +119,7 @@ def check_promises(
             bases[member_id],
             charter,
             currency,
+            records.get(member_id),
         )
         for member_id in ids
     }
@@ -124,6 +132,7 @@ def _check(
     base_minor: int,
     charter: CharterInForce,
     currency: str,
+    record: RecordFigures | None,
 ) -> CapCheck:
     after = [(borrower, most) for borrower, most, _ in rows.values()]
     longer = False
@@ -143,6 +152,7 @@ def _check(
         rules=charter.rules,
         charter_id=charter.charter_id,
         charter_version=charter.version,
+        record=record,
     )
 
 
@@ -177,7 +187,7 @@ def require_caps(checks: Mapping[int, CapCheck], *, told_id: int | None) -> None
 
     `told_id` is whose figures may be told: who acts; None is the platform itself. What others
     promise elsewhere stays theirs: of them the refusal only says how many are over. Raises
-    GuaranteeCapReached.
+    GuaranteeCapReached, VoucherRecordBound if it is the record alone that does not carry it.
     """
     over = [check for check in checks.values() if check.refused]
     if not over:
@@ -191,6 +201,7 @@ def require_caps(checks: Mapping[int, CapCheck], *, told_id: int | None) -> None
             for rule, is_over in (
                 ("guarantees_count_max", check.over_count),
                 ("guarantee_ratio_bps_max", check.over_ratio),
+                ("voucher_bound_bps", check.over_record),
             )
             if is_over
         }
@@ -203,7 +214,8 @@ def require_caps(checks: Mapping[int, CapCheck], *, told_id: int | None) -> None
             "they are told their figures when they look themselves, and have to end or lower a "
             "promise first."
         )
-    raise GuaranteeCapReached(
+    error = VoucherRecordBound if rules == ["voucher_bound_bps"] else GuaranteeCapReached
+    raise error(
         " ".join(words),
         rules=rules,
         charter_version=over[0].charter_version,
@@ -229,6 +241,17 @@ def told_figures(check: CapCheck) -> dict[str, object]:
         "base_kind": check.rules.guarantee_base.value,
         "ratio_bps_max": check.rules.guarantee_ratio_bps_max,
         "allowed": money(check.allowed_minor),
+        "record": None
+        if check.record is None
+        else {
+            "good_cases": round(check.record.good_cases, 3),
+            "bad_cases": round(check.record.bad_cases, 3),
+            "mean_ppm": check.record.mean_ppm,
+            "lower_ppm": check.record.lower_ppm,
+            "upper_ppm": check.record.upper_ppm,
+            "bound_bps": check.rules.voucher_bound_bps,
+            "allowed": money(check.allowed_by_record_minor),
+        },
     }
 
 
@@ -243,25 +266,46 @@ def keep_checks(
     now: datetime,
 ) -> None:
     """Keep what was found when promises were made; the table refuses what exceeds a cap."""
-    session.add_all(
-        PromiseCheck(
-            community_id=community_id,
-            member_id=check.member_id,
-            charter_id=check.charter_id,
-            vouch_id=vouch_id,
-            group_id=group_id,
-            count_after=check.after.count,
-            count_max=check.rules.guarantees_count_max,
-            promised_minor=check.after.most_minor,
-            base_minor=check.base_minor,
-            allowed_minor=check.allowed_minor,
-            checked_on=on,
-            checked_at=now,
+    rows = [
+        (
+            check,
+            PromiseCheck(
+                community_id=community_id,
+                member_id=check.member_id,
+                charter_id=check.charter_id,
+                vouch_id=vouch_id,
+                group_id=group_id,
+                count_after=check.after.count,
+                count_max=check.rules.guarantees_count_max,
+                promised_minor=check.after.most_minor,
+                base_minor=check.base_minor,
+                allowed_minor=check.allowed_minor,
+                checked_on=on,
+                checked_at=now,
+            ),
         )
         for check in checks.values()
         if check.raises
-    )
+    ]
+    session.add_all(row for _, row in rows)
     session.flush()  # a row past a cap is refused here, inside the unit
+    bounds = [
+        VoucherBound(
+            check_id=row.id,
+            promised_minor=check.after.most_minor,
+            base_minor=check.base_minor,
+            bound_bps=check.rules.voucher_bound_bps,
+            lower_ppm=check.record.lower_ppm,
+            allowed_minor=check.allowed_by_record_minor,
+            good_cases_micro=round(check.record.good_cases * 1_000_000),
+            bad_cases_micro=round(check.record.bad_cases * 1_000_000),
+        )
+        for check, row in rows
+        if check.record is not None
+    ]
+    if bounds:
+        session.add_all(bounds)
+        session.flush()  # and one past its bound here
 
 
 def require_and_keep(
@@ -272,11 +316,14 @@ def require_and_keep(
     told_id: int | None,
     on: date,
     now: datetime,
+    records_of: RecordsOf | None,
     vouch_id: int | None = None,
     group_id: int | None = None,
 ) -> dict[int, CapCheck]:
     """Decide on promises about to be made, whose givers' standings are held. See the parts."""
-    checks = check_promises(session, community_id=community_id, changes=changes, on=on)
+    checks = check_promises(
+        session, community_id=community_id, changes=changes, on=on, records_of=records_of
+    )
     require_caps(checks, told_id=told_id)
     keep_checks(
         session,

@@ -44,6 +44,7 @@ from community.trust.promise_checks import (
     require_caps,
 )
 from community.trust.queries import overdue_members
+from community.trust.record_bounds import RecordsOf
 from community.trust.standings import (
     end_assessment,
     ensure_standing,
@@ -85,6 +86,7 @@ def offer_vouch(
     on: date,
     now: datetime,
     actor_id: int | None,
+    records_of: RecordsOf | None = None,
 ) -> Vouch:
     """One side offers that `voucher` stands behind `borrower`, up to a limit and a day.
 
@@ -92,7 +94,10 @@ def offer_vouch(
     earlier end. A voucher whom the charter's caps leave no room for it is told so at once; whoever
     asks for a promise learns nothing of that. Raises NotAMember, VouchForOneself, VouchTooLarge,
     ExpiryOutOfRange, OverdueGivesNoVouch, OfferExists, NotYourSide, CurrencyMismatch,
-    GuaranteeCapReached.
+    GuaranteeCapReached, VoucherRecordBound.
+
+    `records_of` says how those paid whom the voucher stood behind: needed where the charter lets
+    that bound new promises (`trust.record_bounds`).
     """
     _check_side(actor_id, side, voucher_id, borrower_id)
     check_offer(
@@ -114,12 +119,16 @@ def offer_vouch(
             raise OfferExists(offer=offer.public_id)
         offer.limit_minor = min(offer.limit_minor, limit.amount_minor)
         offer.expires_on = min(offer.expires_on, expires_on)
-        return _accept(session, offer, pair, on=on, now=now, actor_id=actor_id)
+        return _accept(
+            session, offer, pair, on=on, now=now, actor_id=actor_id, records_of=records_of
+        )
     if side is VouchSide.VOUCHER:
         change = vouch_change(
             _live_of(pair), voucher_id, borrower_id, limit.amount_minor, expires_on, on
         )
-        checks = check_promises(session, community_id=community_id, changes=[change], on=on)
+        checks = check_promises(
+            session, community_id=community_id, changes=[change], on=on, records_of=records_of
+        )
         require_caps(checks, told_id=actor_id)
     vouch = Vouch(
         community_id=community_id,
@@ -142,7 +151,13 @@ def offer_vouch(
 
 
 def accept_vouch(
-    session: Session, *, vouch_id: int, on: date, now: datetime, actor_id: int | None
+    session: Session,
+    *,
+    vouch_id: int,
+    on: date,
+    now: datetime,
+    actor_id: int | None,
+    records_of: RecordsOf | None = None,
 ) -> Vouch:
     """The other side says yes: the promise is live from now on.
 
@@ -162,7 +177,7 @@ def accept_vouch(
         raise _not_open(seen)
     if offer.expires_on < on:
         raise VouchNotOpen("The offer has expired.", expires_on=offer.expires_on.isoformat())
-    return _accept(session, offer, pair, on=on, now=now, actor_id=actor_id)
+    return _accept(session, offer, pair, on=on, now=now, actor_id=actor_id, records_of=records_of)
 
 
 def decline_vouch(session: Session, *, vouch_id: int, now: datetime, actor_id: int | None) -> Vouch:
@@ -248,7 +263,13 @@ def expire_vouches(
 
 
 def activate_group(
-    session: Session, *, group_id: int, on: date, now: datetime, actor_id: int | None
+    session: Session,
+    *,
+    group_id: int,
+    on: date,
+    now: datetime,
+    actor_id: int | None,
+    records_of: RecordsOf | None = None,
 ) -> Group:
     """A group whose cooling-off is over binds: every member stands behind every other.
 
@@ -274,6 +295,7 @@ def activate_group(
         group_id=group.id,
         on=on,
         now=now,
+        records_of=records_of,
     )
     vouches = [
         new_group_vouch(group, voucher_id, borrower_id, now)
@@ -320,6 +342,7 @@ def _accept(
     on: date,
     now: datetime,
     actor_id: int | None,
+    records_of: RecordsOf | None,
 ) -> Vouch:
     for member_id in (offer.voucher_id, offer.borrower_id):
         communities.require_active(
@@ -345,6 +368,7 @@ def _accept(
         vouch_id=offer.id if live is None else live.id,
         on=on,
         now=now,
+        records_of=records_of,
     )
     if live is None:
         offer.status = VouchStatus.LIVE

@@ -15,6 +15,7 @@ from tests.api.wrong import (
     amounts,
     campaigns,
     claims,
+    feedback,
     grouplife,
     groups,
     ledger,
@@ -23,13 +24,16 @@ from tests.api.wrong import (
     monitoring,
     others,
     places,
+    profiles,
     receiving,
     records,
     risk,
+    scoring,
     seasons,
     servicing,
     trust,
     web,
+    webhooks,
 )
 from tests.api.wrong.shape import FRESH, Raw, Wrong
 
@@ -55,13 +59,17 @@ TABLE = [
     *servicing.SERVICING,
     *loans.REPORTS,
     *receiving.RECEIVING,
+    *profiles.PROFILES,
     *records.RECORDS,
     *places.COMMUNITIES,
     *places.MEMBERS,
     *places.PRODUCTS,
     *seasons.SEASONS,
     *monitoring.MONITORING,
+    *feedback.FEEDBACK,
     *risk.RISK,
+    *scoring.SCORING,
+    *webhooks.WEBHOOKS,
 ]
 
 

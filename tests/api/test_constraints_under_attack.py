@@ -70,6 +70,8 @@ MADE = (
     "INSERT INTO record_revocations (id, record_id, revoked_on, reason, actor_id, created_at)"
     " SELECT 7, min(id), '2026-01-01', 'x', (SELECT min(id) FROM members), '2026-01-01 00:00:00'"
     " FROM credit_records",
+    "INSERT INTO risk_event_people (event_id, member_id)"
+    " SELECT min(id), (SELECT min(id) FROM members) FROM risk_events",
     "INSERT INTO risk_stress_calls (test_id, number, loan_id, guarantor_id, for_guarantor_id,"
     " ground, amount_minor, paid_minor) SELECT min(id), 1, (SELECT min(id) FROM loans),"
     " (SELECT min(id) FROM members), (SELECT max(id) FROM members), 'direct', 2, 1"
@@ -93,6 +95,9 @@ MADE = (
     " (id, member_id, token_id, digest, created_at, last_seen_at, expires_at)"
     " SELECT 7, member_id, id, 'x', '2026-01-01 00:00:00', '2026-01-01 00:00:00',"
     " '2026-01-02 00:00:00' FROM api_tokens WHERE id = (SELECT min(id) FROM api_tokens)",
+    "INSERT INTO voucher_bounds (check_id, promised_minor, base_minor, bound_bps, lower_ppm,"
+    " allowed_minor, good_cases_micro, bad_cases_micro)"
+    " SELECT id, 1, 1, 1, 1, 1, 1, 1 FROM promise_checks ORDER BY id LIMIT 2",
     # Others beside what there is: rows that need not be right to be pointed to, nor complete.
     one_more("households", reference="'x'"),
     one_more("campaign_reviewers", member_id="(SELECT min(id) FROM members)"),
@@ -106,6 +111,7 @@ MADE = (
     one_more("visit_rounds", number="777"),
     one_more("risk_events", finding="'x'"),
     one_more("risk_circle_names", number="777"),
+    one_more("feedback_items", fingerprint="'x'"),
     one_more(
         "claims", ground="'co_guarantor'", rank="1", debtor_id="(SELECT max(id) FROM members)"
     ),
@@ -203,6 +209,7 @@ BESIDE: dict[str, dict[str, str]] = {
     "fk_attendances_proxy_id": {"kind": "'proxy'"},
     "fk_guarantee_payments_line_id": {"payer_id": "NULL"},
     "fk_motions_loan_id": {"subject": "'loan'"},
+    "fk_warning_trainings_model_id": {"status": "'done'"},
 }
 # What nothing breaks that does not break others first, and which. So that it is seen to hold of
 # itself, the second session, which owns the tables, takes those others away.

@@ -1,6 +1,7 @@
 """A village behind the API: its officer, its operator, and people with tokens who join it."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from flask import Flask
@@ -13,6 +14,9 @@ from community.members.principal import Role
 from tests import trust_life
 from tests.api.people import Person, register
 from tests.lending import Village
+
+# Tokens outlive the loans of a test.
+LONG = timedelta(days=300)
 
 
 def money(amount: str, currency: str = "CNY") -> dict[str, str]:
@@ -31,7 +35,7 @@ class Hamlet:
 
     def join(self, name: str, stake_minor: int = 0) -> Person:
         """A new active member with a token, and a stake."""
-        person = register(self.app, name)
+        person = register(self.app, name, lifetime=LONG)
         with self.app.app_context():
             village = self._village()
             member = db.session.get_one(Member, person.member_id)
@@ -85,6 +89,6 @@ def make_hamlet(app: Flask, **charter: Any) -> Hamlet:
         app,
         village,
         public_id,
-        register(app, "Officer", roles=[(Role.OFFICER, township)]),
-        register(app, "Operator", roles=[(Role.OPERATOR, None)]),
+        register(app, "Officer", roles=[(Role.OFFICER, township)], lifetime=LONG),
+        register(app, "Operator", roles=[(Role.OPERATOR, None)], lifetime=LONG),
     )

@@ -17,7 +17,7 @@ from typing import Any
 import psycopg
 from flask import Flask
 from psycopg import sql
-from sqlalchemy import make_url, select
+from sqlalchemy import make_url, select, update
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
@@ -37,8 +37,10 @@ from community.campaigns.models import (
 from community.communities import queries as community_queries
 from community.communities import service as communities
 from community.communities import templates
-from community.communities.charter import MotionSubject, RiskRule
+from community.communities.charter import ComplaintKind, MotionSubject, RiskRule
 from community.communities.models import Community, CommunityKind
+from community.feedback import complaints, items, ratings, themes
+from community.feedback.models import FeedbackItem, ItemKind, Message, PollChoice, Theme
 from community.groups import amendments, expulsions
 from community.groups import service as groups
 from community.groups.models import Group, GroupAmendment, GroupExpulsion, Settlement
@@ -64,6 +66,7 @@ from community.monitoring.models import (
 )
 from community.monitoring.signals import Signal
 from community.portfolio.service import classify_loans, provide
+from community.products import queries as product_queries
 from community.products import service as products
 from community.products.models import Product, Season
 from community.receiving import bank, collecting
@@ -77,16 +80,24 @@ from community.records.statement import RecordField, RecordPurpose
 from community.risk import service as risk
 from community.risk import stress_service
 from community.risk.models import CircleName, RiskRun, ShockKind, StressTest
+from community.scoring import service as scoring
+from community.scoring.models import ModelTraining, TrainingStatus, WarningModel, WarningRun
 from community.seasons import service as seasons
 from community.seasons.models import EventKind
 from community.servicing import service as servicing
 from community.trust import service as trust
 from community.trust import standings
 from community.trust.models import Assessment, AssessmentKind, Vouch, VouchSide
+from community.webhooks import service as webhooks
+from community.webhooks.addresses import Rules
+from community.webhooks.models import WebhookCursor
+from community.webhooks.signing import Sealer
 from config.settings import Settings
 from tests.databases import database_copy, lasting_copy
 from tests.hamlet import FAR, Hamlet, yuan
+from tests.hamlet import TERMS as HAMLET_TERMS
 from tests.village_life import right_answers
+from tests.warning_life import made_model
 
 API = "/api/v1"
 RULES: dict[str, Any] = {
@@ -324,7 +335,9 @@ class Story:
         self._lines()
         self._campaign()
         self._watched()
+        self._speaking_up()
         self._desk()
+        self._warnings()
         self._far_away()
         self._records()
         self._tokens()
@@ -599,6 +612,63 @@ class Story:
             "circle": first.public_id,
             "stress": stress.public_id,
         }
+        self._told()
+
+    def _told(self) -> None:
+        """A receiver of what befell cases: one delivery given up, one that arrived, others wait."""
+        webhook, _ = self.do(
+            webhooks.subscribe,
+            **self.place,
+            url="https://receiver.example/hooks",
+            kinds=["case.*"],
+            rules=Rules(),
+            sealer=Sealer(["of no use outside of this test suite"]),
+            now=self.hamlet.now,
+            actor_id=self.hamlet.officer.id,
+        )
+        self.session.execute(update(WebhookCursor).values(after_seq=0))
+        self.do(webhooks.fan_out, webhook_id=webhook.id, now=self.hamlet.now, limit=1_000)
+        once = webhooks.Retries(1, timedelta(seconds=1), timedelta(seconds=1))
+        for result in (webhooks.Result(500, "500"), webhooks.Result(200)):
+            parcel = self.do(
+                webhooks.take,
+                worker="us",
+                lease=timedelta(minutes=1),
+                now=self.hamlet.now,
+                retries=once,
+            )
+            assert parcel is not None
+            self.do(
+                webhooks.settle,
+                delivery_id=parcel.delivery_id,
+                worker="us",
+                result=result,
+                now=self.hamlet.now,
+                retries=once,
+            )
+            self.desk.setdefault("delivery", parcel.public_id)
+        self.desk["webhook"] = webhook.public_id
+
+    def _warnings(self) -> None:
+        """A model that was made and counts, the night that it scored, and one that is asked for."""
+        act: dict[str, Any] = {**self.place, **self.hamlet.when}
+        model: WarningModel = self.do(
+            scoring.keep_model, made=made_model(), seed=5, actor_id=None, **act
+        )
+        officer = self.hamlet.officer.id
+        self.do(scoring.activate, model=model, reason="so it was decided", actor_id=officer, **act)
+        night: WarningRun = self.do(scoring.score_night, **act)
+        assert night.loans > 0
+        training = ModelTraining(
+            community_id=self.hamlet.community.id,
+            seed=1,
+            on_day=self.hamlet.day,
+            status=TrainingStatus.QUEUED,
+            created_at=self.hamlet.now,
+        )
+        self.session.add(training)
+        self.session.commit()
+        self.desk |= {"warning_model": model.public_id, "training": training.public_id}
 
     def _money_coming_in(self) -> None:
         sheet: dict[str, Any] = {
@@ -883,6 +953,127 @@ class Story:
         self.counted = self.do(meetings.propose, meeting_id=over.id, ballot=Ballot.OPEN, **put)
         self.over = self.do(meetings.close, meeting_id=over.id, on=first, **by)
 
+    def _speaking_up(self) -> None:
+        today = self.hamlet.day
+        version = product_queries.version_on(self.session, self.hamlet.product_id, today)
+        for name, stars in zip(("wang", "zhao", "sun", "li", "ma"), (5, 4, 3, 2, 4), strict=True):
+            self.do(ratings.rate, thing=version, member_id=self.id(name), stars=stars, on=today)
+        self.do(ratings.publish_means, **self.place, on=today, after_id=0, limit=9)
+        self.theme, self.open_theme, self.done_theme, self.merged_theme = (
+            self._theme(title) for title in ("rates", "meetings", "harvest", "meeting place")
+        )
+        self.item = self._item("wang", "利率太高，希望降低", self.theme)
+        self._item("sun", "请降低贷款利率", self.theme)
+        self.hidden = self._item("li", "nonsense", None)
+        self._item("zhao", "repay after harvest", self.done_theme)
+        self.remark = self.do(
+            items.say,
+            **self.place,
+            author_id=self.id("wang"),
+            kind=ItemKind.COMMENT,
+            text="clear terms",
+            thing=version,
+            on=today,
+        )
+        by: dict[str, Any] = {"actor_id": self.hamlet.officer.id, **self.hamlet.when}
+        self.do(items.hide, item_id=self.hidden.id, reason="nonsense", **by)
+        self.do(themes.merge, theme_id=self.merged_theme.id, into=self.open_theme, **by)
+        begun = today - timedelta(days=6)
+        for theme, opens_on in ((self.done_theme, begun), (self.theme, today)):
+            self.do(
+                themes.put_to_vote,
+                theme_id=theme.id,
+                opens_on=opens_on,
+                closes_on=opens_on + timedelta(days=4),
+                **by | {"on": opens_on},
+            )
+        villagers = [name for name in self.hamlet.people if self._is_in(name)]
+        for name in villagers:
+            self.do(
+                themes.vote,
+                theme_id=self.done_theme.id,
+                member_id=self.id(name),
+                choice=PollChoice.YES,
+                on=begun,
+            )
+        self.do(themes.decide, theme_id=self.done_theme.id, accepted=True, reason="so voted", **by)
+        product = self.do(
+            products.create_product,
+            **self.place,
+            code="asked-for",
+            name="asked for",
+            now=self.hamlet.now,
+            actor_id=None,
+        )
+        self.brought = product
+        brings = self.do(
+            products.publish_version,
+            product_id=product.id,
+            terms_document={**HAMLET_TERMS, **TERMS},
+            valid_from=today,
+            source=f"assembly, {self.done_theme.public_id}",
+            **by,
+        )
+        self.do(themes.ship, theme_id=self.done_theme.id, version=brings, **by)
+        ding = self.failing["ding"]
+        for who, thing in (
+            ("wang", self.over),
+            ("wang", self.counted),
+            ("wang", self.done_theme),
+            ("ding", ding),
+        ):
+            self.do(ratings.rate, thing=thing, member_id=self.id(who), stars=3, on=today)
+        self.message = self.session.scalars(
+            select(Message).where(Message.member_id == self.id("zhao")).order_by(Message.id)
+        ).first()
+        told: dict[str, Any] = {
+            **self.place,
+            "complainant_id": self.id("wang"),
+            "kind": ComplaintKind.MONEY,
+            "title": "a receipt is missing",
+            **self.hamlet.when,
+        }
+        # The one is the officer's to answer, the other the clerk's.
+        self.complaint, self.against_officer = (
+            self.do(complaints.file, text=f"since {whom}", against_id=whom, **told)
+            for whom in (None, self.hamlet.officer.id)
+        )
+
+    def _theme(self, title: str) -> Theme:
+        return self.do(
+            themes.create,
+            **self.place,
+            title=title,
+            summary="",
+            actor_id=self.hamlet.officer.id,
+            **self.hamlet.when,
+        )
+
+    def _item(self, name: str, text: str, theme: Theme | None) -> FeedbackItem:
+        item = self.do(
+            items.say,
+            **self.place,
+            author_id=self.id(name),
+            kind=ItemKind.SUGGESTION,
+            text=text,
+            thing=None,
+            on=self.hamlet.day,
+        )
+        if theme is not None:
+            self.do(
+                themes.place,
+                item_id=item.id,
+                theme=theme,
+                on=self.hamlet.day,
+                actor_id=self.hamlet.officer.id,
+            )
+        return item
+
+    def _is_in(self, name: str) -> bool:
+        place = community_queries.find_membership(self.session, **self.of(name))
+        before = self.hamlet.day - timedelta(days=37)
+        return place is not None and place.status.value == "active" and place.since_on <= before
+
     def _far_away(self) -> None:
         self.far = self.do(
             communities.create_community,
@@ -1018,6 +1209,17 @@ class Story:
             "motion": self.motion,
             "secret_motion": self.secret_motion,
             "counted": self.counted,
+            "theme": self.theme,
+            "open_theme": self.open_theme,
+            "done_theme": self.done_theme,
+            "merged_theme": self.merged_theme,
+            "item": self.item,
+            "hidden_item": self.hidden,
+            "remark": self.remark,
+            "message": self.message,
+            "complaint": self.complaint,
+            "against_officer": self.against_officer,
+            "brought": self.brought,
         }
         kinds = (Community, Household, Product, Season, Group, Vouch, Loan, GroupLoan, Call)
         assert {type(row) for row in rows.values()} >= {*kinds, Assessment, RoleGrant}

@@ -12,7 +12,13 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from community.engine import make_engine
-from tests.databases import KINDS, database_copy, database_like, template_database
+from tests.databases import (
+    KINDS,
+    database_copy,
+    database_like,
+    make_tables,
+    template_database,
+)
 
 
 @pytest.fixture(scope="session", params=KINDS)
@@ -37,6 +43,28 @@ def shared_engine(template_url: str, tmp_path_factory: pytest.TempPathFactory) -
 def db_session(shared_engine: Engine) -> Iterator[Session]:
     """A session of which nothing stays; commits and rollbacks of the code keep inside."""
     with shared_engine.connect() as connection:
+        outer = connection.begin()
+        with Session(
+            connection, expire_on_commit=False, join_transaction_mode="create_savepoint"
+        ) as session:
+            yield session
+        outer.rollback()
+
+
+@pytest.fixture(scope="session")
+def sqlite_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    """One SQLite database for tests that roll back, where the kind of database changes nothing."""
+    url = f"sqlite:///{tmp_path_factory.mktemp('one') / 'shared.sqlite3'}"
+    make_tables(url)
+    engine = make_engine(url, durable=False)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def sqlite_session(sqlite_engine: Engine) -> Iterator[Session]:
+    """Like `db_session`, on SQLite alone."""
+    with sqlite_engine.connect() as connection:
         outer = connection.begin()
         with Session(
             connection, expire_on_commit=False, join_transaction_mode="create_savepoint"

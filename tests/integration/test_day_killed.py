@@ -17,10 +17,16 @@ import pytest
 from sqlalchemy import Engine, select
 
 from community.businessday.models import DayRun, DayState
+from community.communities.charter import ComplaintKind
 from community.engine import make_engine, session_factory
+from community.feedback import complaints, ratings
+from community.feedback.models import ComplaintStep, RatingRelease, StepKind
 from community.loans.models import Loan, LoanStatus
+from community.members.principal import Role
+from community.members.service import grant_role
 from community.models import metadata
 from community.monitoring.models import RiskEvent
+from community.products import queries as products
 from community.verification import verify
 from config.settings import ROOT
 from tests.databases import database_copy, database_like
@@ -46,7 +52,12 @@ MADE = {
     "guarantee_payments",
     "journal_entries",
     "risk_cases",
+    "risk_circle_names",
+    "risk_circles",
+    "risk_events",
+    "risk_runs",
     "repayments",
+    "warning_runs",
 }
 UNSTEADY = {"id", "public_id", "list_key", "hash", "prev_hash", "head_hash"}
 PUBLIC_ID = re.compile(r"\b([a-z]{3})_[0-9a-z]{16}\b")
@@ -135,6 +146,7 @@ def _found(engine: Engine) -> None:
             hamlet.lend(name, amount, parts)
         good = hamlet.lend("dou", 99_99, 12)
         hamlet.repay(good, 90_00)
+        _speak_up(hamlet)
         # The day before the first: so that the days between are worked through one by one.
         session.add(
             DayRun(
@@ -146,6 +158,27 @@ def _found(engine: Engine) -> None:
             )
         )
         hamlet.check()
+
+
+def _speak_up(hamlet: Hamlet) -> None:
+    """A complaint that nobody answers, and ratings of which a mean may be shown."""
+    ids = {name: member.id for name, member in hamlet.people.items()}
+    for name, role in (("ben", Role.OFFICER), ("eva", Role.OPERATOR)):
+        place = hamlet.community.id if role is Role.OFFICER else None
+        hamlet.do(grant_role, member_id=ids[name], role=role, community_id=place, now=hamlet.now)
+    hamlet.do(
+        complaints.file,
+        community_id=hamlet.community.id,
+        complainant_id=ids["ana"],
+        kind=ComplaintKind.MONEY,
+        title="x",
+        text="x",
+        against_id=None,
+        **hamlet.when,
+    )
+    terms = products.version_on(hamlet.session, hamlet.product_id, hamlet.day)
+    for name, stars in zip(ids, (5, 4, 3, 2, 4), strict=True):
+        hamlet.do(ratings.rate, thing=terms, member_id=ids[name], stars=stars, on=hamlet.day)
 
 
 def _assert_same_books(url: str, other_url: str) -> None:
@@ -163,6 +196,8 @@ def _books(url: str) -> dict[str, Counter[str]]:
             days = session.scalars(select(DayRun.on).order_by(DayRun.on)).all()
             assert days == [FIRST + timedelta(days=n) for n in range(-1, 25)]
             assert session.scalars(select(RiskEvent)).all()
+            assert session.scalars(select(RatingRelease)).all()
+            assert StepKind.ESCALATED in session.scalars(select(ComplaintStep.kind)).all()
             # It was a life: loans of several fates.
             fates = set(session.scalars(select(Loan.status)))
             assert fates >= {LoanStatus.CURRENT, LoanStatus.WRITTEN_OFF}, fates

@@ -35,7 +35,20 @@ LATER += ("common_factor_bps", "assessed_pays_bps", "shortfall_tail_bps", "newco
 LATER += ("newcomer_trust_bps", "invented_ring_min", "self_dealing_bps", "inflow_days")
 LATER += ("inflow_below_min", "inflow_alike_bps", "inflow_payout_bps")
 # Rooms that came later, whose rules begin with their name.
-ROOMS = ("campaign_", "recourse_", "record_", "line_", "risk_", "meeting_", "motion_", "visit_")
+ROOMS = (
+    "campaign_",
+    "recourse_",
+    "record_",
+    "line_",
+    "risk_",
+    "meeting_",
+    "motion_",
+    "visit_",
+    "voucher_",
+)
+ROOMS += ("warning_",)
+ROOMS += ("rating_", "feedback_", "complaint_", "theme_")
+ROOMS += ("gate_",)
 NOW = "2027-03-25 02:00:00+00:00"
 SELLING = [{"due_on": "2027-12-01", "weight": 40}, {"due_on": "2027-10-15", "weight": 60}]
 

@@ -1,7 +1,9 @@
 """Stress tests: to the cent by hand, the same from the same seed, begun anew if one is gone."""
 
+import signal
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from pathlib import Path
 from threading import Barrier
 from typing import Any
 
@@ -11,6 +13,9 @@ from sqlalchemy.orm import Session
 
 from app.transaction import run_unit
 from community.communities.charter import LiabilityMode
+from community.engine import make_engine, session_factory
+from community.loans.models import Loan
+from community.products.service import add_season
 from community.risk.errors import BadShock, StressUnderWay
 from community.risk.models import (
     ShockKind,
@@ -30,8 +35,10 @@ from community.risk.stress_service import (
     finish,
     note_draws,
 )
+from tests.databases import database_like
 from tests.hamlet import Hamlet
 from tests.integration.test_risk_circles import an_bo_and_cai
+from tests.killing import commands
 
 ME = Worker("host/1/a", timedelta(minutes=5))
 OTHER = Worker("host/2/b", timedelta(minutes=5))
@@ -195,3 +202,69 @@ def test_one_of_two_workers_takes_a_test(engine: Engine) -> None:
 
     with ThreadPoolExecutor(2) as pool:
         assert sorted(pool.map(take, ("a", "b"))) == [False, True]
+
+
+def test_crop_price_and_village_to_the_cent(db_session: Session) -> None:
+    hamlet = an_bo_and_cai(db_session)
+    rice = hamlet.do(
+        add_season,
+        community_id=hamlet.community.id,
+        code="rice",
+        crop="rice",
+        sow_from=hamlet.day,
+        sow_until=hamlet.day,
+        harvest_from=hamlet.day + timedelta(days=100),
+        selling=[{"due_on": (hamlet.day + timedelta(days=120)).isoformat(), "weight": 1}],
+        now=hamlet.now,
+        actor_id=None,
+    )
+    loan = db_session.scalars(select(Loan).where(Loan.borrower_id == hamlet.people["an"].id)).one()
+    loan.season_id = rice.id
+    db_session.commit()
+    found = {}
+    for name, kind, spec in (
+        ("crop", ShockKind.CROP, {"crop": "rice"}),
+        ("price", ShockKind.PRICE, {"crop": "rice", "fall_bps": 5_000}),
+        ("village", ShockKind.VILLAGE, {"village": hamlet.community.public_id}),
+    ):
+        test = asked_for(hamlet, kind, **spec)
+        worked(hamlet, taken(hamlet))
+        found[name] = drawn(db_session, test)[0]
+    # An alone, as above. Half of his 60 short: Bo and Cai are asked 15 each and have it. All of
+    # the village, Cai too: An's stake pays 40 of the 110, nobody else has anything locked.
+    assert found == {
+        "crop": (1, 1, 2, 0, 15_00, 0, 45_00),
+        "price": (1, 1, 2, 0, 0, 0, 30_00),
+        "village": (1, 4, 4, 0, 70_00, 0, 40_00),
+    }
+
+
+@pytest.mark.parametrize("template_url", ["sqlite"], indirect=True)
+def test_a_killed_worker_changes_nothing_of_the_result(template_url: str, tmp_path: Path) -> None:
+    """The process is killed between two portions, and another one says the same to the unit."""
+    with database_like(template_url, tmp_path) as url:
+        engine = make_engine(url, durable=False)
+        with session_factory(engine)() as session:
+            hamlet = an_bo_and_cai(session)
+            names = [
+                asked_for(hamlet, ShockKind.COMMON_FACTOR, draws=30).public_id for _ in range(2)
+            ]
+        with commands(url, hamlet.now, tmp_path) as run:
+            work = ["risk", "work", "--portion", "5", "--test"]
+            assert run([*work, names[0]]) == 0
+            assert run([*work, names[1]], 60) == -signal.SIGKILL
+            with session_factory(engine)() as session:
+                half = session.scalars(select(StressTest).where(StressTest.public_id == names[1]))
+                test = half.one()
+                assert test.status is StressStatus.RUNNING
+                assert 0 < test.done_draws < 30
+            assert run([*work, names[1]]) == 0
+        with session_factory(engine)() as session:
+            first, second = (
+                session.scalars(select(StressTest).where(StressTest.public_id == name)).one()
+                for name in names
+            )
+            assert (second.status, second.restarts) == (StressStatus.DONE, 1)
+            assert drawn(session, first) == drawn(session, second)
+            assert first.result == second.result
+        engine.dispose()

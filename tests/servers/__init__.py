@@ -4,6 +4,7 @@ from tests.servers.postgres import (
     create_database,
     drop_database,
     fresh_database,
+    postgres_programs,
     postgres_server,
 )
 from tests.servers.process import ServerError
@@ -14,6 +15,7 @@ __all__ = [
     "create_database",
     "drop_database",
     "fresh_database",
+    "postgres_programs",
     "postgres_server",
     "valkey_server",
 ]

@@ -107,6 +107,13 @@ def fresh_database(url: str, *, template: str | None = None) -> Iterator[str]:
         drop_database(url, name)
 
 
+@contextmanager
+def postgres_programs() -> Iterator[Path]:
+    """The folder of pg_dump and its like, of the version that `postgres_server` starts."""
+    with private_folder("programs") as folder:
+        yield _initdb(folder).parent
+
+
 def _connect(url: str) -> psycopg.Connection[tuple[object, ...]]:
     plain = make_url(url).set(drivername="postgresql").render_as_string(False)
     return psycopg.connect(plain, autocommit=True, connect_timeout=5)

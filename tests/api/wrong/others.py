@@ -53,6 +53,12 @@ OTHERS = [
             ("officer", "/risk/stress-tests/@stress"),
             ("ding", "/risk/stress-tests/@stress/calls"),
             ("wang", f"{VILLAGE}/risk/alarms"),
+            # Nor do members see warnings, not even of a loan that they vouch for.
+            ("wang", f"{VILLAGE}/warnings"),
+            ("li", f"{VILLAGE}/warnings.csv"),
+            ("li", "/loans/@late/warning"),
+            ("wang", "/warning-models/@warning_model"),
+            ("foreign", "/warning-trainings/@training"),
         )
     ),
     Wrong(

@@ -1,11 +1,12 @@
 """Settings are typed, checked all at once, and say what is wrong with each."""
 
+import re
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from config.settings import Settings, SettingsError
+from config.settings import Settings, SettingsError, described, doubts
 
 
 def test_with_nothing_set_it_runs_on_a_file_of_its_own(tmp_path: Path) -> None:
@@ -86,3 +87,82 @@ def test_production_leaves_nothing_to_chance() -> None:
         "FIXED_NOW",
         "DATABASE_DURABLE",
     }
+
+
+@pytest.mark.parametrize(
+    "together, names",
+    [
+        ({"DATABASE_STATEMENT_TIMEOUT_MS": "4000"}, ["DATABASE_STATEMENT_TIMEOUT_MS"]),
+        ({"WEBHOOK_RETRY_FIRST_SECONDS": "60", "WEBHOOK_RETRY_MOST_SECONDS": "30"}, None),
+        ({"SECRET_KEY": "s" * 40, "METRICS_TOKEN": "s" * 40}, ["METRICS_TOKEN", "SECRET_KEY"]),
+        ({"WEBHOOK_KEYS": f"{'k' * 40}, {'s' * 40}", "SECRET_KEY": "s" * 40}, ["WEBHOOK_KEYS"]),
+        ({"RECORD_KEY": "-----BEGIN x", "RECORD_KEY_FILE": "x"}, ["RECORD_KEY", "RECORD_KEY_FILE"]),
+    ],
+)
+def test_what_contradicts_itself_is_refused(
+    together: dict[str, str], names: list[str] | None
+) -> None:
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_environ(together)
+    (fault,) = caught.value.faults
+    assert all(name in fault for name in names or together)
+    # The setting, the rule, the remedy; and no secret.
+    assert re.fullmatch(r"[A-Z_]+: [^;]+; (?:make|raise|leave) .+", fault)
+    assert "ssss" not in fault
+
+
+def test_faults_of_one_value_and_of_several_are_listed_together() -> None:
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_environ({"PRODUCTION": "1", "WEBHOOK_HTTP": "1", "WORKER_POLL_SECONDS": "0"})
+    assert [fault.partition(":")[0] for fault in caught.value.faults] == [
+        "WORKER_POLL_SECONDS",
+        "DATABASE_URL",
+        "SECRET_KEY",
+        "SESSION_COOKIE_SECURE",
+        "WEBHOOK_HTTP",
+    ]
+    assert "set it so, or leave it out for 2" in caught.value.faults[0]
+
+
+def test_what_may_not_be_meant_is_said(tmp_path: Path) -> None:
+    environ = {
+        "LIANBAO_SECRET_KEY": "x",
+        "DATABSE_URL": "x",
+        "WEBHOOK_URL": "x",
+        "PATH": "/bin",
+        "HOME": "/",
+        "TEST_DATABASE_URL": "x",
+        "RATE_LIMITS": "0",
+        "RATE_LIMIT_READ": "5/minute",
+        "POSTGRES_PROGRAMS": "/bin",
+        "VAR_DIR": str(tmp_path),
+    }
+    said = doubts(Settings.from_environ(environ), environ)
+    assert {text.partition(":")[0] for text in said} == {
+        "LIANBAO_SECRET_KEY",
+        "DATABSE_URL",
+        "WEBHOOK_URL",
+        "RATE_LIMIT_READ",
+        "POSTGRES_PROGRAMS",
+    }
+    assert "LIANBAO_SECRET_KEY: no setting of ours; SECRET_KEY is, if that is meant" in said
+    assert "DATABSE_URL: no setting of ours; DATABASE_URL is, if that is meant" in said
+
+
+def test_settings_are_shown_without_their_secrets(tmp_path: Path) -> None:
+    told = described(
+        Settings.from_environ(
+            {
+                "DATABASE_URL": "postgresql://us:hush-hush@db.example/lianbao?password=hush-hush",
+                "REDIS_URL": "redis://:hush-hush@db.example/0",
+                "SECRET_KEY": "hush-hush" * 4,
+                "METRICS_TOKEN": "hush-hush" * 5,
+                "WEBHOOK_KEYS": "hush-hush" * 6,
+                "RECORD_KEY": "-----BEGIN hush-hush",
+                "VAR_DIR": str(tmp_path),
+            }
+        )
+    )
+    assert "hush-hush" not in str(told)
+    assert told["DATABASE_URL"] == "postgresql://***@db.example/lianbao?password=***"
+    assert (told["SECRET_KEY"], told["DATABASE_POOL_SIZE"]) == ("(set)", "5")

@@ -1,0 +1,1 @@
+"""Webhooks over HTTP: who is told (routes), and the telling (sending, work)."""

@@ -1,0 +1,1 @@
+"""What members say, and what became of it: ratings, complaints, themes, votes, messages."""

@@ -1,0 +1,1 @@
+"""Early warning: how likely a loan is to come into trouble soon, and why."""

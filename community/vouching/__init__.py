@@ -1,0 +1,1 @@
+"""Records of members as vouchers: how those whom they stood behind paid."""

@@ -15,6 +15,8 @@ from app.pages.member import (  # noqa: F401  their views are this room's
     exposure,
     limits,
     loans,
+    profile,
+    voice,
     vouches,
 )
 from app.pages.member.room import pages

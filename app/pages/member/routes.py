@@ -13,9 +13,11 @@ from app.pages.member import (  # noqa: F401  their views are this room's
     apply,
     calls,
     exposure,
+    groups,
     limits,
     loans,
     profile,
+    visits,
     voice,
     vouches,
 )

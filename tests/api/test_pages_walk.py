@@ -38,6 +38,10 @@ THINGS = {
     "visit_id": "@visit",
     "number": "1",
 }
+OUTSIDE = dict.fromkeys(("foreign", "stranger"), 404)
+# Who reads everything here and is no member.
+NO_MEMBERS = {"operator": 409, "auditor": 409, **OUTSIDE}
+NEIGHBOURS = dict.fromkeys(("gao", "zhao"), 404)
 # Who gets something else than a page: 403 or 404 by the permission table. All others get 200.
 REFUSED: dict[str, dict[str, int]] = {
     "papers.receipt": {
@@ -48,6 +52,34 @@ REFUSED: dict[str, dict[str, int]] = {
     },
     # Those behind whom nobody stands in the village have no drawing.
     "member.behind_me_csv": dict.fromkeys(set(KINDS) - {"wang", "gao", "zhao"}, 404),
+    "member.apply_terms": OUTSIDE,
+    "member.apply_purpose": OUTSIDE,
+    "member.apply_people": NO_MEMBERS,
+    "member.apply_people_csv": NO_MEMBERS,
+    "member.apply_confirm": NO_MEMBERS,
+    "member.asked_themes": OUTSIDE,
+    "member.asked_theme": OUTSIDE,
+    "member.call": {"wang": 404, **NEIGHBOURS, **OUTSIDE},
+    "member.claim": {"wang": 404, **NEIGHBOURS, **OUTSIDE},
+    "member.complaint": {**NEIGHBOURS, "operator": 404, **OUTSIDE},
+    "member.exposure_csv": dict.fromkeys(("operator", "auditor", "foreign", "stranger"), 404),
+    "member.limit": dict.fromkeys(("operator", "auditor", "foreign", "stranger"), 404),
+    "member.group": {"gao": 404, **OUTSIDE},
+    "member.loan": {**NEIGHBOURS, **OUTSIDE},
+    "member.my_item": {**NEIGHBOURS, **OUTSIDE},
+    "member.photo": {"gao": 404, **OUTSIDE},
+    "member.visit": {"gao": 404, **OUTSIDE},
+    "member.vouch": {**NEIGHBOURS, **OUTSIDE},
+    "member.promise_payment": {**NEIGHBOURS, "auditor": 403, **OUTSIDE},
+    "member.state_use": {**NEIGHBOURS, "auditor": 403, **OUTSIDE},
+    "member.withdraw_loan": {**NEIGHBOURS, "auditor": 403, **OUTSIDE},
+    # Its members have shown it, and are led back to the group.
+    "member.understand": {
+        **dict.fromkeys(("wang", "zhao"), 303),
+        "gao": 404,
+        **dict.fromkeys(("officer", "operator", "auditor"), 403),
+        **OUTSIDE,
+    },
 }
 # Pages whose address needs more than ids.
 ASKED = "?community=@village&product=@plain&principal=50&instalments=3&purpose=seed&use=crop"

@@ -150,6 +150,6 @@ def test_each_kind_sees_what_is_theirs(world: World, who: str, language: str) ->
         answer = reader.open(path)
         expected = REFUSED.get(rule.endpoint, {}).get(who, 200)
         assert answer.status_code == expected, f"{who} {rule.endpoint}"
-        if answer.mimetype == "text/html":
+        if answer.mimetype == "text/html" and expected != 303:
             check_html(answer, language)
     assert world.changed() == []

@@ -148,7 +148,8 @@ class Visit:
 
 # Buttons and links that stand alone are 44 px high; links within a sentence are not asked.
 _TOO_SMALL = """() => [...document.querySelectorAll(
-    'button, .button, nav a, .tools a, input:not([type=hidden]):not([type=checkbox]):not([type=radio]), select')]
+    'button, .button, nav a, .tools a, select, '
+    + 'input:not([type=hidden]):not([type=checkbox]):not([type=radio])')]
   .filter(e => e.getClientRects().length && e.getBoundingClientRect().height < 43.5)
   .map(e => e.outerHTML.slice(0, 120))"""
 _WEIGHT = """() => performance.getEntriesByType('resource')

@@ -66,7 +66,7 @@ def groups() -> Response:
             GroupMember.group_id.in_([group.id for group in found.items]),
         )
     )
-    states = dict(rows.tuples().all())
+    states = dict(rows.all())
     return page(
         "member/groups.html",
         groups=group_summaries(session, found.items),

@@ -369,7 +369,7 @@ def _states(session: Session, said: Iterable[FeedbackItem]) -> dict[str, Any]:
     """By the id of a theme: where it stands, for what the caller said."""
     ids = {item.theme_id for item in said if item.theme_id is not None}
     rows = session.execute(select(Theme.public_id, Theme.status).where(Theme.id.in_(ids)))
-    return dict(rows.tuples().all())
+    return dict(rows.all())
 
 
 def _permitted(action: str, complaint_id: str) -> Complaint:

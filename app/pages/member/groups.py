@@ -88,14 +88,14 @@ def group(group_id: str) -> Response:
 @requires("group:answer_invitation")
 def accept_invitation(group_id: str) -> Any:
     """Join."""
-    return _answer_invitation(group_id, accept=True)
+    return _answer_invitation(group_id, accept=True, said=("member", "joined_said"))
 
 
 @pages.post("/me/groups/<pid(grp):group_id>/refusal")
 @requires("group:answer_invitation")
 def decline_invitation(group_id: str) -> Any:
     """Say no, thank you."""
-    return _answer_invitation(group_id, accept=False)
+    return _answer_invitation(group_id, accept=False, said=("member", "not_joined_said"))
 
 
 @pages.post("/me/groups/<pid(grp):group_id>/vote")
@@ -212,7 +212,7 @@ def step_back(group_id: str) -> Any:
     )
 
 
-def _answer_invitation(group_id: str, *, accept: bool) -> Any:
+def _answer_invitation(group_id: str, *, accept: bool, said: tuple[str, str]) -> Any:
     def work(data: dict[str, Any]) -> str:
         session = db.session()
         found = _permitted(session, "group:answer_invitation", group_id)
@@ -223,7 +223,6 @@ def _answer_invitation(group_id: str, *, accept: bool) -> Any:
             return url_for("member.group", group_id=group_id)
         return url_for("member.groups")
 
-    said = ("member", "joined_said") if accept else ("member", "not_joined_said")
     return answer(Nothing, work, lambda form: _page(group_id, form), said=said)
 
 

@@ -8,6 +8,7 @@ from app.auth import caller
 from app.blueprint import Blueprint
 from app.claims import permissions as _permissions  # noqa: F401  declares this room's actions
 from app.claims import views
+from app.claims.facts import claim_facts
 from app.claims.schemas import (
     ClaimArgs,
     ClaimDetailSchema,
@@ -31,7 +32,6 @@ from app.transaction import transactional
 from community.communities import queries as communities
 from community.guarantees import claims, statements
 from community.guarantees.models import Claim, ClaimSettlement
-from community.loans import queries as loans
 from community.members import queries as members
 
 blp = Blueprint("claims", __name__, description="What those who paid for others may claim back")
@@ -102,7 +102,7 @@ def get_claim(claim_id: str) -> Any:
     """One claim with its history, and what is owed on it today."""
     session = db.session()
     claim = statements.get_claim(session, claim_id)
-    permit("claim:read", _facts(session, claim))
+    permit("claim:read", claim_facts(session, claim))
     return views.claim_detail(session, claim, on=today())
 
 
@@ -115,7 +115,7 @@ def state_settlement(data: dict[str, Any], claim_id: str) -> Any:
     claimant's counts at once."""
     session = db.session()
     claim = statements.get_claim(session, claim_id)
-    permit("claim:state", _facts(session, claim))
+    permit("claim:state", claim_facts(session, claim))
     settlement = claims.state_settlement(
         session,
         claim_id=claim.id,
@@ -195,7 +195,7 @@ def waive_claim(data: dict[str, Any], claim_id: str) -> Any:
     """Let a claim go, in part or all that is left of it."""
     session = db.session()
     claim = statements.get_claim(session, claim_id)
-    permit("claim:waive", _facts(session, claim))
+    permit("claim:waive", claim_facts(session, claim))
     claims.waive(
         session,
         claim_id=claim.id,
@@ -213,16 +213,5 @@ def _shown(session: Session, settlement: ClaimSettlement) -> Any:
     return views.settlements(session, claim, [settlement])[0]
 
 
-def _facts(session: Session, claim: Claim) -> Facts:
-    """Both sides of the claim; nobody else of the loan's people."""
-    loan = loans.get_loan_by_id(session, claim.loan_id)
-    community = communities.get_community_by_id(session, loan.community_id)
-    return Facts(
-        path=community.path_ids,
-        owner_ids=frozenset() if claim.claimant_id is None else frozenset({claim.claimant_id}),
-        related_ids=frozenset({claim.debtor_id}),
-    )
-
-
 def _settlement_facts(session: Session, settlement: ClaimSettlement) -> Facts:
-    return _facts(session, statements.get_claim_by_id(session, settlement.claim_id))
+    return claim_facts(session, statements.get_claim_by_id(session, settlement.claim_id))

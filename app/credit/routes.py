@@ -10,7 +10,14 @@ from app.clock import now, today
 from app.communities.facts import community_facts, membership_facts
 from app.credit import permissions as _permissions  # noqa: F401  declares this room's actions
 from app.credit import views
-from app.credit.schemas import FundingInSchema, FundingSchema, LimitArgs, LimitSchema
+from app.credit.schemas import (
+    CoverPreviewArgs,
+    CoverPreviewSchema,
+    FundingInSchema,
+    FundingSchema,
+    LimitArgs,
+    LimitSchema,
+)
 from app.extensions import db
 from app.idempotency import money_moving
 from app.lines.facts import line_facts
@@ -62,6 +69,33 @@ def get_credit_limit(args: dict[str, Any], community_id: str, member_id: str) ->
         network_folder=network_folder(),
     )
     return views.limit_view(limit)
+
+
+@blp.route("/communities/<pid(com):community_id>/members/<pid(mem):member_id>/cover-preview")
+@requires("limit:read")
+@blp.arguments(CoverPreviewArgs, location="query")
+@blp.response(200, CoverPreviewSchema)
+def get_cover_preview(args: dict[str, Any], community_id: str, member_id: str) -> Any:
+    """Who would stand behind a loan of this product and amount, and for how much."""
+    session = db.session()
+    community = communities.get_community(session, community_id)
+    member = members.get_member(session, member_id)
+    permit("limit:read", membership_facts(community, member))
+    communities.get_membership(session, community_id=community.id, member_id=member.id)
+    version_id = _product_version(session, community, args["product"])
+    assert version_id is not None  # the schema asks for a product
+    amount = Money.parse(args["amount"], community.currency)
+    if not amount.is_positive:
+        raise AmountOutOfRange("The amount has to be above zero.", field="amount")
+    preview = service.preview_cover(
+        session,
+        community_id=community.id,
+        member_id=member.id,
+        product_version_id=version_id,
+        principal=amount,
+        on=today(),
+    )
+    return views.cover_preview_view(preview)
 
 
 @blp.route("/loans/<pid(lon):loan_id>/approval", methods=["POST"])

@@ -166,6 +166,30 @@ class LimitSchema(Schema):
     ceiling_from = ma.fields.Nested(NetworkSourceSchema, required=True, allow_none=True)
 
 
+class CoverPreviewArgs(Schema):
+    """A loan that somebody thinks of asking for; the currency is the community's."""
+
+    product = PublicId("prd", required=True)
+    amount = ma.fields.String(
+        required=True, metadata={"description": "Decimal units, such as 120.50"}
+    )
+
+
+class CoverPreviewSchema(Schema):
+    """Who would be held for how much if the loan were approved today.
+
+    `admitted`: the limit allows it as things stand. `short`: cover that is not there; then
+    `paths` says what is.
+    """
+
+    principal = Money(minor="principal_minor", required=True)
+    cover = Money(minor="cover_minor", required=True)
+    short = Money(minor="short_minor", required=True)
+    admitted = ma.fields.Boolean(required=True)
+    paths = ma.fields.List(ma.fields.Nested(PathSchema), required=True)
+    limit = ma.fields.Nested(LimitSchema, required=True)
+
+
 class FundingInSchema(Schema):
     """The lender's money comes in; the reference is what a bank's slip says."""
 

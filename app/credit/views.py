@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import fields
 from typing import Any
 
-from community.credit.explain import CreditLimit
+from community.credit.explain import CoverPreview, CreditLimit
 from community.credit.limits import Constraint
 from community.credit.service import Funding
 from community.trust.networks import Source
@@ -45,6 +45,20 @@ def limit_view(limit: CreditLimit) -> dict[str, Any]:
         ],
         "ceiling_minor": limit.ceiling_minor,
         "ceiling_from": _network_source(limit.ceiling_source),
+    }
+
+
+def cover_preview_view(preview: CoverPreview) -> dict[str, Any]:
+    """Who would be held, and the limit with all its reasons."""
+    currency = preview.limit.currency
+    return {
+        "currency": currency,
+        "principal_minor": preview.principal_minor,
+        "cover_minor": preview.cover_minor,
+        "short_minor": preview.short_minor,
+        "admitted": preview.is_admitted,
+        "paths": _in(currency, preview.paths),
+        "limit": limit_view(preview.limit),
     }
 
 

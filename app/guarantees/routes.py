@@ -10,6 +10,7 @@ from app.clock import now, today
 from app.extensions import db
 from app.guarantees import permissions as _permissions  # noqa: F401  declares this room's actions
 from app.guarantees import views
+from app.guarantees.facts import call_facts
 from app.guarantees.schemas import (
     CallPaymentInSchema,
     CallPaymentSchema,
@@ -251,7 +252,7 @@ def get_call(call_id: str) -> Any:
     """One call."""
     session = db.session()
     call = queries.get_call(session, call_id)
-    permit("call:read", _call_facts(call))
+    permit("call:read", call_facts(session, call))
     return views.calls(session, [call])[0]
 
 
@@ -264,7 +265,7 @@ def pay_call(data: dict[str, Any], call_id: str) -> Any:
     """Take money that a called guarantor pays by hand."""
     session = db.session()
     call = queries.get_call(session, call_id)
-    permit("call:pay", _call_facts(call))
+    permit("call:pay", call_facts(session, call))
     payment = service.pay_call(
         session,
         call_id=call.id,
@@ -285,7 +286,7 @@ def promise_call(data: dict[str, Any], call_id: str) -> Any:
     """Say on which day the call will be paid."""
     session = db.session()
     call = queries.get_call(session, call_id)
-    permit("call:answer", _call_facts(call))
+    permit("call:answer", call_facts(session, call))
     service.promise_call(
         session,
         call_id=call.id,
@@ -305,7 +306,7 @@ def dispute_call(data: dict[str, Any], call_id: str) -> Any:
     """Dispute a call; its clock stands still until the dispute is resolved."""
     session = db.session()
     call = queries.get_call(session, call_id)
-    permit("call:answer", _call_facts(call))
+    permit("call:answer", call_facts(session, call))
     service.dispute_call(
         session,
         call_id=call.id,
@@ -326,7 +327,7 @@ def resolve_dispute(data: dict[str, Any], call_id: str) -> Any:
     """Answer a dispute: the call's clock goes on, or nothing more is asked on it."""
     session = db.session()
     call = queries.get_call(session, call_id)
-    permit("call:resolve", _call_facts(call))
+    permit("call:resolve", call_facts(session, call))
     answer = failure.uphold_dispute if data["upheld"] else service.resolve_dispute
     answer(
         session,
@@ -348,17 +349,6 @@ def _cancel(loan_ids: list[int], data: dict[str, Any]) -> None:
         now=now(),
         actor_id=caller().member_id,
         reason=data["reason"],
-    )
-
-
-def _call_facts(call: Call) -> Facts:
-    """A call is its guarantor's; the loan's other people see it as the loan's."""
-    session = db.session()
-    loan = loan_facts(session, loans.get_loan_by_id(session, call.loan_id))
-    return Facts(
-        path=loan.path,
-        owner_ids=frozenset({call.guarantor_id}),
-        related_ids=loan.related_ids | loan.owner_ids,
     )
 
 

@@ -11,7 +11,7 @@ from community.members.queries import Named, names_of
 from community.trust.networks import Source as NetworkSource
 from community.trust.snapshot import Neighbourhood
 from community.trust.worth import VouchFacts
-from graph.limits import CoverLimit, Raise
+from graph.limits import CoverLimit, CoverPath, Raise
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +120,25 @@ class CreditLimit:
         return REMEDIES[self.binding.name]
 
 
+@dataclass(frozen=True, slots=True)
+class CoverPreview:
+    """Who would be held for how much if a loan of this size were approved today.
+
+    Where what is there does not reach, `paths` says what is, and `short_minor` what is missing.
+    """
+
+    limit: CreditLimit
+    principal_minor: int
+    cover_minor: int
+    short_minor: int
+    paths: tuple[PathView, ...]
+
+    @property
+    def is_admitted(self) -> bool:
+        """Whether the limit admits the loan as things stand."""
+        return self.principal_minor <= self.limit.amount_minor
+
+
 class Names:
     """Names of all people in an answer, and which vouch is which: read once."""
 
@@ -154,7 +173,7 @@ class Names:
         row = self._row(id_)
         return self.person(row.voucher_id), self.person(row.borrower_id), row.public_id
 
-    def paths(self, limit: CoverLimit) -> tuple[PathView, ...]:
+    def paths(self, found: Iterable[CoverPath]) -> tuple[PathView, ...]:
         return tuple(
             PathView(
                 standing_of=self.person(path.standing_of),
@@ -163,7 +182,7 @@ class Names:
                 # With three promises on a path an optimum may split a minor unit.
                 amount_minor=int(path.amount),
             )
-            for path in limit.paths
+            for path in found
         )
 
     def cut(self, limit: CoverLimit) -> tuple[Bottleneck, ...]:

@@ -22,7 +22,7 @@ from community.credit.errors import (
     CreditLimitExceeded,
     NothingToApprove,
 )
-from community.credit.explain import CreditLimit, Names, RecordBound, WhatIf
+from community.credit.explain import CoverPreview, CreditLimit, Names, RecordBound, WhatIf
 from community.credit.limits import (
     COVER_CIRCLE,
     REMEDIES,
@@ -226,7 +226,7 @@ def credit_limit(
         direct_minor=int(limit.direct),
         second_minor=int(limit.second),
         farther_minor=int(limit.farther),
-        paths=names.paths(limit),
+        paths=names.paths(limit.paths),
         cut=names.cut(limit),
         raise_by_minor=step,
         raises=tuple(raises),
@@ -276,6 +276,52 @@ def _record_bounds(
             )
         )
     return tuple(found)
+
+
+def preview_cover(
+    session: Session,
+    *,
+    community_id: int,
+    member_id: int,
+    product_version_id: int,
+    principal: Money,
+    on: date,
+) -> CoverPreview:
+    """Who would stand behind a loan if it were approved today, by the same choice as approval.
+
+    Nothing is written or locked. Raises what `credit_limit` raises, CurrencyMismatch.
+    """
+    found = credit_limit(
+        session,
+        community_id=community_id,
+        member_id=member_id,
+        on=on,
+        product_version_id=product_version_id,
+    )
+    if principal.currency != found.currency:
+        raise CurrencyMismatch(expected=found.currency, given=principal.currency)
+    terms, _ = _terms_and_source(session, product_version_id)
+    assert terms is not None  # the version is one of the product
+    circle = min(found.circle, COVER_CIRCLE)
+    around = neighbourhood(
+        session,
+        community_id=community_id,
+        borrower_id=member_id,
+        on=on,
+        circle=found.circle,
+        pledge_only=_rests_on_pledges(terms),
+    )
+    there = cover_limit(member_id, around.standings, around.promises, circle=circle)
+    needed = share_bps(principal.amount_minor, terms.cover_ratio_bps, up=True)
+    held = min(needed, there.value)
+    paths = reserve_cover(member_id, around.standings, around.promises, held, circle=circle)
+    return CoverPreview(
+        limit=found,
+        principal_minor=principal.amount_minor,
+        cover_minor=needed,
+        short_minor=needed - held,
+        paths=Names(session, around, there, ()).paths(paths),
+    )
 
 
 def credit_limits(

@@ -273,6 +273,12 @@ def _dues(rows: Sequence[Instalment], on: date, accelerated_on: date | None) -> 
     )
 
 
+def loans_by_id(session: Session, loan_ids: Iterable[int]) -> dict[int, Loan]:
+    """Loans by inner id; one statement."""
+    rows = session.scalars(select(Loan).where(Loan.id.in_(set(loan_ids))))
+    return {loan.id: loan for loan in rows}
+
+
 def public_ids(session: Session, loan_ids: Iterable[int | None]) -> dict[int, str]:
     """Public ids of loans by inner id; one statement."""
     wanted = {loan_id for loan_id in loan_ids if loan_id is not None}

@@ -263,3 +263,27 @@ def test_concurrent_approvals_over_http_approve_exactly_what_fits(hamlet: Hamlet
     for answer in answers:
         if answer.status_code == 409:
             assert_problem(answer, 409, "credit-limit-exceeded")
+
+
+def test_who_would_stand_behind_a_loan_is_who_stands_behind_it_once_approved(
+    hamlet: Hamlet,
+) -> None:
+    ana, ben, cai = three_generations(hamlet)
+    path = hamlet.at(ben, "cover-preview")
+    product = hamlet.village.monthly.public_id
+    # Own standing first, then one promise away, then two: 5 + 100 + 15.
+    body = ben.get(path, product=product, amount="120.00").get_json()
+    assert [
+        (one["standing_of"]["name"], [via["name"] for via in one["via"]], one["amount"]["amount"])
+        for one in body["paths"]
+    ] == [("Ben", [], "5.00"), ("Ana", [], "100.00"), ("Cai", ["Ana"], "15.00")]
+    assert (body["cover"], body["short"]) == (money("120.00"), money("0.00"))
+    assert body["admitted"] is (float(body["limit"]["amount"]["amount"]) >= 120)
+    # More than there is: what is there, and what is missing.
+    more = ben.get(path, product=product, amount="150.00").get_json()
+    assert (more["short"], more["admitted"]) == (money("15.00"), False)
+    assert sum(float(one["amount"]["amount"]) for one in more["paths"]) == 135
+    # Nobody else's to know.
+    assert_problem(ana.get(path, product=product, amount="5.00"), 404, "not-found")
+    assert_problem(cai.get(path, product=product, amount="5.00"), 404, "not-found")
+    assert hamlet.officer.get(path, product=product, amount="5.00").status_code == 200

@@ -35,6 +35,16 @@ THINGS = {
     "event_id": "@disaster",
     "campaign_id": "@campaign",
     "kind": "savings_cash",
+    "vouch_id": "@live",
+    "call_id": "@call",
+    "claim_id": "@claim",
+    "settlement_id": "@said",
+    "message_id": "@message",
+    "item_id": "@item",
+    "complaint_id": "@complaint",
+    "theme_id": "@theme",
+    "visit_id": "@visit",
+    "number": "1",
 }
 # A page of the office may want another thing than the usual one.
 INSTEAD = {
@@ -43,6 +53,10 @@ INSTEAD = {
 }
 # The office is for whoever holds an office there, or audits it: to others it is not there.
 MEMBERS = ("wang", "gao", "zhao", "foreign", "stranger")
+STRANGERS = dict.fromkeys(("foreign", "stranger"), 404)
+# Who reads everything here and is no member.
+NO_MEMBERS = {"operator": 409, "auditor": 409, **STRANGERS}
+NEIGHBOURS = dict.fromkeys(("gao", "zhao"), 404)
 # Who gets something else than a page: 403 or 404 by the permission table. All others get 200.
 REFUSED: dict[str, dict[str, int]] = {
     "papers.receipt": {
@@ -89,6 +103,34 @@ REFUSED: dict[str, dict[str, int]] = {
     "auditor.home": {"wang": 403, "gao": 403, "zhao": 403, "stranger": 403},
     # Everybody may know that there is an office.
     "office.home": {"wang": 403, "gao": 403, "zhao": 403, "stranger": 403},
+    "member.apply_terms": STRANGERS,
+    "member.apply_purpose": STRANGERS,
+    "member.apply_people": NO_MEMBERS,
+    "member.apply_people_csv": NO_MEMBERS,
+    "member.apply_confirm": NO_MEMBERS,
+    "member.asked_themes": STRANGERS,
+    "member.asked_theme": STRANGERS,
+    "member.call": {"wang": 404, **NEIGHBOURS, **STRANGERS},
+    "member.claim": {"wang": 404, **NEIGHBOURS, **STRANGERS},
+    "member.complaint": {**NEIGHBOURS, "operator": 404, **STRANGERS},
+    "member.exposure_csv": dict.fromkeys(("operator", "auditor", "foreign", "stranger"), 404),
+    "member.limit": dict.fromkeys(("operator", "auditor", "foreign", "stranger"), 404),
+    "member.group": {"gao": 404, **STRANGERS},
+    "member.loan": {**NEIGHBOURS, **STRANGERS},
+    "member.my_item": {**NEIGHBOURS, **STRANGERS},
+    "member.photo": {"gao": 404, **STRANGERS},
+    "member.visit": {"gao": 404, **STRANGERS},
+    "member.vouch": {**NEIGHBOURS, **STRANGERS},
+    "member.promise_payment": {**NEIGHBOURS, "auditor": 403, **STRANGERS},
+    "member.state_use": {**NEIGHBOURS, "auditor": 403, **STRANGERS},
+    "member.withdraw_loan": {**NEIGHBOURS, "auditor": 403, **STRANGERS},
+    # Its members have shown it, and are led back to the group.
+    "member.understand": {
+        **dict.fromkeys(("wang", "zhao"), 303),
+        "gao": 404,
+        **dict.fromkeys(("officer", "operator", "auditor"), 403),
+        **STRANGERS,
+    },
 }
 # The desk is for who operates and who audits; a search is started by operators alone.
 REFUSED |= {
@@ -130,7 +172,15 @@ REFUSED_IN_ROOM = {
     "auditor": dict.fromkeys((*MEMBERS, "officer"), 404),
 }
 # Pages whose address needs more than ids.
-QUERY = {"papers.statement": "?from=2026-01-01&to=2026-04-30"}
+ASKED = "?community=@village&product=@plain&principal=50&instalments=3&purpose=seed&use=crop"
+QUERY = {
+    "papers.statement": "?from=2026-01-01&to=2026-04-30",
+    "member.apply_terms": ASKED,
+    "member.apply_purpose": ASKED,
+    "member.apply_people": ASKED,
+    "member.apply_people_csv": ASKED,
+    "member.apply_confirm": ASKED,
+}
 
 
 def routes(app: Flask) -> list[Rule]:
@@ -187,11 +237,11 @@ def test_each_kind_sees_what_is_theirs(world: World, who: str, language: str) ->
     for rule in routes(world.app):
         if "GET" not in (rule.methods or ()) or is_public(world.app, rule, "GET"):
             continue
-        path = address(world, rule) + QUERY.get(rule.endpoint, "")
+        path = address(world, rule) + world.named(QUERY.get(rule.endpoint, ""))
         answer = reader.open(path)
         room = REFUSED_IN_ROOM.get(rule.endpoint.partition(".")[0], {})
         expected = REFUSED.get(rule.endpoint, room).get(who, 200)
         assert answer.status_code == expected, f"{who} {rule.endpoint}"
-        if answer.mimetype == "text/html":
+        if answer.mimetype == "text/html" and expected != 303:
             check_html(answer, language)
     assert world.changed() == []

@@ -241,6 +241,7 @@ READS = {
     "seasons.get_event": Read(BOOKS),
     "seasons.list_event_loans": Read(BOOKS),
     "credit.get_credit_limit": Read(OWN),
+    "credit.get_cover_preview": Read(OWN),
     "lines.list_lines": Read(VILLAGERS),
     "lines.list_group_lines": Read(SHARED),
     "lines.get_line": Read(SHARED),
@@ -314,6 +315,7 @@ YEAR = "?from=2026-01-01&until=2026-12-31"
 QUERIES = {
     "feedback.get_ratings": "?kind=product&id=@plain",
     "loans.get_quote": "?product=@plain&amount=50.00&instalments=1",
+    "credit.get_cover_preview": "?product=@plain&amount=50.00",
     "profiles.get_profile": "?community=@village",
     "profiles.get_voucher_record": "?community=@village",
     "seasons.get_calendar": YEAR,

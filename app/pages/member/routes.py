@@ -9,13 +9,28 @@ from app.marks import limited
 from app.pages.charts import csv_answer
 from app.pages.entry import language
 from app.pages.layout import page
+from app.pages.member import (  # noqa: F401  their views are this room's
+    apply,
+    calls,
+    exposure,
+    groups,
+    limits,
+    loans,
+    profile,
+    visits,
+    voice,
+    vouches,
+)
+from app.pages.member.room import pages
 from app.pages.member.views import member_page
-from app.pages.room import Room
 from app.pages.words import Words
 from app.permissions import requires
 from community.errors import NotFound
 
-pages = Room("member", __name__)
+__all__ = ["pages"]
+
+# The order of the navigation; the first is where "Mine" leads.
+ORDER = ("home", "loans", "vouches", "calls", "groups", "visits", "voice", "profile")
 
 
 @pages.listed("home")
@@ -40,3 +55,6 @@ def behind_me_csv(community_id: str) -> Response:
         if place.community.public_id == community_id and place.picture is not None:
             return csv_answer(place.picture, "behind-me")
     raise NotFound()
+
+
+pages.entries.sort(key=lambda entry: ORDER.index(entry.word))

@@ -11,12 +11,13 @@ from sqlalchemy.orm import Session
 from app.pages.charts import Picture
 from app.pages.layout import money_text
 from app.pages.member.drawing import draw
+from app.pages.member.limits import helpful
 from app.pages.words import Words
 from app.permissions import Facts, permit
 from community.communities import queries as communities
 from community.communities.models import Community, MembershipStatus
 from community.credit import service as credit
-from community.credit.explain import CreditLimit
+from community.credit.explain import CreditLimit, Growth
 from community.errors import CommunityError
 from community.guarantees import queries as guarantees
 from community.guarantees.models import Call
@@ -33,6 +34,7 @@ from community.trust.queries import Exposure
 # The page is for a phone; the API has the rest.
 _MOST_LISTED = 12
 _DUES_LISTED = 5
+_RAISES_SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,7 @@ class PlaceView:
     reason: str
     picture: Picture | None
     exposure: Exposure
+    raises: tuple[Growth, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +147,7 @@ def _place(
             currency=community.currency,
             on=on,
         ),
+        raises=() if limit is None else tuple(helpful(limit)[:_RAISES_SHOWN]),
     )
 
 

@@ -360,6 +360,24 @@ LISTS = [
         )
     ),
     *(
+        Wrong(
+            f"who would stand behind {query}",
+            "wang",
+            f"GET {WANG}/cover-preview?{query}",
+            None,
+            problem,
+        )
+        for query, problem in (
+            ("amount=5.00", "422 validation"),
+            ("product=@plain", "422 validation"),
+            ("product=@plain&amount=0", "422 amount-out-of-range"),
+            ("product=@plain&amount=-5.00", "422 amount-out-of-range"),
+            ("product=@plain&amount=5.001", "422 invalid"),
+            ("product=@plain&amount=lots", "422 invalid"),
+            ("product=prd_0000000000000000&amount=5.00", "404 product-not-found"),
+        )
+    ),
+    *(
         Wrong(f"a limit with {query}", "wang", f"GET {WANG}/credit-limit?{query}", None, problem)
         for query, problem in (
             ("raise_by=-1", "422 amount-out-of-range"),

@@ -1,0 +1,307 @@
+"""The groups that I am in or invited to: answer, elect, understand, sign, think again."""
+
+from typing import Any
+
+import marshmallow as ma
+from flask import Response, redirect, url_for
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.auth import caller
+from app.clock import now, today
+from app.extensions import db
+from app.fields import Money, PublicId, Schema, Text
+from app.grouplife.views import (
+    elsewhere_minor,
+    found_warnings,
+    statement,
+    viewer,
+    warning_views,
+)
+from app.groups.facts import group_facts
+from app.groups.views import group_summaries, group_view
+from app.marks import limited
+from app.pages.entry import language
+from app.pages.forms import Form, Nothing, answer
+from app.pages.layout import page, say
+from app.pages.member.lists import listed
+from app.pages.member.room import pages
+from app.permissions import Facts, may, permit, requires
+from community.communities import queries as communities
+from community.errors import CommunityError
+from community.exposure.previews import preview_agreement, ready_to_sign
+from community.groups import queries, service
+from community.groups.models import Group, GroupMember, GroupMemberStatus, GroupStatus
+from community.groups.proof import Questionnaire
+from community.groups.service import Answered
+from community.groups.understanding import CHOICES, QuestionKind
+from community.members import queries as members
+
+_SIGNS = (GroupStatus.SIGNING, GroupStatus.COOLING_OFF)
+
+
+class VoteSchema(Schema):
+    """Whom to vote for."""
+
+    candidate = PublicId("mem", required=True)
+
+
+class SignSchema(Schema):
+    """The agreement that was read, and that it was."""
+
+    agreement_hash = Text(64, required=True)
+
+
+@pages.listed("groups")
+@pages.get("/me/groups")
+@requires("group:list_mine")
+def groups() -> Response:
+    """Groups that I am in, and those that invite me."""
+    session, me = db.session(), caller().member_id
+    permit("group:list_mine", Facts(owner_ids=frozenset({me})))
+    found, older, first = listed(session, queries.groups_of(me), Group.id)
+    rows = session.execute(
+        select(GroupMember.group_id, GroupMember.status).where(
+            GroupMember.member_id == me,
+            GroupMember.group_id.in_([group.id for group in found.items]),
+        )
+    )
+    states = dict(rows.all())
+    return page(
+        "member/groups.html",
+        groups=group_summaries(session, found.items),
+        states=[states[group.id] for group in found.items],
+        older=older,
+        first=first,
+    )
+
+
+@pages.get("/me/groups/<pid(grp):group_id>")
+@requires("group:read")
+@limited("heavy")
+def group(group_id: str) -> Response:
+    """One group: who is in it, what it promises, and what I can do now."""
+    return _page(group_id, Form())
+
+
+@pages.post("/me/groups/<pid(grp):group_id>/acceptance")
+@requires("group:answer_invitation")
+def accept_invitation(group_id: str) -> Any:
+    """Join."""
+    return _answer_invitation(group_id, accept=True, said=("member", "joined_said"))
+
+
+@pages.post("/me/groups/<pid(grp):group_id>/refusal")
+@requires("group:answer_invitation")
+def decline_invitation(group_id: str) -> Any:
+    """Say no, thank you."""
+    return _answer_invitation(group_id, accept=False, said=("member", "not_joined_said"))
+
+
+@pages.post("/me/groups/<pid(grp):group_id>/vote")
+@requires("group:vote")
+def vote_leader(group_id: str) -> Any:
+    """Vote for a leader."""
+
+    def work(data: dict[str, Any]) -> str:
+        session = db.session()
+        found = _permitted(session, "group:vote", group_id)
+        candidate = members.get_member(session, data["candidate"])
+        service.vote_leader(
+            session, **_step(found), voter_id=caller().member_id, candidate_id=candidate.id
+        )
+        return url_for("member.group", group_id=group_id)
+
+    return answer(
+        VoteSchema, work, lambda form: _page(group_id, form), said=("member", "voted_leader_said")
+    )
+
+
+@pages.route("/me/groups/<pid(grp):group_id>/understanding", methods=["GET", "POST"])
+@requires("group:understand")
+@limited("heavy")
+def understand(group_id: str) -> Any:
+    """The questions on my own exposure; whoever gets one wrong is shown why and asked again."""
+    session, me = db.session(), caller().member_id
+    found = _permitted(session, "group:understand", group_id)
+    asked = _questions(session, found)
+    currency = communities.get_community_by_id(session, found.community_id).currency
+    tried: list[Answered] = []
+
+    def work(data: dict[str, Any]) -> str:
+        session = db.session()
+        group_ = _permitted(session, "group:understand", group_id)
+        tried.append(
+            service.answer_questions(
+                session,
+                group_id=group_.id,
+                member_id=me,
+                agreement_hash=data.pop("agreement_hash"),
+                answers=data,
+                elsewhere_minor=elsewhere_minor(session, group_, me),
+                now=now(),
+                actor_id=me,
+            )
+        )
+        return url_for(
+            "member.group" if tried[-1].passed else "member.understand", group_id=group_id
+        )
+
+    def show(form: Form, questions: Questionnaire = asked, wrong: Any = ()) -> Response:
+        return page(
+            "member/understand.html",
+            status=form.status,
+            form=form,
+            group=found,
+            asked=questions,
+            currency=currency,
+            wrong=wrong,
+        )
+
+    if asked.passed and not tried:
+        # Nothing is left to be asked.
+        return redirect(url_for("member.group", group_id=group_id), 303)
+    done = answer(_schema(asked), work, show)
+    if not tried:
+        return done
+    last = tried[-1]
+    if last.passed:
+        say("member", "understood_said")
+        return done
+    assert last.again is not None  # who has not passed is asked again
+    wrong = [verdict.question for verdict in last.verdicts if not verdict.right]
+    return show(Form(), last.again, wrong)
+
+
+@pages.post("/me/groups/<pid(grp):group_id>/signature")
+@requires("group:sign")
+def sign_agreement(group_id: str) -> Any:
+    """Sign, having shown to understand it."""
+
+    def work(data: dict[str, Any]) -> str:
+        session, me = db.session(), caller().member_id
+        found = _permitted(session, "group:sign", group_id)
+        ready_to_sign(session, found, None, member_id=me, on=today())
+        service.sign(
+            session,
+            **_step(found),
+            member_id=me,
+            agreement_hash=data["agreement_hash"],
+            elsewhere_minor=elsewhere_minor(session, found, me),
+        )
+        return url_for("member.group", group_id=group_id)
+
+    return answer(
+        SignSchema, work, lambda form: _page(group_id, form), said=("member", "signed_said")
+    )
+
+
+@pages.post("/me/groups/<pid(grp):group_id>/step-back")
+@requires("group:step_back")
+def step_back(group_id: str) -> Any:
+    """Leave a group that does not bind yet."""
+
+    def work(data: dict[str, Any]) -> str:
+        session = db.session()
+        found = _permitted(session, "group:step_back", group_id)
+        service.step_back(session, **_step(found), member_id=caller().member_id)
+        return url_for("member.groups")
+
+    return answer(
+        Nothing, work, lambda form: _page(group_id, form), said=("member", "stepped_back_said")
+    )
+
+
+def _answer_invitation(group_id: str, *, accept: bool, said: tuple[str, str]) -> Any:
+    def work(data: dict[str, Any]) -> str:
+        session = db.session()
+        found = _permitted(session, "group:answer_invitation", group_id)
+        service.answer_invitation(
+            session, **_step(found), member_id=caller().member_id, accept=accept
+        )
+        if accept:
+            return url_for("member.group", group_id=group_id)
+        return url_for("member.groups")
+
+    return answer(Nothing, work, lambda form: _page(group_id, form), said=said)
+
+
+def _permitted(session: Session, action: str, group_id: str) -> Group:
+    found = queries.get_group(session, group_id)
+    permit(action, group_facts(session, found))
+    return found
+
+
+def _step(found: Group) -> dict[str, Any]:
+    return {
+        "group_id": found.id,
+        "on": today(),
+        "now": now(),
+        "actor_id": caller().member_id,
+    }
+
+
+def _questions(session: Session, found: Group) -> Questionnaire:
+    me = caller().member_id
+    return service.questionnaire(
+        session,
+        group_id=found.id,
+        member_id=me,
+        elsewhere_minor=elsewhere_minor(session, found, me),
+    )
+
+
+def _schema(asked: Questionnaire) -> ma.Schema:
+    fields: dict[str, Any] = {"agreement_hash": Text(64, required=True)}
+    for question in asked.questions:
+        fields[question.id] = (
+            Money(zero=True, required=True)
+            if question.kind is QuestionKind.MONEY
+            else ma.fields.String(required=True, validate=ma.validate.OneOf(CHOICES))
+        )
+    return Schema.from_dict(fields, name="Understanding")()
+
+
+def _page(group_id: str, form: Form) -> Response:
+    session, me = db.session(), caller().member_id
+    found = queries.get_group(session, group_id)
+    facts = group_facts(session, found)
+    permit("group:read", facts)
+    shown = group_view(session, found)
+    mine = next((m for m in shown["members"] if m["member"].id == me), None)
+    preview, paper, stands, passed, reason = None, None, None, False, None
+    if mine is not None and found.agreement_hash is not None and may("group:understand", facts):
+        paper = service.agreement_of(found)
+        permit("group:read_own", facts)
+        stands = statement(session, found, service.paper_of(found))
+        if found.status in _SIGNS:
+            permit("group:preview", facts)
+            try:
+                preview = preview_agreement(session, found, member_id=me, on=today())
+                passed = _questions(session, found).passed
+            except CommunityError as refusal:
+                reason = refusal
+    warnings = warning_views(
+        session,
+        found_warnings(session, found, queries.concerned_ids(session, found)),
+        sees_all=viewer(facts).sees_all,
+    )["warnings"]
+    return page(
+        "member/group.html",
+        status=form.status,
+        form=form,
+        group=shown,
+        community=communities.get_community_by_id(session, found.community_id),
+        mine=mine,
+        is_invited=mine is not None and mine["status"] is GroupMemberStatus.INVITED,
+        may_vote=may("group:vote", facts) and found.status is not GroupStatus.DISSOLVED,
+        may_step_back=may("group:step_back", facts)
+        and found.status in (GroupStatus.FORMING, *_SIGNS),
+        preview=preview,
+        paper=paper,
+        stands=stands,
+        passed=passed,
+        reason=reason,
+        warnings=warnings,
+        here=language(),
+    )

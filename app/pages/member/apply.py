@@ -31,7 +31,7 @@ from app.pages.words import Words
 from app.permissions import Facts, permit, requires
 from app.products.facts import offer_facts
 from community.communities import queries as communities
-from community.communities.charter import CharterRules
+from community.communities.charter import CharterRules, Purpose
 from community.communities.models import Community, MembershipStatus
 from community.credit import service as credit
 from community.credit.explain import CoverPreview, PathView
@@ -43,7 +43,6 @@ from community.members.queries import Named
 from community.money import Money as MoneyValue
 from community.money import format_minor
 from community.monitoring import proceeds
-from community.monitoring.models import Purpose
 from community.products import queries as products
 from community.products.models import Product, ProductVersion, Season
 from community.products.terms import ProductTerms

@@ -23,6 +23,7 @@ from app.pages.member.lists import listed
 from app.pages.member.room import pages
 from app.permissions import Facts, may, permit, requires
 from community.communities import queries as communities
+from community.communities.charter import Purpose
 from community.communities.models import Community
 from community.guarantees import queries as guarantees
 from community.guarantees.models import Call
@@ -30,13 +31,12 @@ from community.guarantees.queries import LineView
 from community.loans import queries, repayments, service
 from community.loans.errors import NothingToSettle
 from community.loans.history import owed
-from community.loans.models import Loan, LoanStatus, RepaymentSource
+from community.loans.models import Loan, LoanStatus, LoanUse, RepaymentSource
 from community.loans.queries import LoanFile
 from community.loans.schedule import LoanTerms, read_loan_terms
 from community.members import queries as members
 from community.members.queries import Named
 from community.monitoring import proceeds
-from community.monitoring.models import LoanUse, Purpose
 from community.monitoring.proceeds import PromiseSeen
 
 # Calls and uses of one loan that a page shows; the API has the rest.

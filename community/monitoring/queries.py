@@ -71,16 +71,18 @@ def count_open_cases(
     session: Session, community_ids: Iterable[int], *, reader_id: int
 ) -> dict[int, int]:
     """By community: how many cases its list would show as open to this reader."""
-    rows = session.execute(
-        select(RiskCase.community_id, func.count())
-        .where(
-            RiskCase.community_id.in_(list(community_ids)),
-            RiskCase.status == CaseStatus.OPEN,
-            _may_be_known_to(reader_id),
-        )
-        .group_by(RiskCase.community_id)
+    counts: dict[int, int] = dict(
+        session.execute(
+            select(RiskCase.community_id, func.count())
+            .where(
+                RiskCase.community_id.in_(list(community_ids)),
+                RiskCase.status == CaseStatus.OPEN,
+                _may_be_known_to(reader_id),
+            )
+            .group_by(RiskCase.community_id)
+        ).all()
     )
-    return {row[0]: row[1] for row in rows}
+    return counts
 
 
 def _may_be_known_to(reader_id: int) -> ColumnElement[bool]:

@@ -39,6 +39,8 @@ def test_an_operator_changes_the_charter(visit: Visit) -> None:
     page.get_by_label("小组最多人数").fill("12")
     page.get_by_role("button", name="查看改动").click()
     expect(page.get_by_role("heading", name="小组最多人数")).to_be_visible()
+    # Only what was changed, though every tick of the form was sent along.
+    expect(page.get_by_role("main")).to_contain_text("共有 1 条改动")
     visit.check(page, "office-charter-check")
     page.get_by_role("button", name="发布").click()
     expect(page.get_by_role("status")).to_contain_text("新版章程已发布")

@@ -259,7 +259,12 @@ def _draft(community: Community, form: Form) -> Draft:
         except Unread as why:
             draft.faults[name] = [t.of("unread", str(why))]
             continue
-        if value != draft.base.get(name, {}).get("value"):
+        before = draft.base.get(name, {}).get("value")
+        # Ticks have no order: what is ticked as before is no change.
+        same_ticks = (
+            rule.kind == "choice" and rule.is_list and sorted(before or ()) == sorted(value)
+        )
+        if value != before and not same_ticks:
             draft.new[name] = value
     return draft
 

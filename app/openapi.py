@@ -132,6 +132,8 @@ def _by_rule(verb: str, places: list[Any], operation: Operation) -> frozenset[st
         codes |= {"bad-token", "token-expired", "token-revoked", "scope-missing"}
     if places:
         codes.add("not-found")
+    if any(place.get("schema", {}).get("type") == "integer" for place in places):
+        codes.add("invalid")  # a number that no database can hold
     if verb != "get":
         # Any body is read and looked at, wanted or not; and the database has the last word.
         codes |= {"malformed-body", "body-too-large", "unsupported-media-type"}

@@ -120,6 +120,7 @@ def test_every_operation_lists_the_problems_that_it_can_answer(document: dict[st
         is_public = operation["operationId"] in PUBLIC
         assert ({"bad-token", "token-revoked", "scope-missing"} <= listed) != is_public, where
         assert ("not-found" in listed) >= ("{" in path), where
+        assert ("invalid" in listed) >= path.endswith(("{version}", "{number}")), where
         assert ("malformed-body" in listed) == (verb != "get"), where
         assert ("precondition-failed" in listed) == _sends(operation, "If-Match"), where
         assert ("idempotency-key-invalid" in listed) == _sends(operation, "Idempotency-Key"), where

@@ -30,7 +30,7 @@ VALUES: dict[str, Any] = {
     "text/csv": "day,amount\r\n2026-03-02,120.50\r\n",
     "status": "active",
 }
-_ID = re.compile(r"\^([a-z]{2,3})_\[")
+_ID = re.compile(r"\^\(?([a-z]{2,3})(?:\|[a-z|]*)?\)?_\[")
 DEEPEST = 8
 
 

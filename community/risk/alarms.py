@@ -360,15 +360,17 @@ def self_dealing(
             for at, (name, members) in enumerate(circles.values())
             if len(members & set(pool.members)) >= 2
         ]
-        name = max(inside, key=lambda one: one[:2])[2] if inside else None
+        within = max(inside, key=lambda one: one[:2])[2] if inside else None
         found.append(
             Alarm(
                 AlarmKind.SELF_DEALING,
                 pool.members,
                 {
-                    "code": "closed_circle",
+                    "code": "closed_circle" if pool.borrowers > 1 else "closed_circle_for_one",
                     **(
-                        {} if name is None else {"circle": name.number, "circle_id": name.public_id}
+                        {}
+                        if within is None
+                        else {"circle": within.number, "circle_id": within.public_id}
                     ),
                     "members": len(pool.members),
                     "share_bps": pool.inside_bps,

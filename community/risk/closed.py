@@ -2,8 +2,8 @@
 
 A circle of promises is no sin: neighbours promise each other, and others promise them. What is told
 is a circle whose word is its own: of all that its members were promised and that its givers could
-keep, nearly all comes from within; two of them or more owe, as much as a good part of what they all
-have; and what covers their loans is theirs. If they stop together, nobody else has promised.
+keep, nearly all comes from within; they owe a good part of what they all have, or stand for one of
+them with it; and what covers their loans is theirs. If they stop, nobody else has promised.
 
 Such a few are often tied to the whole village by small words, so that the village is one circle.
 They are looked for among the circles of promises of every size: those that hang together by large
@@ -33,7 +33,7 @@ class Limits:
     members: int  # at most so many
     share_bps: int  # of the cover of its loans, its own
     promised_bps: int  # of what its members were promised and could be kept, from within
-    owed_bps: int  # what its members owe, of what they all have
+    owed_bps: int  # what its members owe, or lend to one alone, of what they have
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,8 @@ class Pool:
     owed_minor: int
     inside_bps: int  # of the cover of its loans, what is its own
     promised_bps: int  # of what its members were promised and could be kept, what is from within
-    owed_bps: int  # what its members owe, of what they have
+    # What its members owe, of what they have; where one alone owes, what the others stand for.
+    owed_bps: int
     used_bps: int  # of what its members can stand for, what is reserved
     assessed_bps: int  # of the cover of its loans, what is not locked
 
@@ -61,7 +62,7 @@ def closed_pools(
 ) -> list[Pool]:
     """Circles of promises that are closed, each as large as it is: no member in two."""
     book = _Book(loans, purses)
-    if len(book.cover) < 2 or not vouchers.size:
+    if not book.cover or not vouchers.size:
         return []
     network = from_rows(vouchers, borrowers, amounts)
     words = _Words(network, purses)
@@ -70,7 +71,7 @@ def closed_pools(
     for circle in nested_circles(_coarse(network), least=_LEAST, most=max(limits.members, _LEAST)):
         members = {int(str(member)) for member in network.ids_of(circle.places)}
         # Larger ones come first, and circles that meet lie within each other.
-        if told & members or len(members & book.cover.keys()) < 2:
+        if told & members or not members & book.cover.keys():
             continue
         pool = book.pool(members, words.from_within_bps(circle.places))
         if _is_closed(pool, limits):
@@ -88,13 +89,12 @@ def _coarse(network: ArrayNetwork) -> ArrayNetwork:
 
 
 def _is_closed(pool: Pool, limits: Limits) -> bool:
-    """Two borrow or more, much of what all have, on their own word; and not all of it is locked.
+    """They borrow much of what they have on their own word; and not all of it is locked.
 
     Whoever has locked what they promise deals with nobody's money but their own.
     """
     return (
-        pool.borrowers >= 2
-        and pool.assessed_bps > 0
+        pool.assessed_bps > 0
         and pool.inside_bps >= limits.share_bps
         and pool.promised_bps >= limits.promised_bps
         and pool.owed_bps >= limits.owed_bps
@@ -154,6 +154,11 @@ class _Book:
         nobody = Purse(0, 0, 0)
         owed = sum(self.owed[borrower] for borrower in borrowers)
         means = sum(_means(self.purses, member) for member in members)
+        out, room = owed, means
+        if len(borrowers) == 1:
+            # What one borrows on their own is nobody else's affair.
+            [alone] = borrowers
+            out, room = inside - lent[alone], means - _means(self.purses, alone)
         reserved = sum(self.purses.get(member, nobody).reserved_minor for member in members)
         bare = sum(
             max(held - self.purses.get(owner, nobody).stake_minor, 0)
@@ -165,7 +170,7 @@ class _Book:
             owed,
             inside * _WHOLE // whole if whole else 0,
             promised_bps,
-            owed * _WHOLE // means if means else 0,
+            out * _WHOLE // room if room else 0,
             min(reserved * _WHOLE // means, _WHOLE) if means else 0,
             bare * _WHOLE // whole if whole else 0,
         )

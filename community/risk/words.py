@@ -115,6 +115,14 @@ ALARMS: dict[str, tuple[str, str]] = {
         " were promised is their own. {borrowers} owe {amount}, {owed} of what they all could"
         " stand for; {share} of the cover is their own, and {assessed} of it is not locked.",
     ),
+    "closed_circle_for_one": (
+        "{members}人自成一圈：他们得到的担保承诺中有{promised}出自这几人；其中一人欠款{amount}，"
+        "其余各人担保能力的{owed}押在他一人身上；借款担保的{share}出自这几人，其中{assessed}没有锁定的储蓄。",
+        "{members} stand for each other and hardly anybody else for them: {promised} of what they"
+        " were promised is their own. One of them owes {amount}, and the others stand for it with"
+        " {owed} of all that they have; {share} of the cover is their own, and {assessed} of it is"
+        " not locked.",
+    ),
     # As it was told before.
     "self_dealing": (
         "担保圈{circle}：{borrowers}人欠款{amount}，担保的{share}出自这几人，其中{assessed}没有锁定的储蓄；"

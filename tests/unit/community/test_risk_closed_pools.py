@@ -103,6 +103,7 @@ def test_it_is_told_once_as_large_as_it_is_and_no_larger_than_the_charter_says()
 def test_couples_single_borrowers_and_what_is_locked_are_not_told() -> None:
     couple = [(AN, BO, 50), (BO, AN, 50)]
     assert pools([loan(AN, an=20, bo=20), loan(BO, bo=20, an=20)], MEANS, couple) == []
+    # One who borrows 60, with 18 of the 84 that the others have.
     assert pools([LENT[0]], MEANS) == []
     locked = {who: purse(0, stake=42) for who in (AN, BO, CAI)}
     lent = [loan(AN, an=42, cai=21), loan(BO, bo=42, cai=21)]
@@ -110,6 +111,13 @@ def test_couples_single_borrowers_and_what_is_locked_are_not_told() -> None:
     # A part of it not locked, and it is told with that part: 20 of 126.
     [pool] = pools(lent, locked | {CAI: purse(20, stake=22)})
     assert pool.assessed_bps == 20 * 10_000 // 126
+
+
+def test_one_may_draw_what_all_of_a_ring_have() -> None:
+    # 42 of the 84 that the others have: half of it. What An covers himself does not count.
+    [pool] = pools([loan(AN, an=42, bo=22, cai=20)], MEANS)
+    assert (pool.borrowers, pool.owed_minor, pool.owed_bps) == (1, 84, 5_000)
+    assert pools([loan(AN, an=42, bo=22, cai=19)], MEANS) == []
 
 
 def test_nothing_is_found_where_nothing_is_promised_or_nobody_has_anything() -> None:

@@ -339,6 +339,8 @@ class CharterRules:
     newcomer_trust_bps: int  # trust that reaches a newcomer, of what reaches the known, unremarked
     invented_ring_min: int  # so many who are hardly known, tied to each other, are remarked
     self_dealing_bps: int  # of a circle's cover, what may be its own unremarked
+    self_dealing_promised_bps: int  # of what its members are promised, what may be from within
+    self_dealing_owed_bps: int  # what its members may owe, of what they all have, unremarked
     inflow_days: int  # days in which introductions, deposits and payouts are looked at together
     inflow_below_min: int  # newcomers below one introducer that make a pyramid, on two levels
     inflow_alike_bps: int  # of their deposits, how many have to be of one amount
@@ -478,6 +480,8 @@ _CHECKS: dict[str, tuple[int, int]] = {
     "newcomer_trust_bps": (0, 10_000),
     "invented_ring_min": (2, 1_000),
     "self_dealing_bps": (1, 10_000),
+    "self_dealing_promised_bps": (1, 10_000),
+    "self_dealing_owed_bps": (1, 100_000),
     "inflow_days": (1, 3660),
     "inflow_below_min": (2, 10_000),
     "inflow_alike_bps": (0, 10_000),

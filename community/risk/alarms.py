@@ -9,7 +9,7 @@
 - **Invented rings**: newcomers tied to each other, `invented_ring_min` of them or more for each of
   the known through whom they hang on to the others. A crowd of invented members can promise each
   other as much as it likes: it is known through whoever brought it in, and through nobody else.
-- **Self-dealing**: a few who promise each other more than they have, and cover their own loans.
+- **Self-dealing**: a few who are promised hardly anything by others, and cover their own loans.
 - **Inflow**: who brings in newcomers, who bring in newcomers, whose deposits are of one amount,
   while money is paid out above. Who brought somebody in is whose promise they took first.
 """
@@ -29,7 +29,7 @@ from community.communities import queries as communities
 from community.communities.charter import CharterRules
 from community.communities.models import Membership, MembershipStatus
 from community.risk.book import read_cover
-from community.risk.closed import closed_pools
+from community.risk.closed import Limits, closed_pools
 from community.risk.finding import CircleKind
 from community.risk.models import CircleName, RiskCircle, RiskCircleMember
 from community.risk.service import last_run
@@ -325,7 +325,9 @@ def invented_rings_of(
 def self_dealing(
     session: Session, *, community_id: int, on: date, rules: CharterRules
 ) -> list[Alarm]:
-    """Circles of hollow promises that cover their own loans, with the circle that they are in.
+    """Closed pools, with the circle of the last search that most of them are in, if any.
+
+    A round of a few in a village that is one circle may be in none: it is told all the same.
 
     By the cover that is held now: what was released since a past day is not told any more.
     """
@@ -333,7 +335,13 @@ def self_dealing(
     if run is None:
         return []
     purses, loans, promises = read_cover(session, community_id, on)
-    pools = closed_pools(loans, purses, promises, share_bps=rules.self_dealing_bps)
+    limits = Limits(
+        rules.circle_members_max,
+        rules.self_dealing_bps,
+        rules.self_dealing_promised_bps,
+        rules.self_dealing_owed_bps,
+    )
+    pools = closed_pools(loans, purses, *promises, limits=limits)
     if not pools:
         return []
     circles: dict[int, tuple[CircleName, set[int]]] = {}
@@ -347,24 +355,27 @@ def self_dealing(
         circles.setdefault(circle_id, (name, set()))[1].add(member_id)
     found = []
     for pool in pools:
-        # Two of it in one circle: else nobody in it stands for anybody who stands for them.
         inside = [
             (len(members & set(pool.members)), -at, name)
             for at, (name, members) in enumerate(circles.values())
             if len(members & set(pool.members)) >= 2
         ]
-        if not inside:
-            continue
-        _, _, name = max(inside, key=lambda one: one[:2])
+        within = max(inside, key=lambda one: one[:2])[2] if inside else None
         found.append(
             Alarm(
                 AlarmKind.SELF_DEALING,
                 pool.members,
                 {
-                    "code": "self_dealing",
-                    "circle": name.number,
-                    "circle_id": name.public_id,
+                    "code": "closed_circle" if pool.borrowers > 1 else "closed_circle_for_one",
+                    **(
+                        {}
+                        if within is None
+                        else {"circle": within.number, "circle_id": within.public_id}
+                    ),
+                    "members": len(pool.members),
                     "share_bps": pool.inside_bps,
+                    "promised_bps": pool.promised_bps,
+                    "owed_bps": pool.owed_bps,
                     "used_bps": pool.used_bps,
                     "assessed_bps": pool.assessed_bps,
                     "borrowers": pool.borrowers,

@@ -129,10 +129,10 @@ def read_desk(session: Session, *, community: Community, on: date) -> Desk:
 
 def read_cover(
     session: Session, community_id: int, on: date
-) -> tuple[dict[int, Purse], list[LoanOut], list[tuple[int, int, int]]]:
+) -> tuple[dict[int, Purse], list[LoanOut], tuple[Ints, Ints, Ints]]:
     """Who could pay how much, what covers each loan, and who promised whom how much."""
     _, vouchers, borrowers, amounts, _ = _vouches(session, community_id, on)[0]
-    promises = list(zip(vouchers.tolist(), borrowers.tolist(), amounts.tolist(), strict=True))
+    promises = (vouchers, borrowers, amounts)
     return _purses(session, community_id, on), _loans(session, community_id)[0], promises
 
 

@@ -91,7 +91,7 @@ def _members_of(at: Looking, circle_ids: Sequence[int]) -> dict[int, tuple[int, 
 
 
 def _self_dealing(at: Looking) -> Iterator[Signal]:
-    """Those of a circle who cover themselves join the circle's case, told once."""
+    """Those who cover themselves join the case of the circle that they are in, told once."""
     for alarm in self_dealing(at.session, community_id=at.community.id, on=at.on, rules=at.rules):
         first = at.session.get_one(Member, alarm.member_ids[0]).public_id
         yield Signal(
@@ -99,7 +99,9 @@ def _self_dealing(at: Looking) -> Iterator[Signal]:
             at.on,
             first,
             facts=alarm.facts,
-            subject=f"circle/{alarm.facts['circle_id']}",
+            subject=f"circle/{alarm.facts['circle_id']}"
+            if "circle_id" in alarm.facts
+            else f"closed/{first}",
             people=alarm.member_ids,
         )
 

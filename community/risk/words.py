@@ -113,6 +113,22 @@ ALARMS: dict[str, tuple[str, str]] = {
         " ties to those who are known, all through {known_through} of them; they joined from"
         " {first_joined_on} to {last_joined_on}. See each of them in person.",
     ),
+    "closed_circle": (
+        "{members}人自成一圈：他们得到的担保承诺中有{promised}出自这几人；{borrowers}人欠款{amount}，"
+        "相当于全圈担保能力的{owed}；借款担保的{share}出自这几人，其中{assessed}没有锁定的储蓄。",
+        "{members} stand for each other and hardly anybody else for them: {promised} of what they"
+        " were promised is their own. {borrowers} owe {amount}, {owed} of what they all could"
+        " stand for; {share} of the cover is their own, and {assessed} of it is not locked.",
+    ),
+    "closed_circle_for_one": (
+        "{members}人自成一圈：他们得到的担保承诺中有{promised}出自这几人；其中一人欠款{amount}，"
+        "其余各人担保能力的{owed}押在他一人身上；借款担保的{share}出自这几人，其中{assessed}没有锁定的储蓄。",
+        "{members} stand for each other and hardly anybody else for them: {promised} of what they"
+        " were promised is their own. One of them owes {amount}, and the others stand for it with"
+        " {owed} of all that they have; {share} of the cover is their own, and {assessed} of it is"
+        " not locked.",
+    ),
+    # As it was told before.
     "self_dealing": (
         "担保圈{circle}：{borrowers}人欠款{amount}，担保的{share}出自这几人，其中{assessed}没有锁定的储蓄；"
         "他们的担保能力已用去{used}。",
@@ -150,7 +166,7 @@ def _figures(
             found[figure] = f"{format_minor(fact[f'{figure}_minor'], currency)} {currency}"
     if "trust_bps" in fact:
         found["trust"] = percent(fact["trust_bps"] or 0)
-    for figure in ("share", "limit", "assessed", "used", "alike"):
+    for figure in ("share", "limit", "assessed", "used", "alike", "promised", "owed"):
         if f"{figure}_bps" in fact:
             found[figure] = percent(fact[f"{figure}_bps"])
     if "ratio_bps" in fact:

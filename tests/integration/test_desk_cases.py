@@ -157,6 +157,36 @@ def test_a_worse_circle_is_told_on_its_case_and_a_closed_case_is_not_opened_by_t
     assert measured[RiskRule.CLUSTER_ALERT].right == 2
 
 
+def test_a_round_that_no_search_names_is_a_case_of_its_own(db_session: Session) -> None:
+    """Five in a round, in a circle of seven that is too large, without a pair or a short ring."""
+    hamlet = Watched(db_session, rules=DESK | {"circle_members_max": 5, "circle_ring_max": 4})
+    hamlet.fund(500_00)
+    ring = ["ana", "bea", "cai", "dai", "fay"]
+    # One of them could keep her promise, and a neighbour has a word for them.
+    for name in ring:
+        hamlet.person(name, assessed=110_00 if name == "bea" else 42_00)
+    for voucher, borrower in zip(ring, [*ring[1:], ring[0]], strict=True):
+        hamlet.vouch(voucher, borrower, 100_00)
+    for name in ("gao", "han"):
+        hamlet.person(name, assessed=5_00)
+    for voucher, borrower in (("fay", "gao"), ("gao", "han"), ("han", "cai")):
+        hamlet.vouch(voucher, borrower, 1_00)
+    hamlet.lend("ana", 70_00)
+    evening(hamlet)
+    assert subjects(hamlet) == []
+    # 140 of the 278 that they have is owed: 50.3 %.
+    hamlet.lend("cai", 70_00)
+    hamlet.day += timedelta(days=1)
+    assert evening(hamlet).opened == 1
+    assert [row[:2] for row in events(hamlet)] == [("self_dealing", "high")]
+    assert subjects(hamlet) == ["closed"]
+    who = set(db_session.scalars(select(RiskEventPerson.member_id)))
+    assert who == {hamlet.people[name].id for name in ring}
+    hamlet.day += timedelta(days=1)
+    assert evening(hamlet) == Raised()
+    hamlet.check_own()
+
+
 def ring_of(hamlet: Hamlet, *names: str) -> None:
     for at, one in enumerate(names):
         for other in names[at + 1 :]:

@@ -34,6 +34,7 @@ LATER += ("hub_share_bps_max", "contingent_bps_max", "failure_bps", "fail_togeth
 LATER += ("common_factor_bps", "assessed_pays_bps", "shortfall_tail_bps", "newcomer_days")
 LATER += ("newcomer_trust_bps", "invented_ring_min", "self_dealing_bps", "inflow_days")
 LATER += ("inflow_below_min", "inflow_alike_bps", "inflow_payout_bps")
+LATER += ("self_dealing_promised_bps", "self_dealing_owed_bps")
 # Rooms that came later, whose rules begin with their name.
 ROOMS = (
     "campaign_",

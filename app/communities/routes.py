@@ -9,6 +9,7 @@ from app.auth import caller
 from app.blueprint import Blueprint
 from app.clock import now, today
 from app.communities import permissions as _permissions  # noqa: F401  declares this room's actions
+from app.communities.admitting import ask_the_gate
 from app.communities.bonds import bonds_of
 from app.communities.facts import community_facts, membership_facts
 from app.communities.schemas import (
@@ -38,17 +39,15 @@ from app.extensions import db
 from app.members.facts import member_facts
 from app.paging import Page, PageArgs, check_etag, page_of, paginate, show_etag
 from app.permissions import permit, requires
-from app.risk.gate import let_through, through_the_gate, warning_of
+from app.risk.gate import through_the_gate, warning_of
 from app.transaction import transactional
 from community.communities import queries, service, templates
 from community.communities.errors import NoCharter
-from community.communities.models import Charter, Community, Membership, MembershipStatus
+from community.communities.models import Charter, Community, Membership
 from community.members import queries as members
 from community.members.models import Member
 from community.members.principal import Role
-from community.risk import gate
 from community.risk.errors import AdmissionHeld
-from community.risk.gate import Suspicion
 
 blp = Blueprint("communities", __name__, description="Communities, charters and memberships")
 
@@ -290,13 +289,7 @@ def _admit(data: dict[str, Any], community_id: str, member_id: str) -> dict[str,
     session = db.session()
     community, member = _place(session, community_id, member_id)
     permit("membership:decide", membership_facts(community, member))
-    membership = queries.get_membership(session, community_id=community.id, member_id=member.id)
-    found: list[Suspicion] = []
-    # Any other will be refused, or is nobody new.
-    if membership.status is MembershipStatus.APPLIED:
-        place = {"community_id": community.id, "member_id": member.id}
-        found = gate.at_admission(session, **place, on=today())
-    let_through(found, membership_id=membership.id)
+    found = ask_the_gate(community.id, member.id)
     answer = _decide(service.activate_membership, data, community_id, member_id)
     return answer | {"warning": warning_of(found)}
 

@@ -35,6 +35,7 @@ from app.pages.entry import FORM_FIELD
 from app.pages.layout import say
 from app.permissions import mark_permitted
 from app.problems import status_of
+from app.risk.gate import through_the_gate
 from app.transaction import in_transaction
 from community.errors import CommunityError, NotAllowed, NotFound
 from community.idempotency import IdempotencyKeyInvalid, claim_key, store_answer
@@ -83,18 +84,22 @@ def answer(
     *,
     start: Mapping[str, Any] | None = None,
     said: tuple[str, str] | None = None,
+    gate: type[CommunityError] | None = None,
 ) -> Any:
     """Show the form, or do what it says and go on to where `work` says.
 
     `start` is what the fields hold at first; `said` is the room and the key of what the next page
-    tells the reader.
+    tells the reader. Work that passes the newcomer gate names in `gate` what it refuses with.
     """
     if request.method != "POST":
         return show(Form(values=dict(start or {})))
     form, data = read(schema() if isinstance(schema, type) else schema)
     if not form.errors:
         try:
-            target = in_transaction(_once, form, work, data)
+            if gate is None:
+                target = in_transaction(_once, form, work, data)
+            else:
+                target = through_the_gate(_once, form, work, data, refusal=gate)
         except (NotFound, NotAllowed, BadToken):
             raise
         except CommunityError as refusal:

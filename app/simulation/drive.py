@@ -52,6 +52,7 @@ from community.savings import service as savings
 from community.trust import service as trust
 from community.trust import standings
 from community.trust.models import VouchSide
+from community.vouching.records import figures_of
 
 Answer = TypeVar("Answer")
 
@@ -348,8 +349,16 @@ def _promise(session: Session, life: Life, act: Act, on: date) -> None:
         on=on,
         now=now,
         actor_id=voucher,
+        records_of=figures_of,
     )
-    trust.accept_vouch(session, vouch_id=offer.id, on=on, now=now, actor_id=borrower)
+    trust.accept_vouch(
+        session,
+        vouch_id=offer.id,
+        on=on,
+        now=now,
+        actor_id=borrower,
+        records_of=figures_of,
+    )
 
 
 _SMALL: dict[What, Callable[[Session, Life, Act, date], None]] = {

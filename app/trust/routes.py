@@ -12,11 +12,12 @@ from app.communities.facts import community_facts, membership_facts
 from app.extensions import db
 from app.idempotency import money_moving
 from app.paging import Page, PageArgs, check_etag, page_of, paginate, show_etag
-from app.permissions import Facts, permit, requires
-from app.risk.gate import let_through, through_the_gate
+from app.permissions import permit, requires
+from app.risk.gate import through_the_gate
 from app.transaction import transactional
 from app.trust import permissions as _permissions  # noqa: F401  declares this room's actions
-from app.trust import views
+from app.trust import promising, views
+from app.trust.facts import vouch_facts
 from app.trust.schemas import (
     AssessmentInSchema,
     AssessmentSchema,
@@ -34,13 +35,10 @@ from community.communities import queries as communities
 from community.communities.models import Community
 from community.members import queries as members
 from community.members.models import Member
-from community.risk import gate
 from community.risk.errors import FirstVouchHeld
-from community.risk.gate import Suspicion
 from community.trust import queries, service
 from community.trust.guarantee_caps import CapNote
-from community.trust.models import Assessment, Vouch, VouchSide, VouchStatus
-from community.vouching.records import figures_of
+from community.trust.models import Assessment, Vouch, VouchSide
 
 blp = Blueprint("trust", __name__, description="Vouches, stakes and assessments")
 
@@ -56,49 +54,24 @@ def offer_vouch(data: dict[str, Any], community_id: str) -> Any:
     return through_the_gate(_offer, data, community_id, refusal=FirstVouchHeld)
 
 
-def _met_at_the_gate(data: dict[str, Any], community_id: str) -> list[Suspicion]:
-    """What the newcomer gate says of an offer that meets another one, and so is a promise."""
-    session = db.session()
-    community = communities.get_community(session, community_id)
-    permit("vouch:offer", community_facts(session, community))
-    me = caller().member_id
-    other = members.get_member(session, data["other"]).id
-    gives = data["side"] is VouchSide.VOUCHER
-    pair = {"voucher_id": me if gives else other, "borrower_id": other if gives else me}
-    if not gate.offer_to_meet(session, community_id=community.id, side=data["side"], **pair):
-        return []
-    return gate.at_first_vouch(session, community_id=community.id, on=today(), **pair)
-
-
 def _offer(data: dict[str, Any], community_id: str) -> Any:
     session = db.session()
-    let_through(_met_at_the_gate(data, community_id))
     community = communities.get_community(session, community_id)
     permit("vouch:offer", community_facts(session, community))
-    me = caller().member_id
     other = members.get_member(session, data["other"]).id
-    gives = data["side"] is VouchSide.VOUCHER
     notes = (
         views.notes_for(
-            session, community.id, me, other, data["limit"].amount_minor, data["expires_on"]
+            session,
+            community.id,
+            caller().member_id,
+            other,
+            data["limit"].amount_minor,
+            data["expires_on"],
         )
-        if gives
+        if data["side"] is VouchSide.VOUCHER
         else ()
     )
-    vouch = service.offer_vouch(
-        session,
-        community_id=community.id,
-        voucher_id=me if gives else other,
-        borrower_id=other if gives else me,
-        side=data["side"],
-        limit=data["limit"],
-        expires_on=data["expires_on"],
-        on=today(),
-        now=now(),
-        actor_id=me,
-        records_of=figures_of,
-    )
-    return _made(vouch, notes)
+    return _made(promising.offer(data, community_id), notes)
 
 
 @blp.route("/vouches/<pid(vch):vouch_id>")
@@ -108,7 +81,7 @@ def get_vouch(vouch_id: str) -> Any:
     """One vouch, with its ETag."""
     session = db.session()
     vouch = queries.get_vouch(session, vouch_id)
-    permit("vouch:read", _vouch_facts(session, vouch))
+    permit("vouch:read", vouch_facts(session, vouch))
     return _shown(vouch)
 
 
@@ -121,7 +94,7 @@ def lower_vouch(data: dict[str, Any], vouch_id: str) -> Any:
     """Promise less from now on, never less than what loans rest on."""
     session = db.session()
     vouch = queries.get_vouch_for_update(session, vouch_id)
-    permit("vouch:change", _vouch_facts(session, vouch))
+    permit("vouch:change", vouch_facts(session, vouch))
     check_etag(vouch.version)
     service.lower_vouch(
         session, vouch_id=vouch.id, limit=data["limit"], now=now(), actor_id=caller().member_id
@@ -137,23 +110,7 @@ def accept_vouch(vouch_id: str) -> Any:
     return through_the_gate(_accept, vouch_id, refusal=FirstVouchHeld)
 
 
-def _accepted_at_the_gate(vouch_id: str) -> list[Suspicion]:
-    vouch = _permitted("vouch:answer", vouch_id)
-    gives = vouch.voucher_id == caller().member_id
-    mine = VouchSide.VOUCHER if gives else VouchSide.BORROWER
-    if vouch.status is not VouchStatus.OFFERED or vouch.offered_by is mine:
-        return []  # it will be refused
-    return gate.at_first_vouch(
-        db.session(),
-        community_id=vouch.community_id,
-        voucher_id=vouch.voucher_id,
-        borrower_id=vouch.borrower_id,
-        on=today(),
-    )
-
-
 def _accept(vouch_id: str) -> Any:
-    let_through(_accepted_at_the_gate(vouch_id))
     vouch = _permitted("vouch:answer", vouch_id)
     notes = (
         views.notes_for(
@@ -167,15 +124,7 @@ def _accept(vouch_id: str) -> Any:
         if vouch.voucher_id == caller().member_id
         else ()
     )
-    live = service.accept_vouch(
-        db.session(),
-        vouch_id=vouch.id,
-        on=today(),
-        now=now(),
-        actor_id=caller().member_id,
-        records_of=figures_of,
-    )
-    return _made(live, notes)
+    return _made(promising.accept(vouch_id), notes)
 
 
 @blp.route("/vouches/<pid(vch):vouch_id>/refusal", methods=["POST"])
@@ -367,16 +316,8 @@ def _opened(
 def _permitted(action: str, vouch_id: str) -> Vouch:
     session = db.session()
     vouch = queries.get_vouch(session, vouch_id)
-    permit(action, _vouch_facts(session, vouch))
+    permit(action, vouch_facts(session, vouch))
     return vouch
-
-
-def _vouch_facts(session: Session, vouch: Vouch) -> Facts:
-    community = communities.get_community_by_id(session, vouch.community_id)
-    return Facts(
-        path=community.path_ids,
-        related_ids=frozenset({vouch.voucher_id, vouch.borrower_id}),
-    )
 
 
 def _made(vouch: Vouch, notes: Sequence[CapNote]) -> Any:

@@ -16,6 +16,7 @@ from tests.api.test_groups import sign_all
 from tests.api.trust_village import money
 from tests.api.village import Village, make_village
 from tests.lending import NOW
+from tests.reading import Reader
 from tests.trust_life import YEAR_LATER
 
 RULES: dict[str, Any] = {
@@ -223,3 +224,34 @@ def test_a_warning_is_written_with_the_act_or_not_at_all(app: Flask) -> None:
         event.remove(Session, "after_commit", look)
     assert set(seen) <= {(False, 0), (True, 1)}
     assert (True, 1) in seen
+
+
+def test_pages_pass_the_same_gate(app: Flask) -> None:
+    village, _ = old_village(app, gate_first_vouch="hold", gate_admission="hold", gate_crowd_min=1)
+    x1, x2 = village.settle("x1"), village.settle("x2")
+    offered = x1.post(
+        f"{village.path}/vouches",
+        {
+            "side": "voucher",
+            "other": x2.public_id,
+            "limit": money("5.00"),
+            "expires_on": YEAR_LATER.isoformat(),
+        },
+    ).get_json()["id"]
+    held = (
+        Reader(app)
+        .sign_in(x2.token)
+        .send(f"/me/vouches/{offered}/acceptance", shown=f"/me/vouches/{offered}")
+    )
+    assert held.status_code == 409
+    assert "waits for an officer" in held.text
+    assert len(cases(village)) == 2
+    person = applicant(village, "x3")
+    place = f"/office/{village.path.rpartition('/')[2]}/members/{person.public_id}"
+    refused = (
+        Reader(app)
+        .sign_in(village.officer.token)
+        .send(f"{place}/activation", shown=place, reason="taken in")
+    )
+    assert refused.status_code == 409
+    assert len(cases(village)) == 3

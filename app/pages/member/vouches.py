@@ -21,6 +21,7 @@ from app.pages.member.limits import neighbours
 from app.pages.member.lists import listed
 from app.pages.member.room import pages
 from app.permissions import Facts, permit, requires
+from app.trust import promising
 from app.trust.schemas import LowerSchema
 from community.communities import queries as communities
 from community.communities.models import Community, MembershipStatus
@@ -31,6 +32,7 @@ from community.groups.models import GroupMember, GroupMemberStatus
 from community.members import queries as members
 from community.members.models import Member
 from community.members.queries import Named
+from community.risk.errors import FirstVouchHeld
 from community.trust import queries, service
 from community.trust.models import Vouch, VouchKind, VouchSide, VouchStatus
 from community.trust.queries import VouchView
@@ -153,23 +155,7 @@ def offer_vouch() -> Any:
     permit("vouch:offer", Facts(member_ids=frozenset({me})))
 
     def work(data: dict[str, Any]) -> str:
-        session = db.session()
-        community = communities.get_community(session, data["community"])
-        permit("vouch:offer", community_facts(session, community))
-        other = members.get_member(session, data["other"]).id
-        gives = data["side"] is VouchSide.VOUCHER
-        made = service.offer_vouch(
-            session,
-            community_id=community.id,
-            voucher_id=me if gives else other,
-            borrower_id=other if gives else me,
-            side=data["side"],
-            limit=data["limit"],
-            expires_on=data["expires_on"],
-            on=today(),
-            now=now(),
-            actor_id=me,
-        )
+        made = promising.offer(data, data["community"])
         return url_for("member.vouch", vouch_id=made.public_id)
 
     def show(form: Form) -> Any:
@@ -189,7 +175,9 @@ def offer_vouch() -> Any:
 
     start = {"expires_on": (today() + timedelta(days=365)).isoformat()}
     start |= {name: request.args[name] for name in ("side", "other") if name in request.args}
-    return answer(OfferArgs, work, show, start=start, said=("member", "vouch_offered"))
+    return answer(
+        OfferArgs, work, show, start=start, said=("member", "vouch_offered"), gate=FirstVouchHeld
+    )
 
 
 @pages.post("/me/vouches/<pid(vch):vouch_id>/acceptance")
@@ -198,14 +186,15 @@ def accept_vouch(vouch_id: str) -> Any:
     """Say yes."""
 
     def work(data: dict[str, Any]) -> str:
-        found = _permitted("vouch:answer", vouch_id)
-        live = service.accept_vouch(
-            db.session(), vouch_id=found.id, on=today(), now=now(), actor_id=caller().member_id
-        )
+        live = promising.accept(vouch_id)
         return url_for("member.vouch", vouch_id=live.public_id)
 
     return answer(
-        Nothing, work, lambda form: _page(vouch_id, form), said=("member", "vouch_accepted")
+        Nothing,
+        work,
+        lambda form: _page(vouch_id, form),
+        said=("member", "vouch_accepted"),
+        gate=FirstVouchHeld,
     )
 
 

@@ -8,6 +8,7 @@ from flask import Response, current_app, url_for
 
 from app.auth import caller
 from app.clock import now, today
+from app.communities.admitting import ask_the_gate
 from app.communities.facts import membership_facts
 from app.extensions import db
 from app.fields import Schema, Text, Whole
@@ -26,6 +27,7 @@ from community.members import queries as members
 from community.members import service as member_service
 from community.members import signin
 from community.members.models import Member, MemberKind
+from community.risk.errors import AdmissionHeld
 
 _LISTED = 30
 
@@ -132,6 +134,7 @@ def admit(community_id: str, member_id: str) -> Any:
     def work(data: dict[str, Any]) -> str:
         place, applicant = _place(community_id, member_id)
         permit("membership:decide", membership_facts(place, applicant))
+        ask_the_gate(place.id, applicant.id)
         service.activate_membership(
             db.session(),
             community_id=place.id,
@@ -143,7 +146,9 @@ def admit(community_id: str, member_id: str) -> Any:
         )
         return url_for("office.person", community_id=community_id, member_id=member_id)
 
-    done = answer(Reason, work, lambda form: _person_page(community, member, form))
+    done = answer(
+        Reason, work, lambda form: _person_page(community, member, form), gate=AdmissionHeld
+    )
     if done.status_code == 303:
         say("office", "taken_in")
     return done

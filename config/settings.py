@@ -4,6 +4,7 @@ Nothing else in the code reads the environment. `config/example.env` shows every
 its default; a test keeps the two in step.
 """
 
+import base64
 import os
 import re
 import secrets
@@ -107,13 +108,35 @@ def _pem(text: str) -> str:
     return pem
 
 
+def _key(text: str) -> bytes:
+    try:
+        key = base64.b64decode(text, altchars=b"-_", validate=True)
+    except ValueError:
+        key = b""
+    if len(key) != 32:
+        raise ValueError("32 bytes in base64 are needed")
+    return key
+
+
+def _keys(text: str) -> tuple[tuple[str, bytes], ...]:
+    keys: dict[str, bytes] = {}
+    for part in text.split(","):
+        name, colon, key = part.strip().partition(":")
+        if not colon or not re.fullmatch(r"[a-z0-9-]{1,32}", name) or name in keys:
+            raise ValueError("keys such as 2026-a:BASE64,2025-b:BASE64 are needed, each id once")
+        keys[name] = _key(key)
+    return tuple(keys.items())
+
+
 def _folder(text: str) -> Path:
     folder = Path(text).expanduser()
     return folder if folder.is_absolute() else (ROOT / folder).resolve()
 
 
 def _setting(parse: Callable[[str], Any], default: Any, doc: str) -> Any:
-    return field(default=default, metadata={"parse": parse, "doc": doc})
+    # What is secret is not shown where settings are printed.
+    is_shown = parse not in (_secret, _pem, _key, _keys)
+    return field(default=default, repr=is_shown, metadata={"parse": parse, "doc": doc})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,6 +171,18 @@ class Settings:
         _secret,
         "",
         "Seals paging cursors; the same on all servers. Empty: made once and kept in VAR_DIR.",
+    )
+    personal_data_keys: tuple[tuple[str, bytes], ...] = _setting(
+        _keys,
+        (),
+        "Keys that seal personal identifiers, ID:BASE64 of 32 bytes and commas between: the first "
+        "writes, all read. Empty: one made once and kept in VAR_DIR; not in production.",
+    )
+    personal_index_key: bytes = _setting(
+        _key,
+        b"",
+        "The key by which they are looked up, BASE64 of 32 bytes; it stays when the others "
+        "change. Empty: made once and kept in VAR_DIR; not in production.",
     )
     business_timezone: ZoneInfo = _setting(
         _zone, ZoneInfo("Asia/Shanghai"), "Where the business day begins and ends."
@@ -246,7 +281,12 @@ class Settings:
         if values.get("production"):
             faults += [
                 f"{name.upper()}: has to be set in production"
-                for name in ("database_url", "secret_key")
+                for name in (
+                    "database_url",
+                    "secret_key",
+                    "personal_data_keys",
+                    "personal_index_key",
+                )
                 if not environ.get(name.upper(), "").strip()
             ]
             if values.get("fixed_now"):
@@ -279,12 +319,21 @@ class Settings:
             filled["database_url"] = f"sqlite:///{self.var_dir / 'lianbao.sqlite3'}"
         if not self.secret_key:
             filled["secret_key"] = _kept_secret(self.var_dir)
+        if not self.personal_data_keys:
+            made = kept(self.var_dir / "personal_data_key", lambda: f"first:{_new_key()}")
+            filled["personal_data_keys"] = _keys(made)
+        if not self.personal_index_key:
+            filled["personal_index_key"] = _key(kept(self.var_dir / "personal_index_key", _new_key))
         return type(self)(**filled)
 
 
 def _kept_secret(var_dir: Path) -> str:
     """The secret of this installation, made at its first start."""
     return kept(var_dir / "secret_key", lambda: secrets.token_urlsafe(48)).strip()
+
+
+def _new_key() -> str:
+    return base64.b64encode(secrets.token_bytes(32)).decode()
 
 
 def kept(place: Path, make: Callable[[], str]) -> str:

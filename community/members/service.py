@@ -66,7 +66,7 @@ def authenticate(session: Session, *, token: str, now: datetime) -> Principal:
 
 def register_household(session: Session, *, reference: str, now: datetime) -> Household:
     """Enter a household under its reference, or return the one that stands there."""
-    found = session.scalar(select(Household).where(Household.reference == reference))
+    found = session.scalar(select(Household).where(Household.reference_index == reference))
     if found is not None:
         return found
     household = Household(reference=reference, created_at=now)
@@ -79,7 +79,7 @@ def create_household(
     session: Session, *, reference: str, now: datetime, actor_id: int | None = None
 ) -> Household:
     """Enter a new household; a reference can stand for one household only."""
-    if session.scalar(select(Household.id).where(Household.reference == reference)):
+    if session.scalar(select(Household.id).where(Household.reference_index == reference)):
         raise HouseholdExists(f"Reference {reference!r} is taken.", field="reference")
     household = register_household(session, reference=reference, now=now)
     record_event(
@@ -89,7 +89,8 @@ def create_household(
         subject=household.public_id,
         actor_id=actor_id,
         now=now,
-        facts={"reference": reference},
+        # The reference stays out: a village register's number is personal, the record for ever.
+        facts={},
     )
     return household
 
@@ -111,7 +112,7 @@ def register_member(
     ):
         raise NotBorn(field="birth_year")
     if reference is not None and session.scalar(
-        select(Member.id).where(Member.reference == reference)
+        select(Member.id).where(Member.reference_index == reference)
     ):
         raise MemberExists(f"Reference {reference!r} is taken.", field="reference")
     member = Member(

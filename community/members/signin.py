@@ -88,7 +88,7 @@ def set_credentials(
     name = normal_login(login_name)
     _require_strong(password, name, characters_min)
     member = lock_one(session, Member, member_id)
-    taken = session.scalar(select(Credential.member_id).where(Credential.login_name == name))
+    taken = session.scalar(select(Credential.member_id).where(Credential.login_name_index == name))
     if taken is not None and taken != member_id:
         raise LoginNameTaken(field="login_name")
     stored = session.scalar(
@@ -126,7 +126,7 @@ def check_password(
         name = normal_login(login_name)
     except LoginNameInvalid:
         name = ""
-    stored = session.scalar(select(Credential).where(Credential.login_name == name))
+    stored = session.scalar(select(Credential).where(Credential.login_name_index == name))
     known = stored.password_hash if stored is not None else _nobodys_hash(hasher)
     if not _is_password(hasher, known, password) or stored is None:
         raise SignInFailed("There is no such login name, or the password is another.")

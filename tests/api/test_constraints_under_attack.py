@@ -84,9 +84,10 @@ MADE = (
     " verified_on, verified_by_id, recorded_at) SELECT 7, min(id), 1, 'visit', 1, 'x',"
     " (SELECT min(id) FROM visits), '2026-01-01', (SELECT min(id) FROM members),"
     " '2026-01-01 00:00:00' FROM loan_uses",
-    "INSERT INTO credentials (id, member_id, login_name, password_hash, created_at, changed_at)"
-    " SELECT 7, min(id), 'x', '$argon2id$x', '2026-01-01 00:00:00', '2026-01-01 00:00:00'"
-    " FROM members",
+    "INSERT INTO credentials"
+    " (id, member_id, login_name, login_name_index, password_hash, created_at, changed_at)"
+    " SELECT 7, min(id), 'enc1:x:x', 'x', '$argon2id$x', '2026-01-01 00:00:00',"
+    " '2026-01-01 00:00:00' FROM members",
     "INSERT INTO enrolment_codes (id, member_id, digest, issued_by_id, created_at, expires_at)"
     " SELECT 7, min(id), 'x', min(id), '2026-01-01 00:00:00', '2026-01-02 00:00:00' FROM members",
     "INSERT INTO page_sessions"
@@ -94,7 +95,7 @@ MADE = (
     " SELECT 7, member_id, id, 'x', '2026-01-01 00:00:00', '2026-01-01 00:00:00',"
     " '2026-01-02 00:00:00' FROM api_tokens WHERE id = (SELECT min(id) FROM api_tokens)",
     # Others beside what there is: rows that need not be right to be pointed to, nor complete.
-    one_more("households", reference="'x'"),
+    one_more("households", reference_index="'x'"),
     one_more("campaign_reviewers", member_id="(SELECT min(id) FROM members)"),
     "INSERT INTO campaign_assignments (id, public_id, campaign_id, round, reviewer_id,"
     " reviewer_household_id, household_id, is_closed) SELECT 777, 'x', r.campaign_id, 1,"
@@ -113,7 +114,7 @@ MADE = (
     # And what its rows leave out.
     "UPDATE meetings SET collection_id = (SELECT min(id) FROM collections)"
     " WHERE id = (SELECT max(id) FROM meetings)",
-    "UPDATE members SET reference = 'x' WHERE id = (SELECT max(id) FROM members)",
+    "UPDATE members SET reference = 'enc1:x:x', reference_index = 'x' WHERE id = (SELECT max(id) FROM members)",
     "UPDATE groups SET product_id = (SELECT min(id) FROM products), product_name = 'x'"
     " WHERE id = (SELECT min(id) FROM groups)",
     "UPDATE bank_lines SET status = 'saved', settled_at = '2026-01-01 00:00:00',"

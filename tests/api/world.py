@@ -86,6 +86,7 @@ from community.trust.models import Assessment, AssessmentKind, Vouch, VouchSide
 from config.settings import Settings
 from tests.databases import database_copy, lasting_copy
 from tests.hamlet import FAR, Hamlet, yuan
+from tests.keys import KEYS
 from tests.village_life import right_answers
 
 API = "/api/v1"
@@ -281,6 +282,7 @@ def _application(url: str, folder: Path) -> Flask:
             log_level="ERROR",
             record_key=RECORD_KEY,
             var_dir=folder,
+            **KEYS,
         )
     )
     app.testing = True

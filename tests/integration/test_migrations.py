@@ -27,6 +27,7 @@ from config.settings import Settings
 from tests.circle import FOUR, RULES, Circle
 from tests.databases import create_all
 from tests.hamlet import Hamlet
+from tests.keys import ENVIRON
 from tests.servers import fresh_database
 
 POSTGRESQL_SCHEMA = """
@@ -275,7 +276,7 @@ def _rules(url: str) -> dict[str, Any]:
 
 
 def _migrate(url: str, step: Callable[[], None]) -> None:
-    app = create_app(Settings.from_environ({"DATABASE_URL": url, "LOG_LEVEL": "ERROR"}))
+    app = create_app(Settings.from_environ({"DATABASE_URL": url, "LOG_LEVEL": "ERROR"} | ENVIRON))
     with app.app_context():
         try:
             step()

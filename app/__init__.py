@@ -65,7 +65,7 @@ FEATURES = [
     "demo",
 ]
 # Modules with a list COMMANDS.
-COMMAND_MODULES = ["app.commands", "app.villages.commands"]
+COMMAND_MODULES = ["app.commands", "app.villages.commands", "app.personal.operations"]
 
 
 def create_app(

@@ -155,8 +155,7 @@ class Sealed(TypeDecorator[str]):
     def column_expression(self, column: Any) -> ColumnElement[Any]:
         """Read the row's name along: without it the value does not open."""
         row: ColumnElement[Any] = column.table.c[self.row]
-        joined: ColumnElement[Any] = cast(row, String) + "|" + _raw(column)
-        return joined
+        return type_coerce(cast(row, String) + "|" + type_coerce(column, String), self)
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
         if value is None:
@@ -215,10 +214,6 @@ def _bind(mapper: Mapper[Any], _connection: Any, target: Any) -> None:
             value = Bound(value, getattr(target, row.key))
         setattr(target, column.key, value)
         setattr(target, f"{column.key}_index", None if value is None else str(value))
-
-
-def _raw(column: Any) -> ColumnElement[Any]:
-    return type_coerce(column, String)
 
 
 def _place(table: str, column: str, row: str) -> bytes:

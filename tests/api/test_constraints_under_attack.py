@@ -114,7 +114,8 @@ MADE = (
     # And what its rows leave out.
     "UPDATE meetings SET collection_id = (SELECT min(id) FROM collections)"
     " WHERE id = (SELECT max(id) FROM meetings)",
-    "UPDATE members SET reference = 'enc1:x:x', reference_index = 'x' WHERE id = (SELECT max(id) FROM members)",
+    "UPDATE members SET reference = 'enc1:x:x', reference_index = 'x'"
+    " WHERE id = (SELECT max(id) FROM members)",
     "UPDATE groups SET product_id = (SELECT min(id) FROM products), product_name = 'x'"
     " WHERE id = (SELECT min(id) FROM groups)",
     "UPDATE bank_lines SET status = 'saved', settled_at = '2026-01-01 00:00:00',"

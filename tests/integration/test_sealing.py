@@ -156,7 +156,7 @@ def test_keys_are_rotated_in_portions_and_from_where_it_stopped(url: str, tmp_pa
     assert code == 0
     assert "members.reference: 7 by test (first)" in told
     both = application(url, tmp_path, personal_data_keys=(NEW, *DATA_KEYS))
-    # Stopped after two portions, of one login name and two doors: the rest is read by the old key, and goes on later.
+    # Stopped after two portions, one login name and two doors: the rest goes on later.
     code, told = run(both, "keys", "rotate", "--portion", "2", "--portions-max", "2")
     assert (code, "3 values" in told) == (0, True)
     with both.app_context():

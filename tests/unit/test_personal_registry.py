@@ -1,0 +1,53 @@
+"""No table and no free text about members is forgotten: the registry against the tables."""
+
+import pytest
+from sqlalchemy import JSON, Column, Enum, LargeBinary, String
+
+from community.models import metadata
+from community.personal.export import in_order
+from community.personal.registry import ABOUT, NOBODY
+from community.sealing import BlindIndex, Sealed
+
+# A text of so many characters can hold words about somebody.
+WORDS = 60
+
+
+def leads_to_a_member(column: "Column[object]") -> bool:
+    return (column.name.endswith("member_id") and column.name != "group_member_id") or any(
+        (key.column.table.name, key.column.name) == ("members", "id")
+        or leads_to_a_member(key.column)
+        for key in column.foreign_keys
+        if key.column.table.name != "group_members"
+    )
+
+
+def is_free(column: "Column[object]") -> bool:
+    kind = column.type
+    if isinstance(kind, Enum | Sealed | BlindIndex) or column.name.endswith(("hash", "public_id")):
+        return False
+    if isinstance(kind, String):
+        return kind.length is None or kind.length >= WORDS
+    return isinstance(kind, JSON | LargeBinary)
+
+
+def test_every_table_has_its_line() -> None:
+    assert ABOUT.keys() & NOBODY == set()
+    assert ABOUT.keys() | NOBODY == metadata.tables.keys()
+    assert set(in_order()) == ABOUT.keys()
+
+
+@pytest.mark.parametrize("name", sorted(metadata.tables))
+def test_every_column_that_names_a_member_is_in_the_registry(name: str) -> None:
+    table = metadata.tables[name]
+    naming = {column.name for column in table.columns if leads_to_a_member(column)}
+    if name in NOBODY:
+        assert naming == set()
+        return
+    place = ABOUT[name]
+    assert (naming | ({"id"} if name == "members" else set())) == {*place.subjects, *place.mentions}
+    assert all(parent in ABOUT and column in table.c for column, parent in place.via)
+    free = {column.name for column in table.columns if is_free(column)}
+    ruled = {*place.clears, *place.keeps}
+    assert free <= ruled
+    assert not set(place.clears) & set(place.keeps)
+    assert all(column in table.c for column in (*ruled, *place.hides))

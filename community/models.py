@@ -16,6 +16,7 @@ import community.lines.models
 import community.loans.models
 import community.members.models
 import community.monitoring.models
+import community.personal.models
 import community.portfolio.guards
 import community.portfolio.models
 import community.products.models

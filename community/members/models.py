@@ -46,6 +46,10 @@ class Member(Base):
         CheckConstraint("birth_year IS NULL OR kind = 'person'", name="only_persons_are_born"),
         is_sealed("reference"),
         CheckConstraint(
+            "erased_at IS NULL OR name = public_id AND reference IS NULL AND birth_year IS NULL",
+            name="erased_is_nobody",
+        ),
+        CheckConstraint(
             "(reference IS NULL) = (reference_index IS NULL)", name="reference_is_indexed"
         ),
         Index("ix_members_household_id", "household_id"),
@@ -64,6 +68,8 @@ class Member(Base):
     )
     household_id: Mapped[int | None] = mapped_column(ForeignKey("households.id"))
     birth_year: Mapped[int | None]
+    # When their personal data was taken out; their name is their public id since.
+    erased_at: Mapped[datetime | None] = mapped_column(UtcTime)
     version: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[Instant]
 

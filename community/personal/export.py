@@ -46,15 +46,22 @@ def export(session: Session, *, member: Member, now: datetime) -> dict[str, Any]
     }
 
 
-def rows_about(session: Session, member_id: int) -> dict[str, Rows]:
-    """Rows about a member, by table, whole; parents before what belongs to them."""
+def rows_about(session: Session, member_id: int, *, whole: bool = False) -> dict[str, Rows]:
+    """Rows about a member, by table; parents before what belongs to them.
+
+    `whole` takes in what is confidential, and what others wrote about them.
+    """
     found: dict[str, Rows] = {}
     for name in in_order():
         table, place = Base.metadata.tables[name], ABOUT[name]
         if not (place.subjects or place.via):
             continue
+        subjects = place.subjects
+        if whole:
+            subjects += tuple({name for about in place.clears.values() for name in about})
+            subjects = tuple(name for name in dict.fromkeys(subjects) if name in table.c)
         by_key: dict[Any, dict[str, Any]] = {}
-        for condition in _conditions(table, place, member_id, found):
+        for condition in _conditions(table, place, subjects, member_id, found, whole):
             for row in session.execute(select(table).where(condition)).mappings():
                 by_key[tuple(row[c.name] for c in table.primary_key)] = dict(row)
         found[name] = [by_key[key] for key in sorted(by_key)]
@@ -75,11 +82,16 @@ def in_order() -> list[str]:
 
 
 def _conditions(
-    table: Table, place: Place, member_id: int, found: dict[str, Rows]
+    table: Table,
+    place: Place,
+    subjects: tuple[str, ...],
+    member_id: int,
+    found: dict[str, Rows],
+    whole: bool,
 ) -> Iterable[ColumnElement[bool]]:
-    open_to = ~table.c[place.unless] if place.unless else true()
-    if place.subjects:
-        yield or_(*(table.c[name] == member_id for name in place.subjects)) & open_to
+    open_to = ~table.c[place.unless] if place.unless and not whole else true()
+    if subjects:
+        yield or_(*(table.c[name] == member_id for name in subjects)) & open_to
     for column, parent in place.via:
         target = next(iter(table.c[column].foreign_keys)).column.name
         keys = [row[target] for row in found[parent]]

@@ -97,6 +97,9 @@ ABOUT: dict[str, Place] = {
         is_deleted=True,
         withheld="Stored answers repeat what the other parts of the export say.",
     ),
+    "access_notes": Place(
+        why=Reason.ACCESS, subjects=("member_id",), mentions=("reader_id",), keeps=("action",)
+    ),
     # Where they belong.
     "memberships": Place(why=CONTRACT, subjects=("member_id",)),
     "membership_changes": Place(

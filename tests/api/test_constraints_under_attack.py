@@ -532,6 +532,8 @@ def trigger_attacks(table: str, trigger: str) -> list[tuple[list[str], list[str]
         return known[trigger]
     if trigger.endswith("_keep_all"):
         return [([], [f"TRUNCATE {table} CASCADE"], past)]
+    if trigger.endswith("_keep_update"):
+        return [([], [change.format(column)], past)]
     if trigger.endswith("_keep_delete"):
         return [([], [take], past)]
     if trigger.endswith("_keep"):

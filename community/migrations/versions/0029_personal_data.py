@@ -1,5 +1,8 @@
 """Personal identifiers are sealed: references of members and households, login names.
 
+Members can be erased, who looked at their data is noted, and words and pictures about them may be
+taken out of kept history, and nothing put in their place.
+
 What is there is sealed with the keys of the settings, and gets its blind index. Down again, it is
 opened: both ways need the keys.
 """
@@ -7,6 +10,7 @@ opened: both ways need the keys.
 import sqlalchemy as sa
 from alembic import op
 
+from community.database import UtcTime
 from community.sealing import SEALED_CHARACTERS, Keyring, keys_of
 
 revision = "0029"
@@ -21,9 +25,119 @@ SEALED = (
     ("credentials", "login_name", "member_id", False),
 )
 PORTION = 5_000
+BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+PAST = "the past is not changed: post a correction instead"
+# Kept tables, the column that may be emptied, and all others.
+EMPTIED = {
+    "case_actions": (
+        "text",
+        ("id", "case_id", "number", "kind", "acted_on", "actor_id", "recorded_at"),
+    ),
+    "peer_reports": (
+        "text",
+        ("id", "public_id", "community_id", "reporter_id", "member_id", "week_on", "event_id"),
+    ),
+    "visit_photos": (
+        "content",
+        (
+            "id",
+            "visit_id",
+            "number",
+            "media_type",
+            "size_bytes",
+            "sha256",
+            "seen_before",
+            "added_at",
+        ),
+    ),
+}
+ERASED = "erased_at IS NULL OR name = public_id AND reference IS NULL AND birth_year IS NULL"
 
 
 def upgrade() -> None:
+    _seal()
+    with op.batch_alter_table("members") as batch:
+        batch.add_column(sa.Column("erased_at", UtcTime(), nullable=True))
+    with op.batch_alter_table("members") as batch:
+        batch.create_check_constraint(op.f("ck_members_erased_is_nobody"), ERASED)
+    op.create_table(
+        "access_notes",
+        sa.Column("id", BIG, autoincrement=True, nullable=False),
+        sa.Column("member_id", BIG, nullable=False),
+        sa.Column("reader_id", BIG, nullable=False),
+        sa.Column("role", sa.String(32), nullable=False),
+        sa.Column("action", sa.String(60), nullable=False),
+        sa.Column("hour_at", UtcTime(), nullable=False),
+        sa.CheckConstraint(
+            "role IN ('operator', 'officer', 'auditor', 'leader')",
+            name=op.f("ck_access_notes_reader_role"),
+        ),
+        sa.CheckConstraint(
+            "reader_id <> member_id", name=op.f("ck_access_notes_one_reads_ones_own_unnoted")
+        ),
+        sa.ForeignKeyConstraint(
+            ["member_id"], ["members.id"], name=op.f("fk_access_notes_member_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["reader_id"], ["members.id"], name=op.f("fk_access_notes_reader_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_access_notes")),
+        sa.UniqueConstraint(
+            "member_id",
+            "reader_id",
+            "action",
+            "hour_at",
+            name=op.f("uq_access_notes_member_id_reader_id_action_hour_at"),
+        ),
+    )
+    op.create_index("ix_access_notes_reader_id", "access_notes", ["reader_id"])
+    op.create_index("ix_access_notes_hour_at", "access_notes", ["hour_at"])
+    for table, (column, others) in EMPTIED.items():
+        _guard(table, _but_emptying(column, others))
+
+
+def downgrade() -> None:
+    for table in EMPTIED:
+        _guard(table, "")
+    op.drop_table("access_notes")
+    with op.batch_alter_table("members") as batch:
+        batch.drop_constraint(op.f("ck_members_erased_is_nobody"), type_="check")
+        batch.drop_column("erased_at")
+    _open()
+
+
+def _guard(table: str, but: str) -> None:
+    """Make the guard of a kept table anew, for all changes or for all `but` some."""
+    if op.get_bind().dialect.name == "sqlite":
+        op.execute(f"DROP TRIGGER {table}_keep_update")
+        when = f"WHEN {but} " if but else ""
+        op.execute(
+            f"CREATE TRIGGER {table}_keep_update BEFORE UPDATE ON {table} {when}"
+            f"BEGIN SELECT RAISE(ABORT, '{PAST}'); END"
+        )
+        return
+    op.execute(f"DROP TRIGGER {table}_keep ON {table}")
+    refuse = "FOR EACH ROW EXECUTE FUNCTION refuse_change()"
+    if not but:
+        op.execute(f"DROP TRIGGER {table}_keep_update ON {table}")
+        op.execute(f"CREATE TRIGGER {table}_keep BEFORE UPDATE OR DELETE ON {table} {refuse}")
+        return
+    op.execute(f"CREATE TRIGGER {table}_keep BEFORE DELETE ON {table} {refuse}")
+    op.execute(
+        f"CREATE TRIGGER {table}_keep_update BEFORE UPDATE ON {table} "
+        f"FOR EACH ROW WHEN ({but}) EXECUTE FUNCTION refuse_change()"
+    )
+
+
+def _but_emptying(column: str, others: tuple[str, ...]) -> str:
+    blank, equal = "''", "IS NOT DISTINCT FROM"
+    if op.get_bind().dialect.name == "sqlite":
+        blank, equal = "x''" if column == "content" else "''", "IS"
+    same = [f"NEW.{one} {equal} OLD.{one}" for one in others]
+    return f"NOT ({' AND '.join([f'NEW.{column} = {blank}', *same])})"
+
+
+def _seal() -> None:
     for table, column, row, may_lack in SEALED:
         index = f"{column}_index"
         with op.batch_alter_table(table) as batch:
@@ -50,7 +164,7 @@ def upgrade() -> None:
                 )
 
 
-def downgrade() -> None:
+def _open() -> None:
     for table, column, row, may_lack in reversed(SEALED):
         index = f"{column}_index"
         with op.batch_alter_table(table) as batch:

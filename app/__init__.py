@@ -19,6 +19,7 @@ from app.extensions import db, migrate
 from app.fields import describe_fields
 from app.members import passwords
 from app.pages import entry
+from app.personal import noting
 from app.problems import ProblemApi
 from app.records import signer
 from app.risk.work import DeskWorker
@@ -47,6 +48,7 @@ FEATURES = [
     "campaigns",
     "grouplife",
     "records",
+    "personal",
     "exposure",
     "monitoring",
     "credit",
@@ -112,6 +114,7 @@ def create_app(
     passwords.init_app(app)
     rate_limits.init_app(app)
     intake.init_app(app)
+    noting.init_app(app)
     _init_api(app)
     _load_refusals()
     for pages in (health.pages, problems.pages, api_docs.pages):

@@ -32,6 +32,6 @@ def note(connection: Connection, looks: Iterable[Look], *, now: datetime) -> Non
     connection.execute(insert(table_of(AccessNote)).on_conflict_do_nothing(), rows)
 
 
-def notes_about(member_id: int) -> Select[tuple[AccessNote]]:
+def notes_about(member_id: int) -> Select[AccessNote]:
     """Who looked at a member's data."""
     return select(AccessNote).where(AccessNote.member_id == member_id)

@@ -5,7 +5,7 @@ deleted: column by column as the registry says. Amounts, days, statuses and the 
 the member by number and public id only, so nothing of them changes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -115,9 +115,7 @@ def live_parts(session: Session, member_id: int) -> dict[str, int]:
     return counts
 
 
-def erase(
-    session: Session, *, member_id: int, reason: str, now: datetime, actor_id: int
-) -> dict[str, Any]:
+def erase(session: Session, *, member_id: int, now: datetime, actor_id: int) -> dict[str, Any]:
     """Take a member's personal data out; what went, and what stays and why. Locks the member.
 
     Raises MemberErased; StillLive names everything that is not over yet.
@@ -129,6 +127,22 @@ def erase(
     if live:
         told = ", ".join(f"{count} {name}" for name, count in live.items())
         raise StillLive(f"First bring to an end: {told}.", live=live)
+    taken = take_out(session, member, now=now)
+    record_event(
+        session,
+        community_id=None,
+        kind="member.erased",
+        subject=member.public_id,
+        actor_id=actor_id,
+        now=now,
+        facts={"removed": taken["removed"], "emptied": taken["emptied"]},
+    )
+    return taken
+
+
+def take_out(session: Session, member: Member, *, now: datetime) -> dict[str, Any]:
+    """Delete and empty what the registry says; the caller has seen that nothing is live."""
+    member_id = member.id
     removed: dict[str, int] = {}
     emptied: dict[str, int] = {}
     kept: dict[str, str] = {}
@@ -143,28 +157,16 @@ def erase(
             removed[name] = _delete(session, table, rows)
             continue
         kept[name] = place.why.value
-        for column, subjects in place.clears.items():
-            if name == "members":
-                continue  # below, by its own object
-            ours = [row for row in rows if _is_about(place, row, subjects, member_id, found)]
-            count = _empty(session, table.c[column], ours)
-            if count:
-                emptied[f"{name}.{column}"] = count
+        if name != "members":  # they come last, by their own object
+            for subjects, columns in _by_subjects(table, place).items():
+                ours = [row for row in rows if _is_about(place, row, subjects, member_id, found)]
+                emptied |= empty(session, columns, ours)
     session.execute(
         update(ApiToken)
         .where(ApiToken.member_id == member_id, ApiToken.revoked_at.is_(None))
         .values(revoked_at=now)
     )
     emptied |= _forget(session, member, now)
-    record_event(
-        session,
-        community_id=None,
-        kind="member.erased",
-        subject=member.public_id,
-        actor_id=actor_id,
-        now=now,
-        facts={"reason": reason, "removed": removed, "emptied": emptied},
-    )
     return {
         "erased_at": now,
         "removed": removed,
@@ -225,18 +227,33 @@ def _delete(session: Session, table: Table, rows: list[dict[str, Any]]) -> int:
     return len(rows)
 
 
-def _empty(session: Session, column: Column[Any], rows: list[dict[str, Any]]) -> int:
-    blank = blank_of(column)
-    keys = [row["id"] for row in rows if row[column.name] not in (None, "", b"", blank)]
-    table = column.table
+def _by_subjects(table: Table, place: Place) -> dict[tuple[str, ...], list[Column[Any]]]:
+    grouped: dict[tuple[str, ...], list[Column[Any]]] = {}
+    for name, subjects in place.clears.items():
+        grouped.setdefault(subjects, []).append(table.c[name])
+    return grouped
+
+
+def empty(
+    session: Session, columns: Sequence[Column[Any]], rows: Sequence[Mapping[str, Any]]
+) -> dict[str, int]:
+    """Empty these columns of one table in these rows; how many had something in each."""
+    table = columns[0].table
     assert isinstance(table, Table)
-    for start in range(0, len(keys), _AT_ONCE):
-        session.execute(
-            update(table)
-            .where(table.c.id.in_(keys[start : start + _AT_ONCE]))
-            .values({column: null() if blank is None else blank})
-        )
-    return len(keys)
+    blanks = {column.name: blank_of(column) for column in columns}
+    full = {
+        name: [row["id"] for row in rows if row[name] not in (None, "", b"", blank)]
+        for name, blank in blanks.items()
+    }
+    # A place is gone with both of its numbers at once; a text that is not there stays so.
+    absent = [name for name, blank in blanks.items() if blank is None]
+    for group in [[name] for name in blanks if name not in absent] + ([absent] if absent else []):
+        keys = sorted({key for name in group for key in full[name]})
+        values = {name: null() if blanks[name] is None else blanks[name] for name in group}
+        for start in range(0, len(keys), _AT_ONCE):
+            part = table.c.id.in_(keys[start : start + _AT_ONCE])
+            session.execute(update(table).where(part).values(values))
+    return {f"{table.name}.{name}": len(keys) for name, keys in full.items() if keys}
 
 
 def blank_of(column: Column[Any]) -> Any:

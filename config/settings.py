@@ -247,6 +247,9 @@ class Settings:
     record_key: str = _setting(
         _pem, "", "The same key's PEM itself, its line ends as \\n; not beside RECORD_KEY_FILE."
     )
+    retention_file: Path | None = _setting(
+        _folder, None, "JSON file of how long personal data is kept; empty: the platform's rules."
+    )
     metrics_token: str = _setting(
         _secret,
         "",

@@ -1,11 +1,16 @@
-"""`flask keys status`, `rotate` and `reindex`: the keys that seal personal identifiers."""
+"""`flask keys`: what seals personal identifiers. `flask retention`: what is kept how long."""
+
+from typing import Any
 
 import click
+from flask import current_app
 from flask.cli import AppGroup
 
+from app.clock import now, today
 from app.extensions import db
 from app.transaction import run_unit
-from community.personal import rekeying
+from community.personal import rekeying, retention
+from community.personal.errors import BadRetentionRules
 from community.sealing import CannotOpen, keys_of
 
 keys = AppGroup("keys", help="The keys that seal personal identifiers.")
@@ -54,4 +59,38 @@ def reindex() -> None:
     click.echo(f"{run_unit(db.session(), rekeying.reindex)} blind indexes made anew")
 
 
-COMMANDS = [keys]
+retention_group = AppGroup("retention", help="How long personal data is kept.")
+
+
+@retention_group.command("rules")
+def rules() -> None:
+    """Print how long each kind is kept, and who says so."""
+    for rule in _rules():
+        click.echo(f"{rule.kind}: {rule.days} days ({rule.source})")
+
+
+@retention_group.command("run")
+@click.option("--apply", "is_meant", is_flag=True, help="Take it away; without, it is counted.")
+@click.option("--portion", default=500, show_default=True, type=click.IntRange(1, 10_000))
+def run(*, is_meant: bool, portion: int) -> None:
+    """Count what has run out, or take it away, in portions; stopped, it goes on another time."""
+    when: dict[str, Any] = {"now": now(), "on": today()}
+    for rule in _rules():
+        count = retention.run_out(db.session(), rule, **when)
+        if is_meant:
+            count = 0
+            step: dict[str, Any] = {**when, "rule": rule, "limit": portion}
+            while done := run_unit(db.session(), retention.take_portion, **step):
+                count += done
+        click.echo(f"{rule.kind}: {count} {'taken away' if is_meant else 'have run out'}")
+    db.session.rollback()
+
+
+def _rules() -> list[retention.Rule]:
+    try:
+        return retention.read_rules(current_app.extensions["settings"].retention_file)
+    except BadRetentionRules as fault:
+        raise click.ClickException(fault.detail) from None
+
+
+COMMANDS = [keys, retention_group]

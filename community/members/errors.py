@@ -113,3 +113,10 @@ class EnrolmentCodeInvalid(Invalid):
 
     code = "enrolment-code-invalid"
     title = "The enrolment code is not valid"
+
+
+class MemberErased(Conflict):
+    """Their personal data was taken out: nothing is entered, changed or given any more."""
+
+    code = "member-erased"
+    title = "This member is erased"

@@ -14,6 +14,7 @@ from community.members.errors import (
     BadToken,
     HouseholdExists,
     LastOperator,
+    MemberErased,
     MemberExists,
     NotBorn,
     TokenExpired,
@@ -141,7 +142,7 @@ def rename_member(
     session: Session, *, member_id: int, name: str, now: datetime, actor_id: int | None
 ) -> Member:
     """Correct a member's name; the record keeps that it was changed. Locks the member."""
-    member = lock_one(session, Member, member_id)
+    member = present(lock_one(session, Member, member_id))
     if name != member.name:
         member.name = name
         _note_change(session, member, now, actor_id, "name")
@@ -161,7 +162,7 @@ def move_to_household(
     Whoever stands in a joint-liability group stays in their household as long as they do: the
     caller sees to that, since groups are a higher room.
     """
-    member = lock_one(session, Member, member_id)
+    member = present(lock_one(session, Member, member_id))
     if household_id != member.household_id:
         member.household_id = household_id
         _note_change(session, member, now, actor_id, "household")
@@ -178,6 +179,7 @@ def grant_role(
     actor_id: int | None = None,
 ) -> RoleGrant:
     """Give a role in a community and what nests in it, or everywhere; again is no change."""
+    present(session.get(Member, member_id))
     live = session.scalar(
         select(RoleGrant).where(
             RoleGrant.member_id == member_id,
@@ -250,6 +252,7 @@ def issue_token(
         raise BadLifetime(field="lifetime")
     if not scopes or not scopes <= SCOPES:
         raise UnknownScope(f"Choose from {', '.join(sorted(SCOPES))}.", field="scopes")
+    present(session.get(Member, member_id))
     secret = TOKEN_PREFIX + secrets.token_urlsafe(32)
     token = ApiToken(
         member_id=member_id,
@@ -289,6 +292,13 @@ def revoke_token(
         now=now,
         facts={},
     )
+
+
+def present(member: Member | None) -> Member:
+    """The member, unless there is none any more. Raises MemberErased."""
+    if member is None or member.erased_at is not None:
+        raise MemberErased()
+    return member
 
 
 def _keep_an_operator(session: Session, leaving: RoleGrant) -> None:

@@ -35,9 +35,10 @@ from community.ledger.models import Account
 from community.loans.models import Loan
 from community.loans.states import ENDED
 from community.locks import lock_one
+from community.members.errors import MemberErased
 from community.members.models import ApiToken, Household, Member, RoleGrant
 from community.monitoring.models import MAY_BE_EMPTIED, CaseStatus, RiskCase
-from community.personal.errors import MemberErased, StillLive
+from community.personal.errors import StillLive
 from community.personal.export import in_order, rows_about
 from community.personal.registry import ABOUT, Place
 from community.records.models import RecordConsent

@@ -1,6 +1,6 @@
 """Refusals about personal data."""
 
-from community.errors import Conflict
+from community.errors import Conflict, Invalid
 
 
 class StillLive(Conflict):
@@ -10,8 +10,8 @@ class StillLive(Conflict):
     title = "Something of this member is still live"
 
 
-class MemberErased(Conflict):
-    """Their personal data was taken out before."""
+class BadRetentionRules(Invalid):
+    """The file of retention rules cannot be used."""
 
-    code = "member-erased"
-    title = "This member is erased already"
+    code = "bad-retention-rules"
+    title = "The retention rules cannot be read"

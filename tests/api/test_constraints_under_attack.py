@@ -88,6 +88,8 @@ MADE = (
     " (id, member_id, login_name, login_name_index, password_hash, created_at, changed_at)"
     " SELECT 7, min(id), 'enc1:x:x', 'x', '$argon2id$x', '2026-01-01 00:00:00',"
     " '2026-01-01 00:00:00' FROM members",
+    "INSERT INTO access_notes (id, member_id, reader_id, role, action, hour_at)"
+    " SELECT 999999980, min(id), max(id), 'officer', 'x', '2026-01-01 00:00:00' FROM members",
     "INSERT INTO enrolment_codes (id, member_id, digest, issued_by_id, created_at, expires_at)"
     " SELECT 7, min(id), 'x', min(id), '2026-01-01 00:00:00', '2026-01-02 00:00:00' FROM members",
     "INSERT INTO page_sessions"

@@ -1,10 +1,11 @@
 """A member's own file: who looked at it, all of it to take along, and its end."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
 from flask import Flask
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from app.clock import now as clock
 from app.extensions import db
@@ -12,10 +13,11 @@ from community.ledger.models import Event
 from community.members.models import ApiToken, Credential, EnrolmentCode, Member, PageSession
 from community.members.principal import Role
 from community.members.service import create_household
-from community.monitoring.models import PeerReport, Visit, VisitPhoto
+from community.monitoring.models import PeerReport, RiskCase, Visit, VisitPhoto
 from community.personal import erasure
 from community.personal.models import AccessNote
 from community.personal.registry import ABOUT
+from community.personal.retention import read_rules, run_out, take_portion
 from community.receiving.models import PayerAccount
 from community.verification import verify
 from tests.api.people import assert_problem, register
@@ -99,11 +101,8 @@ def test_the_export_holds_what_is_theirs_and_nobody_elses(world: World) -> None:
         reports = db.session.scalars(select(PeerReport.text)).all()
         db.session.rollback()
     text = json.dumps(data, ensure_ascii=False)
-    assert not {name for name in names.keys() - mine if f'"{name}"' in text} - {
-        "auditor",
-        "officer",
-        "operator",
-    }
+    offices = {"auditor", "officer", "operator"}
+    assert not {name for name in names.keys() - mine - offices if f'"{name}"' in text}
     assert not [report for report in reports if report in text]
     for row in (row for rows in data.values() for row in rows):
         assert not row.keys() & {"id", "digest", "password_hash", "reference_index"}
@@ -144,6 +143,29 @@ def test_words_about_members_are_emptied_and_every_law_holds(world: World) -> No
     assert world.changed() == []
 
 
+def test_whatever_runs_out_goes_and_every_law_holds(world: World) -> None:
+    """Ten years on, by the platform's rules; then nothing of it stays done."""
+    then = clock() + timedelta(days=3_660)
+    with world.app.app_context():
+        session = db.session()
+        session.connection(execution_options={"write_lock": True})
+        session.execute(update(RiskCase).values(status="closed", closed_on=RiskCase.due_on))
+        when: dict[str, Any] = {"now": then, "on": then.date()}
+        taken = {}
+        for rule in read_rules():
+            count = run_out(session, rule, **when)
+            assert take_portion(session, rule, **when, limit=10_000) == count
+            assert run_out(session, rule, **when) == 0
+            taken[rule.kind] = count
+        assert {"tokens", "visit_photos", "peer_reports", "case_notes"} <= {
+            kind for kind, count in taken.items() if count
+        }
+        breaches = verify(session).breaches
+        assert {breach.table for breach in breaches} <= {"risk_cases"}
+        session.rollback()
+    assert world.changed() == []
+
+
 def test_an_erased_member_is_a_number_in_books_that_still_hold(app: Flask) -> None:
     """Registered with a reference and a household, a token and a password; gone with all of it."""
     operator = register(app, roles=[(Role.OPERATOR, None)])
@@ -172,9 +194,17 @@ def test_an_erased_member_is_a_number_in_books_that_still_hold(app: Flask) -> No
     assert {"table": "members", "why": "identity"} in told["kept"]
     # What let them in does so no longer, and what they were called is in no answer.
     assert_problem(member.get(f"{API}/me"), 401, "token-revoked")
-    after = operator.get(f"{API}/members/{kept}").get_json()
+    shown = operator.get(f"{API}/members/{kept}")
+    after, etag = shown.get_json(), shown.headers["ETag"]
     assert (after["name"], after["reference"], after["household"]) == (kept, None, None)
-    assert_problem(operator.post(f"{API}/members/{kept}/erasure"), 409, "member-erased")
+    for refused in (
+        operator.post(f"{API}/members/{kept}/erasure"),
+        operator.patch(f"{API}/members/{kept}", {"name": "Li"}, etag=etag),
+        operator.post(f"{API}/members/{kept}/tokens", {"label": "x"}),
+        operator.post(f"{API}/members/{kept}/enrolment-codes"),
+        operator.post(f"{API}/members/{kept}/roles", {"role": "officer"}),
+    ):
+        assert_problem(refused, 409, "member-erased")
     with app.app_context():
         assert verify(db.session()).breaches == ()
         event = db.session.scalars(select(Event).where(Event.kind == "member.erased")).one()

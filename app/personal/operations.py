@@ -11,6 +11,7 @@ from app.extensions import db
 from app.transaction import run_unit
 from community.personal import rekeying, retention
 from community.personal.errors import BadRetentionRules
+from community.personal.registry import as_table
 from community.sealing import CannotOpen, keys_of
 
 keys = AppGroup("keys", help="The keys that seal personal identifiers.")
@@ -67,6 +68,12 @@ def rules() -> None:
     """Print how long each kind is kept, and who says so."""
     for rule in _rules():
         click.echo(f"{rule.kind}: {rule.days} days ({rule.source})")
+
+
+@retention_group.command("registry")
+def registry_table() -> None:
+    """Print where personal data lies, the table of docs/personal-data.md."""
+    click.echo("\n".join(as_table()))
 
 
 @retention_group.command("run")

@@ -13,12 +13,16 @@ from app.permissions import permit, requires
 from app.personal import permissions as _permissions  # noqa: F401  they are declared there
 from app.personal.schemas import (
     AccessNoteSchema,
+    ConsentsSchema,
     ErasureSchema,
     OwnDataSchema,
+    PurposeConsentInSchema,
+    PurposeConsentSchema,
 )
 from app.transaction import transactional
-from community.members import queries
+from community.members import consents, queries
 from community.personal import access, erasure, export
+from community.personal.consents import withdraw
 from community.personal.models import AccessNote
 
 blp = Blueprint("personal", __name__, description="Personal data: access log, export, erasure")
@@ -75,3 +79,51 @@ def erase_member(member_id: str) -> Any:
         now=now(),
         actor_id=caller().member_id,
     )
+
+
+@blp.route("/members/<pid(mem):member_id>/consents")
+@requires("consent:read")
+@blp.response(200, ConsentsSchema)
+def list_consents(member_id: str) -> Any:
+    """What a member may consent to beyond lending itself, and what they did."""
+    session = db.session()
+    member = queries.get_member(session, member_id)
+    permit("consent:read", member_facts(session, member))
+    return {
+        "purposes": [
+            {"purpose": one.name, "text_version": one.version, "texts": dict(one.texts)}
+            for one in consents.purposes().values()
+        ],
+        "consents": consents.consents_of(session, member.id),
+    }
+
+
+@blp.route("/members/<pid(mem):member_id>/consents/<string:purpose>", methods=["PUT"])
+@requires("consent:give")
+@blp.arguments(PurposeConsentInSchema)
+@blp.response(200, PurposeConsentSchema)
+@transactional
+def give_consent(data: dict[str, Any], member_id: str, purpose: str) -> Any:
+    """Consent to a purpose, by the text in force; again changes nothing."""
+    session = db.session()
+    member = queries.get_member(session, member_id)
+    permit("consent:give", member_facts(session, member))
+    return consents.give_consent(
+        session,
+        member_id=member.id,
+        purpose=purpose,
+        text_version=data["text_version"],
+        now=now(),
+    )
+
+
+@blp.route("/members/<pid(mem):member_id>/consents/<string:purpose>", methods=["DELETE"])
+@requires("consent:withdraw")
+@blp.response(204)
+@transactional
+def withdraw_consent(member_id: str, purpose: str) -> None:
+    """Take a consent back; what was noted by it is taken out."""
+    session = db.session()
+    member = queries.get_member(session, member_id)
+    permit("consent:withdraw", member_facts(session, member))
+    withdraw(session, member_id=member.id, purpose=purpose, now=now())

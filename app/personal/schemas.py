@@ -2,7 +2,7 @@
 
 import marshmallow as ma
 
-from app.fields import Instant, Schema
+from app.fields import Instant, Schema, Text
 from app.members.schemas import NamedSchema
 from community.personal.models import ReaderRole
 
@@ -30,6 +30,36 @@ class OwnDataSchema(Schema):
         keys=ma.fields.String(), values=ma.fields.Integer(), required=True
     )
     withheld = ma.fields.Dict(keys=ma.fields.String(), values=ma.fields.String(), required=True)
+
+
+class PurposeSchema(Schema):
+    """What consent is asked for: the text in force, by language."""
+
+    purpose = ma.fields.String(required=True)
+    text_version = ma.fields.String(required=True)
+    texts = ma.fields.Dict(keys=ma.fields.String(), values=ma.fields.String(), required=True)
+
+
+class PurposeConsentSchema(Schema):
+    """A consent, as it was given and perhaps withdrawn."""
+
+    purpose = ma.fields.String(required=True)
+    text_version = ma.fields.String(required=True)
+    given_at = Instant(required=True)
+    withdrawn_at = Instant(required=True, allow_none=True)
+
+
+class ConsentsSchema(Schema):
+    """What a member may consent to, and what they did."""
+
+    purposes = ma.fields.List(ma.fields.Nested(PurposeSchema), required=True)
+    consents = ma.fields.List(ma.fields.Nested(PurposeConsentSchema), required=True)
+
+
+class PurposeConsentInSchema(Schema):
+    """The version of the text that the member has read."""
+
+    text_version = Text(20, required=True)
 
 
 class KeptSchema(Schema):

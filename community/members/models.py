@@ -186,4 +186,28 @@ class PageSession(Base):
     ended_at: Mapped[datetime | None] = mapped_column(UtcTime)
 
 
+class PurposeConsent(Base):
+    """What a member allows for one purpose, by one text, until they withdraw it."""
+
+    __tablename__ = "purpose_consents"
+    __table_args__ = (
+        Index(
+            "uq_purpose_consents_live",
+            "member_id",
+            "purpose",
+            unique=True,
+            postgresql_where=text("withdrawn_at IS NULL"),
+            sqlite_where=text("withdrawn_at IS NULL"),
+        ),
+        CheckConstraint("withdrawn_at >= given_at", name="withdrawn_after_it_was_given"),
+    )
+
+    id: Mapped[Key]
+    member_id: Mapped[int] = mapped_column(ForeignKey("members.id"))
+    purpose: Mapped[str] = mapped_column(String(40))
+    text_version: Mapped[str] = mapped_column(String(20))
+    given_at: Mapped[Instant]
+    withdrawn_at: Mapped[datetime | None] = mapped_column(UtcTime)
+
+
 bind_rows(Household, Member, Credential)

@@ -337,6 +337,7 @@ ABOUT: dict[str, Place] = {
     "motions": Place(why=CONTRACT, mentions=("proposed_by_id",), keeps=("text",)),
     "motion_voters": Place(why=CONTRACT, subjects=("member_id",)),
     "motion_votes": Place(why=CONTRACT, subjects=("member_id",), mentions=("cast_by_id",)),
+    "purpose_consents": Place(why=Reason.CONSENT, subjects=("member_id",)),
     # Records that travel.
     "record_consents": Place(
         why=Reason.CONSENT,
@@ -399,3 +400,19 @@ NOBODY = frozenset(
         "seasons",
     }
 )
+
+
+def as_table() -> list[str]:
+    """The registry as lines of Markdown, for docs/personal-data.md."""
+    lines = [
+        "| Table | Why | About | Erasure empties | Erasure leaves |",
+        "|---|---|---|---|---|",
+    ]
+    for name, place in sorted(ABOUT.items()):
+        about = [*place.subjects, *(f"through {parent}" for _, parent in place.via)]
+        emptied = "rows are deleted" if place.is_deleted else ", ".join(place.clears)
+        left = "" if place.is_deleted else ", ".join(place.keeps)
+        only = "named only" if place.mentions else ""
+        cells = (name, place.why.value, ", ".join(about) or only, emptied, left)
+        lines.append("| " + " | ".join(cell or "–" for cell in cells) + " |")
+    return lines

@@ -61,6 +61,7 @@ IDS = {
     "number": "1",
     "circle_id": "@circle",
     "stress_id": "@stress",
+    "purpose": "visit_place",
     "kind": "savings_cash",
     "name": "savers-circle",
 }
@@ -114,6 +115,7 @@ READS = {
     # Who looked at it is the member's to know, and an auditor's; of the rest nobody gets a copy.
     "personal.list_access": Read("200 404 404 404 404 200 404 404"),
     "personal.export_own_data": Read(PRIVATE),
+    "personal.list_consents": Read(OWN),
     "communities.list_communities": Read(ALL),
     "communities.get_community": Read(VILLAGERS),
     "communities.get_charter": Read(VILLAGERS),
@@ -299,6 +301,8 @@ WRITES = {
     "members.change_member": Write({"name": "New"}),
     # Households have no community: every officer may enter one.
     "members.create_household": Write({"reference": "hh-2"}, frozenset({"foreign"})),
+    "personal.give_consent": Write({"text_version": "2026-1"}),
+    "personal.withdraw_consent": Write(),
     "personal.erase_member": Write(),
     "members.grant_role": Write({"role": "officer", "community": "@village"}),
     "members.revoke_role": Write(),

@@ -3,10 +3,13 @@
 import pytest
 from sqlalchemy import JSON, Column, Enum, LargeBinary, String
 
+from community.members.consents import purposes
 from community.models import metadata
 from community.personal.export import in_order
-from community.personal.registry import ABOUT, NOBODY
+from community.personal.registry import ABOUT, NOBODY, as_table
+from community.personal.retention import read_rules
 from community.sealing import BlindIndex, Sealed
+from config.settings import ROOT
 
 # A text of so many characters can hold words about somebody.
 WORDS = 60
@@ -51,3 +54,13 @@ def test_every_column_that_names_a_member_is_in_the_registry(name: str) -> None:
     assert free <= ruled
     assert not set(place.clears) & set(place.keeps)
     assert all(column in table.c for column in (*ruled, *place.hides))
+
+
+def test_the_page_tells_what_the_registry_says() -> None:
+    page = (ROOT / "docs" / "personal-data.md").read_text(encoding="utf-8")
+    assert "\n".join(as_table()) in page
+    for rule in read_rules():
+        assert f"| `{rule.kind}` | {rule.days} | {rule.source} |" in page
+    for name, purpose in purposes().items():
+        assert f"`{name}`" in page
+        assert dict(purpose.texts).keys() == {"zh-CN", "en"}

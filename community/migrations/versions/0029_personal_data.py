@@ -1,6 +1,6 @@
 """Personal identifiers are sealed: references of members and households, login names.
 
-Members can be erased, who looked at their data is noted, and words and pictures about them may be
+Members consent to purposes and can be erased, who looked at their data is noted, and words and pictures about them may be
 taken out of kept history, and nothing put in their place.
 
 What is there is sealed with the keys of the settings, and gets its blind index. Down again, it is
@@ -92,6 +92,31 @@ def upgrade() -> None:
     )
     op.create_index("ix_access_notes_reader_id", "access_notes", ["reader_id"])
     op.create_index("ix_access_notes_hour_at", "access_notes", ["hour_at"])
+    op.create_table(
+        "purpose_consents",
+        sa.Column("id", BIG, autoincrement=True, nullable=False),
+        sa.Column("member_id", BIG, nullable=False),
+        sa.Column("purpose", sa.String(40), nullable=False),
+        sa.Column("text_version", sa.String(20), nullable=False),
+        sa.Column("given_at", UtcTime(), nullable=False),
+        sa.Column("withdrawn_at", UtcTime(), nullable=True),
+        sa.CheckConstraint(
+            "withdrawn_at >= given_at",
+            name=op.f("ck_purpose_consents_withdrawn_after_it_was_given"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["member_id"], ["members.id"], name=op.f("fk_purpose_consents_member_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_purpose_consents")),
+    )
+    op.create_index(
+        "uq_purpose_consents_live",
+        "purpose_consents",
+        ["member_id", "purpose"],
+        unique=True,
+        postgresql_where=sa.text("withdrawn_at IS NULL"),
+        sqlite_where=sa.text("withdrawn_at IS NULL"),
+    )
     for table, (column, others) in EMPTIED.items():
         _guard(table, _but_emptying(column, others))
 
@@ -99,6 +124,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     for table in EMPTIED:
         _guard(table, "")
+    op.drop_table("purpose_consents")
     op.drop_table("access_notes")
     with op.batch_alter_table("members") as batch:
         batch.drop_constraint(op.f("ck_members_erased_is_nobody"), type_="check")

@@ -123,12 +123,14 @@ def test_two_units_that_lock_in_opposite_order_both_succeed(settings: Settings) 
     faults: list[BaseException] = []
 
     def unit(session: Session, order: str) -> None:
-        session.scalars(select(Household).where(Household.reference == order[0]).with_for_update())
+        session.scalars(
+            select(Household).where(Household.reference_index == order[0]).with_for_update()
+        )
         if engine.dialect.name == "postgresql" and order not in firsts:
             firsts.append(order)
             meeting.wait(timeout=10)
         for row in session.scalars(
-            select(Household).where(Household.reference == order[1]).with_for_update()
+            select(Household).where(Household.reference_index == order[1]).with_for_update()
         ):
             row.created_at = NOW
 

@@ -57,7 +57,7 @@ def test_the_last_try_is_told_that_it_is_the_last_and_then_refuses(
 def test_a_unique_constraint_that_nobody_foresaw_is_a_conflict(app: Flask, member: Person) -> None:
     add_probe(app)
     problem = assert_problem(member.post("/api/v1/probe/twins"), 409, "conflict")
-    assert problem["constraint"] == "uq_households_reference"
+    assert problem["constraint"] == "uq_households_reference_index"
     assert "reference" in problem["detail"]
     assert households(app) == 0
 

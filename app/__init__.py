@@ -20,6 +20,7 @@ from app.extensions import db, migrate
 from app.fields import describe_fields
 from app.members import passwords
 from app.pages import entry
+from app.personal import noting
 from app.problems import ProblemApi
 from app.records import signer
 from app.risk.work import DeskWorker
@@ -51,6 +52,7 @@ FEATURES = [
     "campaigns",
     "grouplife",
     "records",
+    "personal",
     "exposure",
     "monitoring",
     "profiles",
@@ -80,6 +82,7 @@ COMMAND_MODULES = [
     "app.operations.commands",
     "app.villages.commands",
     "app.simulation.commands",
+    "app.personal.operations",
 ]
 
 
@@ -132,6 +135,7 @@ def create_app(
     passwords.init_app(app)
     rate_limits.init_app(app)
     intake.init_app(app)
+    noting.init_app(app)
     _init_api(app)
     _load_refusals()
     for pages in (health.pages, problems.pages, api_docs.pages):

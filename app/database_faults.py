@@ -29,8 +29,8 @@ _STATEMENT_TIMEOUT = "57014"
 # facts; this is what is said when only the database noticed.
 RULES: dict[str, str] = {
     "ck_accounts_never_overdrawn": "An account would be overdrawn.",
-    "uq_members_reference": "A member with this reference exists already.",
-    "uq_households_reference": "A household with this reference exists already.",
+    "uq_members_reference_index": "A member with this reference exists already.",
+    "uq_households_reference_index": "A household with this reference exists already.",
     "uq_role_grants_live": "The member holds this role already.",
 }
 

@@ -17,6 +17,7 @@ from app.cache import cache
 from community import models as _models  # noqa: F401  every table has to be known
 from community.database import Base
 from community.engine import make_engine
+from community.sealing import Keyring
 from config.settings import ROOT, Settings
 
 logger = logging.getLogger(__name__)
@@ -35,6 +36,7 @@ class Database(SQLAlchemy):
             durable=settings.database_durable,
             lock_timeout_ms=settings.database_lock_timeout_ms,
             statement_timeout_ms=settings.database_statement_timeout_ms,
+            keys=Keyring(settings.personal_data_keys, settings.personal_index_key),
         )
 
     def _teardown_session(self, exc: BaseException | None) -> None:

@@ -145,6 +145,8 @@ def permit(action: str, facts: Facts | None = None) -> None:
     """
     if may(action, facts):
         mark_permitted(action)
+        if facts is not None:
+            g.setdefault("looked_at", []).append((action, facts))
         return
     reading = action.partition(":")[0] + ":read"
     if facts is not None and (reading not in PERMISSIONS or not may(reading, facts)):

@@ -175,7 +175,9 @@ def _is_among(
     # One parameter for all: a statement with thousands of them takes longer to spell than to run.
     if session.get_bind().dialect.name == "postgresql":
         return key == any_(literal(values, ARRAY(key.type)))
-    listed = func.json_each(json.dumps(values)).table_valued("value")
+    process = _storing(key.type, session.get_bind().dialect)
+    stored = values if process is None else [process(value) for value in values]
+    listed = func.json_each(json.dumps(stored)).table_valued("value")
     return key.in_(select(listed.c.value))
 
 

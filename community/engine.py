@@ -11,6 +11,8 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import StaticPool
 
+from community.sealing import Keyring, give_keys
+
 # A session that is going to write asks for this execution option on its connection.
 WRITE_LOCK = "write_lock"
 # How long statements of one transaction may take, where that differs from the engine's (ms).
@@ -28,6 +30,7 @@ def make_engine(
     durable: bool = True,
     lock_timeout_ms: int = 5_000,
     statement_timeout_ms: int = 15_000,
+    keys: Keyring | None = None,
     **options: Any,
 ) -> Engine:
     """An engine on which the laws can be kept.
@@ -40,12 +43,16 @@ def make_engine(
     PostgreSQL: READ COMMITTED, since services lock the rows that they decide on; nobody waits
     longer than `lock_timeout_ms` for a lock, no statement runs longer than
     `statement_timeout_ms` (0: without end).
+
+    `keys` seal personal identifiers and open them; without any they cannot be read or written.
     """
     url = database_url(url)
     # Statements that fail must not carry members' data into the log.
     options.setdefault("hide_parameters", True)
     if url.get_backend_name() == "sqlite":
-        return _make_sqlite(url, pool_size, durable, lock_timeout_ms, options)
+        engine = _make_sqlite(url, pool_size, durable, lock_timeout_ms, options)
+        give_keys(engine.dialect, keys)
+        return engine
     settings = {
         "lock_timeout": str(lock_timeout_ms),
         "statement_timeout": str(statement_timeout_ms),
@@ -70,6 +77,7 @@ def make_engine(
         **options,
     )
     event.listen(engine, "begin", _begin_postgresql)
+    give_keys(engine.dialect, keys)
     return engine
 
 

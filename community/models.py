@@ -18,6 +18,7 @@ import community.loans.guards
 import community.loans.models
 import community.members.models
 import community.monitoring.models
+import community.personal.models
 import community.portfolio.guards
 import community.portfolio.models
 import community.products.models

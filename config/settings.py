@@ -4,6 +4,7 @@ Nothing else in the code reads the environment. `config/example.env` shows every
 its default; a test keeps the two in step.
 """
 
+import base64
 import difflib
 import os
 import re
@@ -114,13 +115,35 @@ def _pem(text: str) -> str:
     return pem
 
 
+def _key(text: str) -> bytes:
+    try:
+        key = base64.b64decode(text, altchars=b"-_", validate=True)
+    except ValueError:
+        key = b""
+    if len(key) != 32:
+        raise ValueError("32 bytes in base64 are needed")
+    return key
+
+
+def _keys(text: str) -> tuple[tuple[str, bytes], ...]:
+    keys: dict[str, bytes] = {}
+    for part in text.split(","):
+        name, colon, key = part.strip().partition(":")
+        if not colon or not re.fullmatch(r"[a-z0-9-]{1,32}", name) or name in keys:
+            raise ValueError("keys such as 2026-a:BASE64,2025-b:BASE64 are needed, each id once")
+        keys[name] = _key(key)
+    return tuple(keys.items())
+
+
 def _folder(text: str) -> Path:
     folder = Path(text).expanduser()
     return folder if folder.is_absolute() else (ROOT / folder).resolve()
 
 
 def _setting(parse: Callable[[str], Any], default: Any, doc: str) -> Any:
-    return field(default=default, metadata={"parse": parse, "doc": doc})
+    # What is secret is not shown where settings are printed.
+    is_shown = parse not in (_secret, _secrets, _pem, _key, _keys)
+    return field(default=default, repr=is_shown, metadata={"parse": parse, "doc": doc})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,6 +181,18 @@ class Settings:
         _secret,
         "",
         "Seals paging cursors; the same on all servers. Empty: made once and kept in VAR_DIR.",
+    )
+    personal_data_keys: tuple[tuple[str, bytes], ...] = _setting(
+        _keys,
+        (),
+        "Keys that seal personal identifiers, ID:BASE64 of 32 bytes and commas between: the first "
+        "writes, all read. Empty: one made once and kept in VAR_DIR; not in production.",
+    )
+    personal_index_key: bytes = _setting(
+        _key,
+        b"",
+        "The key by which they are looked up, BASE64 of 32 bytes; it stays when the others "
+        "change. Empty: made once and kept in VAR_DIR; not in production.",
     )
     business_timezone: ZoneInfo = _setting(
         _zone, ZoneInfo("Asia/Shanghai"), "Where the business day begins and ends."
@@ -254,6 +289,9 @@ class Settings:
     record_key: str = _setting(
         _pem, "", "The same key's PEM itself, its line ends as \\n; not beside RECORD_KEY_FILE."
     )
+    retention_file: Path | None = _setting(
+        _folder, None, "JSON file of how long personal data is kept; empty: the platform's rules."
+    )
     metrics_token: str = _setting(
         _secret,
         "",
@@ -284,7 +322,9 @@ class Settings:
             try:
                 values[item.name] = item.metadata["parse"](text)
             except ValueError as fault:
-                default = "its default" if item.default in ("", None) else shown(item.default)
+                default = (
+                    "its default" if item.default in ("", None, (), b"") else shown(item.default)
+                )
                 remedy = f"set it so, or leave it out for {default}"
                 faults.append(f"{item.name.upper()}: {fault}; {remedy}")
         faults += _contradictions(values)
@@ -310,6 +350,11 @@ class Settings:
             filled["database_url"] = f"sqlite:///{self.var_dir / 'lianbao.sqlite3'}"
         if not self.secret_key:
             filled["secret_key"] = _kept_secret(self.var_dir)
+        if not self.personal_data_keys:
+            made = kept(self.var_dir / "personal_data_key", lambda: f"first:{_new_key()}")
+            filled["personal_data_keys"] = _keys(made)
+        if not self.personal_index_key:
+            filled["personal_index_key"] = _key(kept(self.var_dir / "personal_index_key", _new_key))
         return type(self)(**filled)
 
 
@@ -319,7 +364,7 @@ def _contradictions(given: Mapping[str, Any]) -> list[str]:
     if given.get("production"):
         faults += [
             f"{name.upper()}: has to be set in production; set it, the same on all hosts"
-            for name in ("database_url", "secret_key")
+            for name in ("database_url", "secret_key", "personal_data_keys", "personal_index_key")
             if not given.get(name)
         ]
         if given.get("fixed_now"):
@@ -419,7 +464,15 @@ def doubts(settings: Settings, environ: Mapping[str, str] | None = None) -> list
 
 # Names that look like ours and are not: set by those who run tests.
 _OTHERS = frozenset({"TEST_DATABASE_URL"})
-_FAMILIES = ("DATABASE_", "RATE_LIMIT", "WEBHOOK_", "IDEMPOTENCY_", "RECORD_KEY", "DAY_CLOSE")
+_FAMILIES = (
+    "DATABASE_",
+    "RATE_LIMIT",
+    "WEBHOOK_",
+    "IDEMPOTENCY_",
+    "RECORD_KEY",
+    "PERSONAL_",
+    "DAY_CLOSE",
+)
 # Two names that share nine tenths of their letters are one misspelt.
 _ALIKE = 0.9
 
@@ -436,14 +489,23 @@ def described(settings: Settings) -> dict[str, str]:
     found = {}
     for item in fields(Settings):
         value = getattr(settings, item.name)
-        text = "" if value is None else shown(value)
+        text = "" if value in (None, (), b"") else shown(value)
         if item.name in SECRETS and text:
             text = "(set)"
         found[item.name.upper()] = masked(text)
     return found
 
 
-SECRETS = frozenset({"secret_key", "record_key", "metrics_token", "webhook_keys"})
+SECRETS = frozenset(
+    {
+        "secret_key",
+        "personal_data_keys",
+        "personal_index_key",
+        "record_key",
+        "metrics_token",
+        "webhook_keys",
+    }
+)
 
 
 def masked(text: str) -> str:
@@ -459,6 +521,10 @@ def _default(name: str) -> Any:
 def _kept_secret(var_dir: Path) -> str:
     """The secret of this installation, made at its first start."""
     return kept(var_dir / "secret_key", lambda: secrets.token_urlsafe(48)).strip()
+
+
+def _new_key() -> str:
+    return base64.b64encode(secrets.token_bytes(32)).decode()
 
 
 def kept(place: Path, make: Callable[[], str]) -> str:

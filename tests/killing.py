@@ -24,6 +24,7 @@ from sqlalchemy import event
 from app import create_app
 from app.extensions import db
 from config.settings import ROOT, Settings
+from tests.keys import KEYS
 
 Run = Callable[[list[str], int | None], int]
 
@@ -64,6 +65,7 @@ def main() -> None:
             log_level="ERROR",
             secret_key="of no use outside of this test suite",
             var_dir=Path(folder),
+            **KEYS,
         )
     )
     for line in sys.stdin:

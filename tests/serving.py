@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.keys import ENVIRON
+
 ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 60
 
@@ -94,6 +96,7 @@ def gunicorn(
     settings = {
         "PATH": os.environ.get("PATH", ""),
         "HOME": str(folder),
+        **ENVIRON,
         "DATABASE_URL": database_url,
         "VAR_DIR": str(folder),
         "RATE_LIMITS": "off",

@@ -404,17 +404,19 @@ def _newcomer(session: Session, play: Play, place: Place, name: str) -> None:
 
 
 def _ids_of(session: Session, references: Sequence[str]) -> dict[str, int]:
-    return {reference: row[0] for reference, row in _rows(session, Member.reference, references)}
+    found = _rows(session, Member.reference, Member.reference_index, references)
+    return {reference: row[0] for reference, row in found}
 
 
 def _names_of(session: Session, ids: Sequence[int]) -> dict[int, str]:
-    return {member_id: row[1] for member_id, row in _rows(session, Member.id, ids)}
+    return {member_id: row[1] for member_id, row in _rows(session, Member.id, Member.id, ids)}
 
 
 def _rows(
-    session: Session, key: Any, wanted: Sequence[Any]
+    session: Session, shown: Any, key: Any, wanted: Sequence[Any]
 ) -> Iterator[tuple[Any, tuple[int, str]]]:
     for start in range(0, len(wanted), 500):
-        statement = select(key, Member.id, Member.name).where(key.in_(wanted[start : start + 500]))
+        portion = wanted[start : start + 500]
+        statement = select(shown, Member.id, Member.name).where(key.in_(portion))
         for found, member_id, name in session.execute(statement):
             yield found, (member_id, name)

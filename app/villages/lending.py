@@ -101,7 +101,7 @@ def borrowers_of_record(session: Session, references: Mapping[str, str]) -> dict
     for start in range(0, len(ordered), 5_000):
         part = ordered[start : start + 5_000]
         rows = session.execute(
-            select(Member.reference, Member.id).where(Member.reference.in_(part))
+            select(Member.reference, Member.id).where(Member.reference_index.in_(part))
         )
         found.update((households[str(reference)], member_id) for reference, member_id in rows)
     return found

@@ -28,6 +28,7 @@ from community.importing.reading import Column, Progress, read_values
 from community.importing.report import Report
 from community.ledger.events import record_event
 from community.members.models import Household, Member, MemberKind
+from community.sealing import Bound
 
 COLUMNS = (
     Column("reference", fields.reference, repeats=False),
@@ -222,7 +223,7 @@ def _plan(
                 Member.birth_year,
                 Member.version,
             ),
-            Member.reference,
+            Member.reference_index,
             [person.reference for person in people],
         )
     }
@@ -298,7 +299,7 @@ def _plan(
 def _find_households(session: Session, people: list[Person]) -> dict[str, int]:
     query = select(Household.reference, Household.id)
     references = {person.household for person in people if person.household is not None}
-    return dict(select_by(session, query, Household.reference, references))
+    return dict(select_by(session, query, Household.reference_index, references))
 
 
 def _compare(person: Person, member: _Known, households: dict[str, int], report: Report) -> bool:
@@ -363,28 +364,33 @@ def _write(
     """Write the plan; returns how many memberships each community got."""
     count = len(plan.new_households)
     household_ids = reserve_ids(session, Household, count)
+    public_ids = new_public_ids("hh", count)
     insert_columns(
         session,
         Household,
         {
             "id": household_ids,
-            "public_id": new_public_ids("hh", count),
-            "reference": list(plan.new_households),
+            "public_id": public_ids,
+            "reference": list(map(Bound, plan.new_households, public_ids)),
+            "reference_index": list(plan.new_households),
             "created_at": [now] * count,
         },
     )
     plan.households.update(zip(plan.new_households, household_ids, strict=True))
     count = len(plan.new)
     member_ids = reserve_ids(session, Member, count)
+    public_ids = new_public_ids("mem", count)
+    references = [person.reference for person in plan.new]
     insert_columns(
         session,
         Member,
         {
             "id": member_ids,
-            "public_id": new_public_ids("mem", count),
+            "public_id": public_ids,
             "kind": [person.kind or MemberKind.PERSON for person in plan.new],
             "name": [person.name for person in plan.new],
-            "reference": [person.reference for person in plan.new],
+            "reference": list(map(Bound, references, public_ids)),
+            "reference_index": references,
             "household_id": [_household_id(person, plan) for person in plan.new],
             "birth_year": [person.birth_year for person in plan.new],
             "created_at": [now] * count,

@@ -16,7 +16,7 @@ the same in their own text, and a test compares.
 
 import re
 
-from sqlalchemy import DDL, Table, UniqueConstraint, event
+from sqlalchemy import DDL, LargeBinary, Table, UniqueConstraint, event
 from sqlalchemy.schema import ExecutableDDLElement
 
 from community.ledger.models import Account, Book, Event, Hold, JournalEntry, Posting
@@ -301,10 +301,12 @@ def _guard(table: Table) -> None:
                 event.listen(table, "after_create", _ddl(statement, dialect))
 
 
-def keep_history(table: Table) -> None:
+def keep_history(table: Table, *, may_empty: str = "") -> None:
     """Have a table of another room keep its rows too, from the moment it is made.
 
-    It refuses UPDATE and DELETE, TRUNCATE on PostgreSQL, and INSERT OR REPLACE on SQLite.
+    It refuses UPDATE and DELETE, TRUNCATE on PostgreSQL, and INSERT OR REPLACE on SQLite. The
+    column `may_empty`, a text or a picture about somebody, may be emptied: it can be taken out of
+    the past, and nothing can be put in its place.
     """
     # The trigger's function is made with the journal.
     table.add_is_dependent_on(JournalEntry.metadata.tables[JournalEntry.__tablename__])
@@ -334,7 +336,31 @@ def keep_history(table: Table) -> None:
         ),
     ]
     for dialect, statement in statements:
-        event.listen(table, "after_create", _ddl(statement, dialect))
+        for one in (
+            _but_emptying(table, may_empty, dialect, statement) if may_empty else [statement]
+        ):
+            event.listen(table, "after_create", _ddl(one, dialect))
+
+
+def _but_emptying(table: Table, column: str, dialect: str, statement: str) -> list[str]:
+    """The same guard, for all changes but one: that the column is emptied and nothing else."""
+    name = table.name
+    blank = "x''" if isinstance(table.c[column].type, LargeBinary) else "''"
+    equal = "IS"
+    if dialect == "postgresql":
+        blank, equal = "''", "IS NOT DISTINCT FROM"
+    same = [f"NEW.{one.name} {equal} OLD.{one.name}" for one in table.columns if one.name != column]
+    other = f"NOT ({' AND '.join([f'NEW.{column} = {blank}', *same])})"
+    if " BEFORE UPDATE OR DELETE ON " in statement:
+        # What may be asked of a change cannot be asked of a deletion: a trigger for each.
+        return [
+            statement.replace("UPDATE OR DELETE", "DELETE"),
+            f"CREATE TRIGGER {name}_keep_update BEFORE UPDATE ON {name} "
+            f"FOR EACH ROW WHEN ({other}) EXECUTE FUNCTION refuse_change()",
+        ]
+    if " BEFORE UPDATE ON " in statement:
+        return [statement.replace(" BEGIN ", f" WHEN {other} BEGIN ")]
+    return [statement]
 
 
 def _is_there(table: Table) -> str:

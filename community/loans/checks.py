@@ -24,6 +24,7 @@ from community.loans.models import (
     RepaymentSource,
 )
 from community.loans.states import ALLOWED, ENDED, LIVE
+from community.members.models import Member
 
 # The kind of an entry some of whose money went straight to payees.
 PAID_TO_PAYEES = "loan.paid_to_payees"
@@ -410,16 +411,21 @@ def _payees_are_of_their_disbursements(session: Session) -> Iterator[Breach]:
             Loan.id,
             Loan.borrower_id,
             JournalEntry.kind,
+            Member.erased_at,
         )
         .join(Disbursement, Disbursement.id == PayeePayment.disbursement_id)
         .join(LoanUse, LoanUse.id == PayeePayment.use_id)
+        .outerjoin(Member, Member.id == LoanUse.payee_id)
         .join(Loan, Loan.id == Disbursement.loan_id)
         .join(JournalEntry, JournalEntry.id == PayeePayment.entry_id)
         .order_by(PayeePayment.id)
     )
-    for paid, entry_id, use, loan_id, borrower_id, kind in rows:
-        said, named = (paid.payee_name, paid.payee_id), (use.payee_name, use.payee_id)
-        if said != named or paid.payee_id == borrower_id or use.loan_id != loan_id:
+    for paid, entry_id, use, loan_id, borrower_id, kind, erased_at in rows:
+        # Once a payee is erased the use has lost the name; the payment, as a voucher, keeps it.
+        is_same = paid.payee_id == use.payee_id and (
+            paid.payee_name == use.payee_name or erased_at is not None
+        )
+        if not is_same or paid.payee_id == borrower_id or use.loan_id != loan_id:
             yield Breach(5, "payee_payments", paid.public_id, "paid somebody whom its use does not")
         if paid.entry_id != entry_id or kind != PAID_TO_PAYEES:
             yield Breach(5, "payee_payments", paid.public_id, "is not by its disbursement's entry")

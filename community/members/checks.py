@@ -2,12 +2,20 @@
 
 from collections.abc import Iterator
 
-from sqlalchemy import select
+from sqlalchemy import String, cast, select, type_coerce
 from sqlalchemy.orm import Session
 
 from community.ledger.checks import Breach
-from community.members.models import ApiToken, EnrolmentCode, PageSession
+from community.members.models import (
+    ApiToken,
+    Credential,
+    EnrolmentCode,
+    Household,
+    Member,
+    PageSession,
+)
 from community.members.service import SCOPES
+from community.sealing import CannotOpen, keys_of
 
 
 def check_members(session: Session) -> Iterator[Breach]:
@@ -24,6 +32,7 @@ def check_members(session: Session) -> Iterator[Breach]:
         if not set(token.scopes) <= SCOPES:
             yield Breach(9, *row, "has a scope that does not exist")
     yield from _secrets(session)
+    yield from _sealed(session)
 
 
 def _secrets(session: Session) -> Iterator[Breach]:
@@ -36,3 +45,28 @@ def _secrets(session: Session) -> Iterator[Breach]:
                 yield Breach(9, table.__tablename__, str(row.id), "is not kept as a digest")
             if row.expires_at <= row.created_at:
                 yield Breach(9, table.__tablename__, str(row.id), "ends before it begins")
+
+
+def _sealed(session: Session) -> Iterator[Breach]:
+    """What is sealed opens in its own row, and is found by its blind index."""
+    keys = keys_of(session.get_bind().dialect)
+    for row, column, index in (
+        (Household.public_id, Household.reference, Household.reference_index),
+        (Member.public_id, Member.reference, Member.reference_index),
+        (Credential.member_id, Credential.login_name, Credential.login_name_index),
+    ):
+        table = column.class_.__tablename__
+        place = {"table": table, "column": column.key}
+        rows = session.execute(
+            select(cast(row, String), type_coerce(column, String), index)
+            .where(column.is_not(None))
+            .execution_options(yield_per=1000)
+        )
+        for name, stored, found in rows:
+            try:
+                value = keys.open(stored, row=name, **place)
+            except CannotOpen:
+                yield Breach(9, table, name, "cannot be opened")
+                continue
+            if keys.blind(value, **place) != found:
+                yield Breach(9, table, name, "is not found by its blind index")

@@ -113,3 +113,29 @@ class EnrolmentCodeInvalid(Invalid):
 
     code = "enrolment-code-invalid"
     title = "The enrolment code is not valid"
+
+
+class MemberErased(Conflict):
+    """Their personal data was taken out: nothing is entered, changed or given any more."""
+
+    code = "member-erased"
+    title = "This member is erased"
+
+
+class PurposeNotFound(NotFound):
+    code = "purpose-not-found"
+    title = "No such purpose"
+
+
+class ConsentMissing(Conflict):
+    """What was asked for needs a member's own consent."""
+
+    code = "consent-missing"
+    title = "The member has not consented"
+
+
+class ConsentTextOld(Conflict):
+    """Consent is given to the text that is in force."""
+
+    code = "consent-text-old"
+    title = "The text of this consent is another one now"

@@ -9,6 +9,12 @@ from sqlalchemy.types import JSON
 
 from community.database import Base, Instant, Key, Text120, UtcTime, choice, new_public_id
 from community.members.principal import Role
+from community.sealing import MARK, BlindIndex, Sealed, bind_rows
+
+
+def is_sealed(column: str) -> CheckConstraint:
+    """The law that nobody writes this column plain."""
+    return CheckConstraint(f"{column} LIKE '{MARK}:%:%'", name=f"{column}_is_sealed")
 
 
 class MemberKind(StrEnum):
@@ -20,13 +26,15 @@ class Household(Base):
     """People who live from one purse. A joint-liability group takes a household once."""
 
     __tablename__ = "households"
+    __table_args__ = (is_sealed("reference"),)
 
     id: Mapped[Key]
     public_id: Mapped[str] = mapped_column(
         String(40), unique=True, default=lambda: new_public_id("hh")
     )
     # The name under which imports and paper forms know it, such as a village register's number.
-    reference: Mapped[str] = mapped_column(String(64), unique=True)
+    reference: Mapped[str] = mapped_column(Sealed("households", "reference", "public_id"))
+    reference_index: Mapped[str] = mapped_column(BlindIndex("households", "reference"), unique=True)
     created_at: Mapped[Instant]
 
 
@@ -36,6 +44,14 @@ class Member(Base):
     __tablename__ = "members"
     __table_args__ = (
         CheckConstraint("birth_year IS NULL OR kind = 'person'", name="only_persons_are_born"),
+        is_sealed("reference"),
+        CheckConstraint(
+            "erased_at IS NULL OR name = public_id AND reference IS NULL AND birth_year IS NULL",
+            name="erased_is_nobody",
+        ),
+        CheckConstraint(
+            "(reference IS NULL) = (reference_index IS NULL)", name="reference_is_indexed"
+        ),
         Index("ix_members_household_id", "household_id"),
     )
 
@@ -46,9 +62,14 @@ class Member(Base):
     kind: Mapped[MemberKind] = mapped_column(choice(MemberKind))
     name: Mapped[Text120]
     # The name under which imports know this member; unique when given.
-    reference: Mapped[str | None] = mapped_column(String(64), unique=True)
+    reference: Mapped[str | None] = mapped_column(Sealed("members", "reference", "public_id"))
+    reference_index: Mapped[str | None] = mapped_column(
+        BlindIndex("members", "reference"), unique=True
+    )
     household_id: Mapped[int | None] = mapped_column(ForeignKey("households.id"))
     birth_year: Mapped[int | None]
+    # When their personal data was taken out; their name is their public id since.
+    erased_at: Mapped[datetime | None] = mapped_column(UtcTime)
     version: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[Instant]
 
@@ -108,14 +129,16 @@ class Credential(Base):
     __tablename__ = "credentials"
     __table_args__ = (
         UniqueConstraint("member_id"),
-        UniqueConstraint("login_name"),
+        UniqueConstraint("login_name_index"),
+        is_sealed("login_name"),
         CheckConstraint("password_hash LIKE '$argon2id$%'", name="password_is_hashed"),
     )
 
     id: Mapped[Key]
     member_id: Mapped[int] = mapped_column(ForeignKey("members.id"))
     # A name or a telephone number, in the one spelling that `normal_login` gives.
-    login_name: Mapped[str] = mapped_column(String(64))
+    login_name: Mapped[str] = mapped_column(Sealed("credentials", "login_name", "member_id"))
+    login_name_index: Mapped[str] = mapped_column(BlindIndex("credentials", "login_name"))
     password_hash: Mapped[str] = mapped_column(String(200))
     created_at: Mapped[Instant]
     changed_at: Mapped[Instant]
@@ -161,3 +184,30 @@ class PageSession(Base):
     last_seen_at: Mapped[Instant]
     expires_at: Mapped[Instant]
     ended_at: Mapped[datetime | None] = mapped_column(UtcTime)
+
+
+class PurposeConsent(Base):
+    """What a member allows for one purpose, by one text, until they withdraw it."""
+
+    __tablename__ = "purpose_consents"
+    __table_args__ = (
+        Index(
+            "uq_purpose_consents_live",
+            "member_id",
+            "purpose",
+            unique=True,
+            postgresql_where=text("withdrawn_at IS NULL"),
+            sqlite_where=text("withdrawn_at IS NULL"),
+        ),
+        CheckConstraint("withdrawn_at >= given_at", name="withdrawn_after_it_was_given"),
+    )
+
+    id: Mapped[Key]
+    member_id: Mapped[int] = mapped_column(ForeignKey("members.id"))
+    purpose: Mapped[str] = mapped_column(String(40))
+    text_version: Mapped[str] = mapped_column(String(20))
+    given_at: Mapped[Instant]
+    withdrawn_at: Mapped[datetime | None] = mapped_column(UtcTime)
+
+
+bind_rows(Household, Member, Credential)

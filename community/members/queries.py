@@ -68,7 +68,7 @@ def get_members_by_id(session: Session, ids: Iterable[int]) -> dict[int, Member]
 
 def find_member_by_reference(session: Session, reference: str) -> Member | None:
     """The member that imports know under this reference."""
-    return session.scalar(select(Member).where(Member.reference == reference))
+    return session.scalar(select(Member).where(Member.reference_index == reference))
 
 
 def names_of(session: Session, ids: Iterable[int | None]) -> dict[int, Named]:
@@ -101,7 +101,7 @@ def get_household_by_id(session: Session, household_id: int) -> Household:
 
 def find_household_by_reference(session: Session, reference: str) -> Household | None:
     """The household that imports know under this reference."""
-    return session.scalar(select(Household).where(Household.reference == reference))
+    return session.scalar(select(Household).where(Household.reference_index == reference))
 
 
 def household_members(session: Session, household_id: int) -> Sequence[Member]:

@@ -14,6 +14,7 @@ from community.members.errors import (
     BadToken,
     HouseholdExists,
     LastOperator,
+    MemberErased,
     MemberExists,
     NotBorn,
     TokenExpired,
@@ -66,7 +67,7 @@ def authenticate(session: Session, *, token: str, now: datetime) -> Principal:
 
 def register_household(session: Session, *, reference: str, now: datetime) -> Household:
     """Enter a household under its reference, or return the one that stands there."""
-    found = session.scalar(select(Household).where(Household.reference == reference))
+    found = session.scalar(select(Household).where(Household.reference_index == reference))
     if found is not None:
         return found
     household = Household(reference=reference, created_at=now)
@@ -79,7 +80,7 @@ def create_household(
     session: Session, *, reference: str, now: datetime, actor_id: int | None = None
 ) -> Household:
     """Enter a new household; a reference can stand for one household only."""
-    if session.scalar(select(Household.id).where(Household.reference == reference)):
+    if session.scalar(select(Household.id).where(Household.reference_index == reference)):
         raise HouseholdExists(f"Reference {reference!r} is taken.", field="reference")
     household = register_household(session, reference=reference, now=now)
     record_event(
@@ -89,7 +90,8 @@ def create_household(
         subject=household.public_id,
         actor_id=actor_id,
         now=now,
-        facts={"reference": reference},
+        # The reference stays out: a village register's number is personal, the record for ever.
+        facts={},
     )
     return household
 
@@ -111,7 +113,7 @@ def register_member(
     ):
         raise NotBorn(field="birth_year")
     if reference is not None and session.scalar(
-        select(Member.id).where(Member.reference == reference)
+        select(Member.id).where(Member.reference_index == reference)
     ):
         raise MemberExists(f"Reference {reference!r} is taken.", field="reference")
     member = Member(
@@ -140,7 +142,7 @@ def rename_member(
     session: Session, *, member_id: int, name: str, now: datetime, actor_id: int | None
 ) -> Member:
     """Correct a member's name; the record keeps that it was changed. Locks the member."""
-    member = lock_one(session, Member, member_id)
+    member = present(lock_one(session, Member, member_id))
     if name != member.name:
         member.name = name
         _note_change(session, member, now, actor_id, "name")
@@ -160,7 +162,7 @@ def move_to_household(
     Whoever stands in a joint-liability group stays in their household as long as they do: the
     caller sees to that, since groups are a higher room.
     """
-    member = lock_one(session, Member, member_id)
+    member = present(lock_one(session, Member, member_id))
     if household_id != member.household_id:
         member.household_id = household_id
         _note_change(session, member, now, actor_id, "household")
@@ -177,6 +179,7 @@ def grant_role(
     actor_id: int | None = None,
 ) -> RoleGrant:
     """Give a role in a community and what nests in it, or everywhere; again is no change."""
+    present(session.get(Member, member_id))
     live = session.scalar(
         select(RoleGrant).where(
             RoleGrant.member_id == member_id,
@@ -249,6 +252,7 @@ def issue_token(
         raise BadLifetime(field="lifetime")
     if not scopes or not scopes <= SCOPES:
         raise UnknownScope(f"Choose from {', '.join(sorted(SCOPES))}.", field="scopes")
+    present(session.get(Member, member_id))
     secret = TOKEN_PREFIX + secrets.token_urlsafe(32)
     token = ApiToken(
         member_id=member_id,
@@ -288,6 +292,13 @@ def revoke_token(
         now=now,
         facts={},
     )
+
+
+def present(member: Member | None) -> Member:
+    """The member, unless there is none any more. Raises MemberErased."""
+    if member is None or member.erased_at is not None:
+        raise MemberErased()
+    return member
 
 
 def _keep_an_operator(session: Session, leaving: RoleGrant) -> None:

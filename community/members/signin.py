@@ -34,7 +34,7 @@ from community.members.models import (
     RoleGrant,
 )
 from community.members.principal import Grant, Principal
-from community.members.service import SCOPES, digest_of
+from community.members.service import SCOPES, digest_of, present
 
 PASSWORD_CHARACTERS_MAX = 200
 _LOGIN_NAME = re.compile(r"[\w.@-]{3,64}")
@@ -87,8 +87,8 @@ def set_credentials(
     """Give a member a login name and a password; sessions opened before end. Locks the member."""
     name = normal_login(login_name)
     _require_strong(password, name, characters_min)
-    member = lock_one(session, Member, member_id)
-    taken = session.scalar(select(Credential.member_id).where(Credential.login_name == name))
+    member = present(lock_one(session, Member, member_id))
+    taken = session.scalar(select(Credential.member_id).where(Credential.login_name_index == name))
     if taken is not None and taken != member_id:
         raise LoginNameTaken(field="login_name")
     stored = session.scalar(
@@ -126,7 +126,7 @@ def check_password(
         name = normal_login(login_name)
     except LoginNameInvalid:
         name = ""
-    stored = session.scalar(select(Credential).where(Credential.login_name == name))
+    stored = session.scalar(select(Credential).where(Credential.login_name_index == name))
     known = stored.password_hash if stored is not None else _nobodys_hash(hasher)
     if not _is_password(hasher, known, password) or stored is None:
         raise SignInFailed("There is no such login name, or the password is another.")
@@ -162,7 +162,7 @@ def issue_enrolment_code(
 
     Locks the member.
     """
-    member = lock_one(session, Member, member_id)
+    member = present(lock_one(session, Member, member_id))
     _end_codes(session, member_id, now)
     secret = "-".join(
         "".join(secrets.choice(_CODE_LETTERS) for _ in range(_CODE_GROUP))

@@ -17,6 +17,7 @@ from sqlalchemy.types import TypeDecorator
 from community.database import BigId, MinorUnits, UtcTime
 from community.engine import STATEMENT_TIMEOUT, WRITE_LOCK
 from community.models import metadata
+from community.sealing import BlindIndex, Sealed
 
 
 def render_item(kind: str, item: Any, autogen_context: Any) -> str | Literal[False]:
@@ -26,6 +27,8 @@ def render_item(kind: str, item: Any, autogen_context: Any) -> str | Literal[Fal
             return "sa.BigInteger()"
         if isinstance(item, UtcTime):
             return "sa.DateTime(timezone=True)"
+        if isinstance(item, Sealed | BlindIndex):
+            return f"sa.{item.impl_instance!r}"
         if isinstance(item, TypeDecorator):
             raise TypeError(f"say how {item!r} is written into a migration")
         if item is BigId:

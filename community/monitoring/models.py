@@ -579,5 +579,11 @@ KEPT: tuple[type[Base], ...] = (
     UseEvidence,
     Promise,
 )
+# What may be taken out of the past when somebody is erased or its time is over: words and pictures.
+MAY_BE_EMPTIED: dict[type[Base], str] = {
+    CaseAction: "text",
+    PeerReport: "text",
+    VisitPhoto: "content",
+}
 for _model in KEPT:
-    keep_history(table_of(_model))
+    keep_history(table_of(_model), may_empty=MAY_BE_EMPTIED.get(_model, ""))

@@ -15,6 +15,7 @@ from community.groups import queries as groups
 from community.groups.models import Group, GroupStatus
 from community.ledger.events import record_event
 from community.locks import lock_one
+from community.members.consents import require_consent
 from community.members.models import Member
 from community.monitoring.errors import (
     PhotoRefused,
@@ -28,6 +29,10 @@ from community.monitoring.questions import check_answers
 from community.monitoring.rota import draw
 
 SEED_MAX = 2**53
+
+
+# The purpose of a consent, see `community/members/purposes.json`.
+VISIT_PLACE = "visit_place"
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,13 +138,19 @@ def answer(
     now: datetime,
     actor_id: int,
 ) -> Visit:
-    """The visitor says what they saw. Locks the visit. Raises VisitDone, Invalid."""
+    """The visitor says what they saw. Locks the visit.
+
+    Raises VisitDone, Invalid, ConsentMissing.
+    """
     visit = lock_one(session, Visit, visit_id)
     if visit.status is VisitStatus.DONE:
         raise VisitDone()
     row = session.get_one(VisitRound, visit.round_id)
     if seen_at is not None and seen_at > now:
         raise Invalid("A visit is answered when it has been made.", field="seen_at")
+    if place is not None:
+        # Where somebody lives is theirs to tell.
+        require_consent(session, member_id=visit.visited_id, purpose=VISIT_PLACE)
     visit.answers = dict(check_answers(row.purpose, answers))
     visit.note, visit.seen_at = note, seen_at
     if place is not None:

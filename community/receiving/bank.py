@@ -200,7 +200,7 @@ def known_for(session: Session, community: Community, lines: Iterable[Line], on:
     people: dict[int, KnownMember] = {}
     for column, values in (
         (Member.public_id, public_ids),
-        (Member.reference, words),
+        (Member.reference_index, words),
         (Member.id, {*accounts.values(), *(loan.borrower_id for loan in here)}),
     ):
         for (member,) in select_by(session, inside, column, values):

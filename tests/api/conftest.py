@@ -15,6 +15,7 @@ from config.settings import Settings
 from tests.api.people import Person, register
 from tests.api.world import World, make_world
 from tests.databases import KINDS, database_like, make_empty, template_database
+from tests.keys import KEYS
 
 MakeApp = Callable[..., Flask]
 
@@ -136,4 +137,5 @@ def _settings(url: str, folder: Path) -> Settings:
         password_passes=1,
         log_level="WARNING",
         var_dir=folder,
+        **KEYS,
     )

@@ -91,9 +91,14 @@ MADE = (
     " SELECT 7, 'x', d.id, 1, u.id, 'x', 1, (SELECT min(id) FROM journal_entries),"
     " '2026-01-01', '2026-01-01 00:00:00' FROM loan_uses u"
     " JOIN disbursements d ON d.loan_id = u.loan_id ORDER BY u.id LIMIT 1",
-    "INSERT INTO credentials (id, member_id, login_name, password_hash, created_at, changed_at)"
-    " SELECT 7, min(id), 'x', '$argon2id$x', '2026-01-01 00:00:00', '2026-01-01 00:00:00'"
-    " FROM members",
+    "INSERT INTO credentials"
+    " (id, member_id, login_name, login_name_index, password_hash, created_at, changed_at)"
+    " SELECT 7, min(id), 'enc1:x:x', 'x', '$argon2id$x', '2026-01-01 00:00:00',"
+    " '2026-01-01 00:00:00' FROM members",
+    "INSERT INTO access_notes (id, member_id, reader_id, role, action, hour_at)"
+    " SELECT 999999980, min(id), max(id), 'officer', 'x', '2026-01-01 00:00:00' FROM members",
+    "INSERT INTO purpose_consents (id, member_id, purpose, text_version, given_at)"
+    " SELECT 7, min(id), 'x', 'x', '2026-01-01 00:00:00' FROM members",
     "INSERT INTO enrolment_codes (id, member_id, digest, issued_by_id, created_at, expires_at)"
     " SELECT 7, min(id), 'x', min(id), '2026-01-01 00:00:00', '2026-01-02 00:00:00' FROM members",
     "INSERT INTO page_sessions"
@@ -104,7 +109,7 @@ MADE = (
     " allowed_minor, good_cases_micro, bad_cases_micro)"
     " SELECT id, 1, 1, 1, 1, 1, 1, 1 FROM promise_checks ORDER BY id LIMIT 2",
     # Others beside what there is: rows that need not be right to be pointed to, nor complete.
-    one_more("households", reference="'x'"),
+    one_more("households", reference_index="'x'"),
     one_more("campaign_reviewers", member_id="(SELECT min(id) FROM members)"),
     "INSERT INTO campaign_assignments (id, public_id, campaign_id, round, reviewer_id,"
     " reviewer_household_id, household_id, is_closed) SELECT 777, 'x', r.campaign_id, 1,"
@@ -124,7 +129,8 @@ MADE = (
     # And what its rows leave out.
     "UPDATE meetings SET collection_id = (SELECT min(id) FROM collections)"
     " WHERE id = (SELECT max(id) FROM meetings)",
-    "UPDATE members SET reference = 'x' WHERE id = (SELECT max(id) FROM members)",
+    "UPDATE members SET reference = 'enc1:x:x', reference_index = 'x'"
+    " WHERE id = (SELECT max(id) FROM members)",
     "UPDATE groups SET product_id = (SELECT min(id) FROM products), product_name = 'x'"
     " WHERE id = (SELECT min(id) FROM groups)",
     "UPDATE bank_lines SET status = 'saved', settled_at = '2026-01-01 00:00:00',"
@@ -556,6 +562,8 @@ def trigger_attacks(table: str, trigger: str) -> list[tuple[list[str], list[str]
         return known[trigger]
     if trigger.endswith("_keep_all"):
         return [([], [f"TRUNCATE {table} CASCADE"], past)]
+    if trigger.endswith("_keep_update"):
+        return [([], [change.format(column)], past)]
     if trigger.endswith("_keep_delete"):
         return [([], [take], past)]
     if trigger.endswith("_keep"):

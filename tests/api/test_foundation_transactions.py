@@ -57,7 +57,7 @@ def test_the_last_try_is_told_that_it_is_the_last_and_then_refuses(
 def test_a_unique_constraint_that_nobody_foresaw_is_a_conflict(app: Flask, member: Person) -> None:
     add_probe(app)
     problem = assert_problem(member.post("/api/v1/probe/twins"), 409, "conflict")
-    assert problem["constraint"] == "uq_households_reference"
+    assert problem["constraint"] == "uq_households_reference_index"
     assert "reference" in problem["detail"]
     assert households(app) == 0
 
@@ -123,12 +123,14 @@ def test_two_units_that_lock_in_opposite_order_both_succeed(settings: Settings) 
     faults: list[BaseException] = []
 
     def unit(session: Session, order: str) -> None:
-        session.scalars(select(Household).where(Household.reference == order[0]).with_for_update())
+        session.scalars(
+            select(Household).where(Household.reference_index == order[0]).with_for_update()
+        )
         if engine.dialect.name == "postgresql" and order not in firsts:
             firsts.append(order)
             meeting.wait(timeout=10)
         for row in session.scalars(
-            select(Household).where(Household.reference == order[1]).with_for_update()
+            select(Household).where(Household.reference_index == order[1]).with_for_update()
         ):
             row.created_at = NOW
 

@@ -19,6 +19,7 @@ from app.extensions import db
 from community.members.models import Member
 from config.settings import ROOT
 from tests.databases import make_tables
+from tests.keys import ENVIRON
 
 COMMUNITIES = (
     "reference,kind,name,currency,parent,charter_template\n"
@@ -119,6 +120,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
     url = f"sqlite:///{tmp_path / 'killed.sqlite3'}"
     make_tables(url)
     return os.environ | {
+        **ENVIRON,
         "DATABASE_URL": url,
         "VAR_DIR": str(tmp_path),
         "PYTHONWARNINGS": "default",

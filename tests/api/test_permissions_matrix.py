@@ -69,6 +69,7 @@ IDS = {
     "training_id": "@training",
     "webhook_id": "@webhook",
     "delivery_id": "@delivery",
+    "purpose": "visit_place",
     "kind": "savings_cash",
     "name": "savers-circle",
 }
@@ -119,6 +120,10 @@ READS = {
     # Officers hand tokens to members in their care; roles are the operator's.
     "members.list_roles": Read("200 403 404 403 200 200 404 404"),
     "members.list_tokens": Read("200 403 404 200 200 200 404 404"),
+    # Who looked at it is the member's to know, and an auditor's; of the rest nobody gets a copy.
+    "personal.list_access": Read("200 404 404 404 404 200 404 404"),
+    "personal.export_own_data": Read(PRIVATE),
+    "personal.list_consents": Read(OWN),
     "communities.list_communities": Read(ALL),
     "communities.get_community": Read(VILLAGERS),
     "communities.get_charter": Read(VILLAGERS),
@@ -345,6 +350,9 @@ WRITES = {
     "members.change_member": Write({"name": "New"}),
     # Households have no community: every officer may enter one.
     "members.create_household": Write({"reference": "hh-2"}, frozenset({"foreign"})),
+    "personal.give_consent": Write({"text_version": "2026-1"}),
+    "personal.withdraw_consent": Write(),
+    "personal.erase_member": Write(),
     "members.grant_role": Write({"role": "officer", "community": "@village"}),
     "members.revoke_role": Write(),
     "members.issue_token": Write({"label": "x"}),

@@ -14,6 +14,7 @@ from community.records.signing import new_private_pem
 from config.settings import Settings, SettingsError
 from tests.api.people import assert_problem
 from tests.api.trust_village import Hamlet, make_hamlet
+from tests.keys import ENVIRON
 from tests.lending import NOW
 
 
@@ -147,6 +148,7 @@ def test_production_signs_with_a_key_of_its_own_or_not_at_all(
     hamlet: Hamlet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings: dict[str, Any] = {
+        **ENVIRON,
         "PRODUCTION": "1",
         "SESSION_COOKIE_SECURE": "1",
         "DATABASE_URL": f"sqlite:///{tmp_path}/none",

@@ -28,6 +28,7 @@ from community.loans.service import quote
 from config.settings import ROOT
 from tests.databases import make_tables
 from tests.hamlet import Hamlet, yuan
+from tests.keys import ENVIRON
 from tests.servers import fresh_database, postgres_server
 
 LOANS = int(os.environ.get("LOANS", "100000"))
@@ -229,7 +230,8 @@ def _close(url: str, on: date) -> tuple[dict[str, object], int]:
         process = subprocess.Popen(
             [*COMMAND, "--date", on.isoformat()],
             cwd=ROOT,
-            env={"PATH": os.defpath, "DATABASE_URL": url, "VAR_DIR": folder, "HOME": folder},
+            env={"PATH": os.defpath, "DATABASE_URL": url, "VAR_DIR": folder, "HOME": folder}
+            | ENVIRON,
             stdout=out,
         )
         _, status, usage = os.wait4(process.pid, 0)

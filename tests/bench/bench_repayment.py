@@ -39,6 +39,7 @@ from community.members.principal import Role
 from config.settings import Settings
 from tests.databases import make_tables
 from tests.hamlet import Hamlet
+from tests.keys import KEYS
 from tests.servers import fresh_database, postgres_server
 from tests.serving import Served, gunicorn
 
@@ -250,6 +251,7 @@ def _application(url: str, folder: Path) -> Iterator[Flask]:
             rate_limits=False,
             log_level="CRITICAL",
             var_dir=folder,
+            **KEYS,
         )
     )
     yield app

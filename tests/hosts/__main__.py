@@ -31,6 +31,7 @@ from tests.chaos.load import Record, clients_at_work
 from tests.chaos.town import Town, found_town
 from tests.databases import make_tables
 from tests.hosts.network import HERE, NETWORK, NoHosts, hosts, on
+from tests.keys import ENVIRON
 from tests.servers import fresh_database, postgres_server, valkey_server
 from tests.serving import ROOT, Served, gunicorn
 
@@ -106,6 +107,7 @@ def worker(url: str, folder: Path, env: dict[str, str]) -> Iterator[None]:
     """`flask worker` on its host, stopped when the block ends."""
     settings = {
         "PATH": os.environ.get("PATH", ""),
+        **ENVIRON,
         "HOME": str(folder),
         "DATABASE_URL": url,
         "VAR_DIR": str(folder),

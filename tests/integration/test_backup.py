@@ -26,6 +26,7 @@ from community.savings import service as savings
 from community.verification import verify
 from config.settings import Settings
 from tests.hamlet import Hamlet, yuan
+from tests.keys import KEYS
 from tests.servers import fresh_database, postgres_programs
 
 PASSWORD = "hush-hush-not-in-any-list"
@@ -100,6 +101,7 @@ def served(url: Any, programs: Path) -> Iterator[Flask]:
             secret_key="of no use outside of this test suite",
             var_dir=programs,
             postgres_programs=programs,
+            **KEYS,
         )
     )
     try:

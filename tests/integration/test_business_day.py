@@ -35,6 +35,7 @@ from community.risk.models import RiskRun
 from community.verification import verify
 from config.settings import Settings
 from tests.hamlet import Hamlet, yuan
+from tests.keys import KEYS
 
 DAY = date(2026, 3, 10)
 NOW = datetime(2026, 3, 11, 0, 30, tzinfo=UTC)
@@ -70,6 +71,7 @@ def app(engine: Engine, hamlet: Hamlet, tmp_path: Path) -> Iterator[Flask]:
             log_level="CRITICAL",
             secret_key="of no use outside of this test suite",
             var_dir=tmp_path,
+            **KEYS,
         )
     )
     yield app

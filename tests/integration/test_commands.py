@@ -21,6 +21,7 @@ from community.seasons import service as seasons
 from community.seasons.models import EventKind
 from config.settings import ROOT, Settings
 from tests.hamlet import Hamlet
+from tests.keys import KEYS
 from tests.lending import NOW, make_village
 from tests.lending import TODAY as LENT_ON
 
@@ -34,6 +35,7 @@ def app(engine: Engine, tmp_path: Path) -> Iterator[Flask]:
             log_level="ERROR",
             secret_key="of no use outside of this test suite",
             var_dir=tmp_path,
+            **KEYS,
         )
     )
     yield app

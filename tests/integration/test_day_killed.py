@@ -31,6 +31,7 @@ from community.verification import verify
 from config.settings import ROOT
 from tests.databases import database_copy, database_like
 from tests.hamlet import Hamlet
+from tests.keys import ENVIRON
 from tests.killing import commands
 
 FIRST = date(2026, 3, 2)
@@ -98,6 +99,7 @@ def _kill_the_command(url: str, folder: Path, after_lines: int) -> None:
         env={
             "PATH": os.environ.get("PATH", ""),
             "HOME": str(folder),
+            **ENVIRON,
             "DATABASE_URL": url,
             "DATABASE_DURABLE": "0",
             "FIXED_NOW": NOW.isoformat(),

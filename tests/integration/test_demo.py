@@ -29,6 +29,7 @@ from community.communities.service import create_community
 from community.models import metadata
 from config.settings import ROOT, Settings
 from tests.databases import KINDS, database_copy, template_database
+from tests.keys import KEYS
 
 NOW = datetime.fromisoformat("2026-11-23T09:00:00+08:00")
 HOUSEHOLDS = "60"
@@ -47,6 +48,7 @@ def make_app(url: str, folder: Path) -> Flask:
             rate_limits=False,
             log_level="WARNING",
             var_dir=folder,
+            **KEYS,
             fixed_now=NOW,
         )
     )

@@ -122,7 +122,7 @@ def dump(session: Session) -> dict[str, list[tuple[Any, ...]]]:
 
 
 def member(session: Session, reference: str) -> Member:
-    return session.scalars(select(Member).where(Member.reference == reference)).one()
+    return session.scalars(select(Member).where(Member.reference_index == reference)).one()
 
 
 def community(session: Session, reference: str) -> Community:

@@ -14,6 +14,7 @@ from community.communities.charter import Declarer, read_rules
 from community.communities.templates import load
 from community.engine import make_engine
 from config.settings import Settings
+from tests.keys import ENVIRON
 from tests.servers import fresh_database
 
 BEFORE = "0002"
@@ -149,7 +150,7 @@ def _document(value: object) -> object:
 
 
 def _migrate(url: str, revision: str, back: bool = False) -> None:
-    app = create_app(Settings.from_environ({"DATABASE_URL": url, "LOG_LEVEL": "ERROR"}))
+    app = create_app(Settings.from_environ({"DATABASE_URL": url, "LOG_LEVEL": "ERROR"} | ENVIRON))
     with app.app_context():
         try:
             (downgrade if back else upgrade)(revision=revision)

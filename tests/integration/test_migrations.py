@@ -21,12 +21,14 @@ from community.groups.models import GroupAgreement, GroupSignature
 from community.guarantees.models import Claim, PaidAs
 from community.ledger.guards import GUARDED
 from community.loans.models import LoanPosition
+from community.members.models import Member
 from community.portfolio import guards as portfolio_guards
 from community.verification import verify
 from config.settings import Settings
 from tests.circle import FOUR, RULES, Circle
 from tests.databases import create_all
 from tests.hamlet import Hamlet
+from tests.keys import ENVIRON
 from tests.servers import fresh_database
 
 POSTGRESQL_SCHEMA = """
@@ -218,6 +220,32 @@ def test_claims_from_before_the_book_get_their_movements(two_databases: tuple[st
         engine.dispose()
 
 
+def test_what_identifies_people_is_sealed_by_migrating_and_opened_again(
+    two_databases: tuple[str, str],
+) -> None:
+    url = two_databases[0]
+    _migrate(url, lambda: upgrade(revision="0027"))
+    plain = "SELECT reference FROM members ORDER BY id"
+    with _connected(url) as connection:
+        connection.execute(
+            text(
+                "INSERT INTO members (id, public_id, kind, name, reference, version, created_at)"
+                " VALUES (1, 'mem_1', 'person', '李伟', '330106-1', 1, '2026-01-01 00:00:00'),"
+                " (2, 'mem_2', 'person', '王芳', NULL, 1, '2026-01-01 00:00:00')"
+            )
+        )
+    _upgrade(url)
+    with _connected(url) as connection:
+        sealed, none = connection.scalars(text(plain))
+        assert sealed.startswith("enc1:test:")
+        assert none is None
+        found = select(Member.reference).where(Member.reference_index == "330106-1")
+        assert connection.scalar(found) == "330106-1"
+    _migrate(url, lambda: downgrade(revision="0027"))
+    with _connected(url) as connection:
+        assert connection.scalars(text(plain)).all() == ["330106-1", None]
+
+
 def test_downgrading_leaves_nothing(two_databases: tuple[str, str]) -> None:
     _upgrade(two_databases[0])
     _migrate(two_databases[0], lambda: downgrade(revision="base"))
@@ -275,7 +303,7 @@ def _rules(url: str) -> dict[str, Any]:
 
 
 def _migrate(url: str, step: Callable[[], None]) -> None:
-    app = create_app(Settings.from_environ({"DATABASE_URL": url, "LOG_LEVEL": "ERROR"}))
+    app = create_app(Settings.from_environ({"DATABASE_URL": url, "LOG_LEVEL": "ERROR"} | ENVIRON))
     with app.app_context():
         try:
             step()

@@ -12,6 +12,7 @@ from app.simulation.plan import Kind
 from app.simulation.run import Options, Part, breaches, databases, live_part, summed_up, told
 from config.settings import Settings
 from tests.databases import make_tables
+from tests.keys import KEYS
 
 NOW = datetime(2024, 1, 1, 1, 0, tzinfo=UTC)
 
@@ -45,6 +46,7 @@ def lived(folder: Path, number: int, parts: int) -> tuple[Part, list[str]]:
         log_level="WARNING",
         var_dir=folder,
         fixed_now=NOW,
+        **KEYS,
     )
     app = create_app(settings, features=())
     return live_part(app, OPTIONS, number, parts, lambda line: None), breaches(app)

@@ -14,7 +14,9 @@ from sqlalchemy.orm import Session
 from community.communities.charter import Purpose
 from community.errors import Invalid
 from community.ledger.models import Event
+from community.members import consents
 from community.members import service as members
+from community.members.errors import ConsentMissing, ConsentTextOld, PurposeNotFound
 from community.monitoring import visits
 from community.monitoring.errors import (
     PhotoRefused,
@@ -24,6 +26,7 @@ from community.monitoring.errors import (
 )
 from community.monitoring.models import Visit, VisitPhoto, VisitRound, VisitStatus
 from community.monitoring.visits import Place
+from community.personal.consents import withdraw
 from tests.monitoring_life import Watched, watched
 
 JPEG = b"\xff\xd8\xff\xe0%d\xff\xd9"
@@ -108,6 +111,16 @@ def test_a_visit_is_answered_once(hamlet: Watched) -> None:
     ):
         with pytest.raises(Invalid):
             _answer(hamlet, visit, **wrong)
+    # Where the visited live is theirs to tell.
+    with pytest.raises(ConsentMissing):
+        _answer(hamlet, visit, place=Place(30_123_456, -120_000_000), seen_at=hamlet.now)
+    own = {"member_id": visit.visited_id, "purpose": visits.VISIT_PLACE, "now": hamlet.now}
+    with pytest.raises(ConsentTextOld):
+        consents.give_consent(hamlet.session, **own, text_version="1999-1")
+    with pytest.raises(PurposeNotFound):
+        consents.give_consent(hamlet.session, **(own | {"purpose": "x"}), text_version="1")
+    given = consents.give_consent(hamlet.session, **own, text_version="2026-1")
+    assert consents.give_consent(hamlet.session, **own, text_version="2026-1") is given
     _answer(hamlet, visit, place=Place(30_123_456, -120_000_000), seen_at=hamlet.now)
     assert (visit.status, visit.latitude_micro) == (VisitStatus.DONE, 30_123_456)
     with pytest.raises(VisitDone):
@@ -117,6 +130,13 @@ def test_a_visit_is_answered_once(hamlet: Watched) -> None:
         with pytest.raises(DBAPIError):
             hamlet.session.execute(update(Visit).where(Visit.id == visit.id).values(**broken))
         point.rollback()
+    # Taken back, what was noted by it goes.
+    withdraw(hamlet.session, **own)
+    hamlet.session.refresh(visit)
+    assert (visit.status, visit.latitude_micro, visit.longitude_micro) == ("done", None, None)
+    assert [one.withdrawn_at for one in consents.consents_of(hamlet.session, visit.visited_id)] == [
+        hamlet.now
+    ]
 
 
 def test_photos_are_kept_once_within_the_charters_limits(hamlet: Watched) -> None:

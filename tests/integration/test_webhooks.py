@@ -41,6 +41,7 @@ from community.webhooks.models import (
 from community.webhooks.signing import Sealer
 from config.settings import ROOT, Settings
 from tests.hamlet import Hamlet
+from tests.keys import ENVIRON, KEYS
 
 SECRET = "of no use outside of this test suite"
 ANYWHERE = Rules(http=True, private=True)
@@ -173,6 +174,7 @@ def place(engine: Engine, tmp_path: Path) -> Iterator[Place]:
                 webhook_private_addresses=True,
                 webhook_attempts=6,
                 webhook_timeout_seconds=1,
+                **KEYS,
             )
         )
         yield Place(app, hamlet)
@@ -357,6 +359,7 @@ def test_a_worker_killed_while_it_sends_is_followed_by_another(
     receiver.answers = [hold]
     environment = {
         "PATH": os.environ.get("PATH", ""),
+        **ENVIRON,
         "DATABASE_URL": engine.url.render_as_string(hide_password=False),
         "VAR_DIR": str(tmp_path),
         "SECRET_KEY": SECRET,

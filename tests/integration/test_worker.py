@@ -26,6 +26,7 @@ from community.risk import stress_service
 from community.risk.models import ShockKind, StressStatus, StressTest
 from config.settings import ROOT, Settings
 from tests.hamlet import Hamlet
+from tests.keys import ENVIRON, KEYS
 
 pytestmark = pytest.mark.parametrize("template_url", ["sqlite"], indirect=True)
 DAY = date(2026, 3, 2)
@@ -64,6 +65,7 @@ def app(engine: Engine, tmp_path: Path) -> Iterator[Flask]:
             var_dir=tmp_path,
             day_close_at=time(0, 30),
             fixed_now=datetime.combine(DAY + timedelta(days=1), time(12), UTC),
+            **KEYS,
         )
     )
     yield app
@@ -162,6 +164,7 @@ def test_a_kind_that_fails_does_not_stop_the_others(
 def test_sigterm_ends_a_worker_that_waits(engine: Engine, hamlet: Hamlet, tmp_path: Path) -> None:
     environment = {
         "PATH": os.environ.get("PATH", ""),
+        **ENVIRON,
         "DATABASE_URL": engine.url.render_as_string(hide_password=False),
         "VAR_DIR": str(tmp_path),
         "SECRET_KEY": SECRET,

@@ -22,8 +22,14 @@ def test_the_secret_is_made_once_and_kept_from_others(tmp_path: Path) -> None:
     again = Settings.from_environ({"VAR_DIR": str(tmp_path)})
     assert first.secret_key == again.secret_key
     assert len(first.secret_key) >= 32
-    assert (tmp_path / "secret_key").stat().st_mode & 0o077 == 0
-    assert [path.name for path in tmp_path.iterdir()] == ["secret_key"]
+    assert first.personal_data_keys == again.personal_data_keys
+    assert first.personal_index_key == again.personal_index_key
+    names = ["personal_data_key", "personal_index_key", "secret_key"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == names
+    assert all(path.stat().st_mode & 0o077 == 0 for path in tmp_path.iterdir())
+    shown = repr(first)
+    assert first.secret_key not in shown
+    assert "personal_data_keys" not in shown
 
 
 def test_values_are_read(tmp_path: Path) -> None:
@@ -83,6 +89,8 @@ def test_production_leaves_nothing_to_chance() -> None:
     assert names == {
         "DATABASE_URL",
         "SECRET_KEY",
+        "PERSONAL_DATA_KEYS",
+        "PERSONAL_INDEX_KEY",
         "SESSION_COOKIE_SECURE",
         "FIXED_NOW",
         "DATABASE_DURABLE",
@@ -118,6 +126,8 @@ def test_faults_of_one_value_and_of_several_are_listed_together() -> None:
         "WORKER_POLL_SECONDS",
         "DATABASE_URL",
         "SECRET_KEY",
+        "PERSONAL_DATA_KEYS",
+        "PERSONAL_INDEX_KEY",
         "SESSION_COOKIE_SECURE",
         "WEBHOOK_HTTP",
     ]

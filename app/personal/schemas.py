@@ -1,0 +1,78 @@
+"""The access log, the export and the erasure of a member's data as they cross the wire."""
+
+import marshmallow as ma
+
+from app.fields import Instant, Schema, Text
+from app.members.schemas import NamedSchema
+from community.personal.models import ReaderRole
+
+
+class AccessNoteSchema(Schema):
+    """Somebody in office looked at it, in this hour."""
+
+    reader = ma.fields.Nested(NamedSchema, required=True)
+    role = ma.fields.Enum(ReaderRole, by_value=ma.fields.String, required=True)
+    action = ma.fields.String(required=True)
+    hour_at = Instant(required=True)
+
+
+class OwnDataSchema(Schema):
+    """Everything that is held about a member: rows by table, as docs/personal-data.md says."""
+
+    format = ma.fields.String(required=True)
+    member = ma.fields.String(required=True)
+    exported_at = ma.fields.String(required=True)
+    household = ma.fields.Dict(keys=ma.fields.String(), required=True, allow_none=True)
+    data = ma.fields.Dict(
+        keys=ma.fields.String(), values=ma.fields.List(ma.fields.Dict()), required=True
+    )
+    named_elsewhere = ma.fields.Dict(
+        keys=ma.fields.String(), values=ma.fields.Integer(), required=True
+    )
+    withheld = ma.fields.Dict(keys=ma.fields.String(), values=ma.fields.String(), required=True)
+
+
+class PurposeSchema(Schema):
+    """What consent is asked for: the text in force, by language."""
+
+    purpose = ma.fields.String(required=True)
+    text_version = ma.fields.String(required=True)
+    texts = ma.fields.Dict(keys=ma.fields.String(), values=ma.fields.String(), required=True)
+
+
+class PurposeConsentSchema(Schema):
+    """A consent, as it was given and perhaps withdrawn."""
+
+    purpose = ma.fields.String(required=True)
+    text_version = ma.fields.String(required=True)
+    given_at = Instant(required=True)
+    withdrawn_at = Instant(required=True, allow_none=True)
+
+
+class ConsentsSchema(Schema):
+    """What a member may consent to, and what they did."""
+
+    purposes = ma.fields.List(ma.fields.Nested(PurposeSchema), required=True)
+    consents = ma.fields.List(ma.fields.Nested(PurposeConsentSchema), required=True)
+
+
+class PurposeConsentInSchema(Schema):
+    """The version of the text that the member has read."""
+
+    text_version = Text(20, required=True)
+
+
+class KeptSchema(Schema):
+    """A table of which rows stay, under no name, and why."""
+
+    table = ma.fields.String(required=True)
+    why = ma.fields.String(required=True)
+
+
+class ErasureSchema(Schema):
+    """What was deleted and emptied, and what stays."""
+
+    erased_at = Instant(required=True)
+    removed = ma.fields.Dict(keys=ma.fields.String(), values=ma.fields.Integer(), required=True)
+    emptied = ma.fields.Dict(keys=ma.fields.String(), values=ma.fields.Integer(), required=True)
+    kept = ma.fields.List(ma.fields.Nested(KeptSchema), required=True)

@@ -208,14 +208,14 @@ class LimitChangeSchema(Schema):
     """What a promise would stand for at most."""
 
     vouch = PublicId("vch", required=True)
-    amount = Money(positive=False, required=True)
+    amount = Money(zero=True, required=True)
 
 
 class LockChangeSchema(Schema):
     """What a member would lock of what was assessed of them."""
 
     member = PublicId("mem", required=True)
-    amount = Money(positive=False, required=True)
+    amount = Money(zero=True, required=True)
 
 
 class WhatIfAskSchema(Schema):

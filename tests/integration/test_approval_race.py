@@ -76,7 +76,11 @@ def test_competing_approvals_never_spend_a_promise_twice(
     engine, token, loans = contested
     workers = 4 if engine.dialect.name == "postgresql" else 2
     url = engine.url.render_as_string(hide_password=False)
-    env = {"DATABASE_LOCK_TIMEOUT_MS": "20000", **LOADED_ONCE}
+    env = {
+        "DATABASE_LOCK_TIMEOUT_MS": "20000",
+        "DATABASE_STATEMENT_TIMEOUT_MS": "25000",
+        **LOADED_ONCE,
+    }
     with gunicorn(url, tmp_path, workers=workers, **env) as served:
         answers = at_once([lambda i=i: _approve(served, token, i) for i in loans])
         seen = Counter((answer.status, answer.problem) for answer in answers)

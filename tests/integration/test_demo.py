@@ -193,8 +193,8 @@ def test_the_same_seed_gives_the_same_figures_on_both_databases(
     assert counts[0] == counts[1]
     for statement in (
         "SELECT kind, count(*) FROM events WHERE kind <> 'token.issued' GROUP BY kind ORDER BY 1",
-        "SELECT m.reference_index, l.principal_minor, l.outstanding_minor, l.written_off_minor, l.status"
-        " FROM loans l JOIN members m ON m.id = l.borrower_id ORDER BY l.id",
+        "SELECT m.reference_index, l.principal_minor, l.outstanding_minor, l.written_off_minor,"
+        " l.status FROM loans l JOIN members m ON m.id = l.borrower_id ORDER BY l.id",
         "SELECT voucher_id, borrower_id, limit_minor, reserved_minor, spent_minor, status"
         " FROM vouches ORDER BY id",
         "SELECT book_id, kind, sum(balance_minor) FROM accounts GROUP BY book_id, kind"

@@ -29,7 +29,7 @@ from community.communities.service import create_community
 from community.models import metadata
 from config.settings import ROOT, Settings
 from tests.databases import KINDS, database_copy, template_database
-from tests.keys import KEYS
+from tests.keys import ENVIRON, KEYS
 
 NOW = datetime.fromisoformat("2026-11-23T09:00:00+08:00")
 HOUSEHOLDS = "60"
@@ -185,14 +185,16 @@ def test_the_same_seed_gives_the_same_figures_on_both_databases(
     seeded: dict[str, tuple[Flask, str]],
 ) -> None:
     first, second = (app for app, _ in seeded.values())
-    # The demonstration has issued tokens, and events say so.
+    # The demonstration has issued tokens, events say so, and it has looked at people.
     counts = [count_rows(app) for app in (first, second)]
+    for count in counts:
+        del count["access_notes"]
     assert all(count.pop("api_tokens") + count.pop("events") for count in counts)
     assert counts[0] == counts[1]
     for statement in (
         "SELECT kind, count(*) FROM events WHERE kind <> 'token.issued' GROUP BY kind ORDER BY 1",
-        "SELECT m.reference, l.principal_minor, l.outstanding_minor, l.written_off_minor, l.status"
-        " FROM loans l JOIN members m ON m.id = l.borrower_id ORDER BY l.id",
+        "SELECT m.reference_index, l.principal_minor, l.outstanding_minor, l.written_off_minor,"
+        " l.status FROM loans l JOIN members m ON m.id = l.borrower_id ORDER BY l.id",
         "SELECT voucher_id, borrower_id, limit_minor, reserved_minor, spent_minor, status"
         " FROM vouches ORDER BY id",
         "SELECT book_id, kind, sum(balance_minor) FROM accounts GROUP BY book_id, kind"
@@ -358,7 +360,7 @@ def demo_environment(folder: Path) -> dict[str, str]:
         "DEMO_HOUSEHOLDS": HOUSEHOLDS,
         "FIXED_NOW": NOW.isoformat(),
     }
-    return os.environ | own
+    return os.environ | ENVIRON | own
 
 
 def _bearer(token: str) -> dict[str, str]:

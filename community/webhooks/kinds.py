@@ -34,6 +34,7 @@ _RECORDED = (
     "claim.settlement_reversed",
     "claim.settlement_stated",
     "claim.waived",
+    "case.assigned",
     "case.closed",
     "case.escalated",
     "case.opened",

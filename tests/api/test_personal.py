@@ -1,6 +1,7 @@
 """A member's own file: who looked at it, all of it to take along, and its end."""
 
 import json
+from collections import Counter
 from datetime import timedelta
 from typing import Any
 
@@ -36,7 +37,7 @@ def notes(world: World) -> list[tuple[str, str, str]]:
 
 
 def test_the_member_reads_who_looked_at_their_data(world: World) -> None:
-    before = len(notes(world))
+    before = Counter(notes(world))
     for who in ("officer", "auditor", "operator", "officer"):
         assert world.call(who, "GET", "/members/@wang").status_code == 200
         assert world.call(who, "GET", "/members/@wang/savings").status_code == 200
@@ -44,12 +45,16 @@ def test_the_member_reads_who_looked_at_their_data(world: World) -> None:
     assert world.call("wang", "GET", "/members/@wang").status_code == 200
     assert world.call("zhao", "GET", "/members/@wang").status_code == 200
     assert world.call("wu", "GET", "/members/@wang").status_code == 404
-    found = notes(world)
-    assert len(found) - before <= 6
-    for who in ("officer", "auditor", "operator"):
-        for action in ("member:read", "member:details"):
-            assert found.count((who, who, action)) == 1
-    assert not {reader for reader, _, _ in found} & {"wang", "zhao", "wu"}
+    found = Counter(notes(world))
+    looked = {
+        (who, who, action)
+        for who in ("officer", "auditor", "operator")
+        for action in ("member:read", "member:details")
+    }
+    # Once an hour, however often; what other tests have read before is noted already.
+    assert looked <= found.keys()
+    assert set(found - before) <= looked
+    assert set((found - before).values()) <= {1}
 
 
 def test_a_reading_is_answered_though_it_cannot_be_noted(world: World) -> None:

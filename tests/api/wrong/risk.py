@@ -42,7 +42,11 @@ RISK = [
     *(
         Wrong(f"what if {name}", "operator", "POST /risk/circles/@circle/what-if", body, problem)
         for name, body, problem in (
-            ("nobody's vouch were replaced", {"replaced": ["vch_0000000000000000"]}, "422 bad-change"),
+            (
+                "nobody's vouch were replaced",
+                {"replaced": ["vch_0000000000000000"]},
+                "422 bad-change",
+            ),
             ("a stranger failed", {"fails": ["@stranger"]}, "422 bad-change"),
             (
                 "somebody locked more than they have",

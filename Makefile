@@ -43,7 +43,7 @@ test: dev-env ## run every test, on a PostgreSQL and a Redis of their own
 	@$(VENV_PYTHON) -m pytest tests -n auto --dist worksteal
 
 test-browser: dev-env ## look at every page in Chromium; pictures go to var/screenshots
-	@$(VENV_PYTHON) -m pytest tests/browser
+	@$(VENV_PYTHON) -m pytest tests/browser -n 2 --dist worksteal
 
 fuzz: dev-env ## send made-up requests to every route of real servers, on both databases
 	@$(VENV_PYTHON) -m tests.fuzz

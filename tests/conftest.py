@@ -4,6 +4,7 @@ import gc
 import os
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -12,7 +13,19 @@ import pytest
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
+from tests.by_turns import chosen  # noqa: E402
 from tests.servers import fresh_database, postgres_server, valkey_server  # noqa: E402
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """In a run of the whole suite most tests are on one database: see `tests.by_turns`."""
+    here = Path(__file__).parent
+    if config.option.keyword or here not in [Path(name).resolve() for name in config.args]:
+        return
+    run, left = chosen(items)
+    if left:
+        config.hook.pytest_deselected(items=left)
+        items[:] = run
 
 
 def pytest_collection_finish() -> None:

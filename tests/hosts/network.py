@@ -27,6 +27,10 @@ def hosts(*names: str) -> Iterator[dict[str, str]]:
     if os.geteuid() != 0:
         raise NoHosts("network namespaces need root")
     with ExitStack() as stack:
+        # What a run that was killed has left.
+        _ip("link", "del", BRIDGE, check=False)
+        for name in names:
+            _ip("netns", "del", space_of(name), check=False)
         stack.callback(_ip, "link", "del", BRIDGE, check=False)
         _ip("link", "add", BRIDGE, "type", "bridge")
         _ip("addr", "add", f"{HERE}/24", "dev", BRIDGE)

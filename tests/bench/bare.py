@@ -21,6 +21,6 @@ def plain() -> Response:
 def row() -> Response:
     """The same, after one row was read by a connection that is kept."""
     if not hasattr(_own, "connection"):
-        _own.connection = psycopg.connect(os.environ["DATABASE_URL"], autocommit=True)
+        _own.connection = psycopg.connect(os.environ["BARE_DATABASE_URL"], autocommit=True)
     _own.connection.execute("SELECT id, name FROM communities WHERE id = 1").fetchone()
     return plain()

@@ -207,8 +207,9 @@ def _clients(
     job = {"port": port, "clients": CLIENTS, "seconds": seconds, "seed": 1, "asks": asks}
     with psycopg.connect(_plain(url)) as bare:
         [(backend,)] = bare.execute("SELECT pg_backend_pid()").fetchall()
-    pids |= {"PostgreSQL": _parent(int(backend)) if _is_there(int(backend)) else 0}
-    before = {name: _processor_seconds(pid) for name, pid in pids.items() if pid}
+        # While it is connected: afterwards there is no such process to ask for its parent.
+        pids = pids | {"PostgreSQL": _parent(int(backend))}
+    before = {name: _processor_seconds(pid) for name, pid in pids.items()}
     done = subprocess.run(
         [sys.executable, "-m", "tests.bench.clients"],
         input=json.dumps(job),
@@ -219,13 +220,9 @@ def _clients(
     )
     result: dict[str, Any] = json.loads(done.stdout)
     result["spent"] = {
-        name: _processor_seconds(pid) - before[name] for name, pid in pids.items() if pid
+        name: _processor_seconds(pid) - before[name] for name, pid in pids.items()
     } | {"clients": result["cpu"]}
     return result
-
-
-def _is_there(pid: int) -> bool:
-    return Path(f"/proc/{pid}/stat").exists()
 
 
 def _parent(pid: int) -> int:

@@ -14,6 +14,7 @@ from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
 from community.bulk import (
+    count_anew,
     insert_columns,
     new_public_ids,
     reserve_ids,
@@ -196,6 +197,8 @@ def import_people(
             now=now,
             facts={"rows": report.rows, "new": report.new, "updated": report.updated},
         )
+    tables = (Household, Member, Membership, MembershipChange)
+    count_anew(session, tables, max(report.new, sum(counts.values())))
     report.outcome = {
         "memberships": sum(counts.values()),
         "new households": len(plan.new_households),

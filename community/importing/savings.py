@@ -14,6 +14,7 @@ from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
 from community.bulk import (
+    count_anew,
     insert_columns,
     new_public_ids,
     select_by,
@@ -34,7 +35,7 @@ from community.importing.reading import Column, Progress, read_values
 from community.importing.report import Report
 from community.ledger import rules
 from community.ledger.events import record_event
-from community.ledger.models import Account, AccountKind, Book
+from community.ledger.models import Account, AccountKind, Book, JournalEntry, Posting
 from community.ledger.service import Draft, post_all
 from community.money import format_minor, parse_minor
 from community.savings.models import SavingsMovement, SavingsMovementKind
@@ -180,6 +181,7 @@ def import_savings(
             },
         )
     report.new = deposited.total() + locked.total()
+    count_anew(session, (Account, JournalEntry, Posting, SavingsMovement, Standing), report.new)
     report.outcome = {"deposits": deposited.total(), "stake locks": locked.total()}
     return report
 

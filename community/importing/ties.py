@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, NamedTuple
 from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
-from community.bulk import insert_columns, new_public_ids, table_of, update_all
+from community.bulk import count_anew, insert_columns, new_public_ids, table_of, update_all
 from community.communities.charter import CharterRules
 from community.communities.models import MembershipStatus
 from community.errors import CommunityError
@@ -184,6 +184,7 @@ def import_ties(
                     "offers": plan.offers[place.id],
                 },
             )
+    count_anew(session, (Vouch,), plan.live.total() + plan.offers.total())
     report.outcome = {
         "vouches became live": plan.live.total(),
         "offers opened": plan.offers.total(),

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, bindparam, select, update
+from sqlalchemy import Engine, bindparam, select, text, update
 from sqlalchemy.orm import Session
 
 from app.transaction import run_unit
@@ -685,6 +685,10 @@ def test_larger_files_than_one_portion_arrive_whole(engine: Engine) -> None:
             assert bring(session, "ties", *part).new == halves
             session.commit()
         assert bring(session, "savings", *savings).new == 2 * count
+        if engine.dialect.name == "postgresql":
+            # The planner knows at once what came in: sums over it are not planned row by row.
+            postings = "SELECT reltuples FROM pg_class WHERE oid = 'postings'::regclass"
+            assert session.scalar(text(postings)) >= 2 * count
         session.commit()
         assert bring(session, "savings", *savings).unchanged == 2 * count
         live = session.scalars(select(Vouch.id).where(Vouch.status == VouchStatus.LIVE)).all()

@@ -7,7 +7,6 @@ keys hold as for any other insert.
 
 import gc
 import json
-import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar, cast
@@ -32,7 +31,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import InstrumentedAttribute, Session
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from community.database import Base
+from community.database import Base, id_bytes
 from community.errors import StaleSnapshot
 
 PORTION = 10_000
@@ -71,7 +70,7 @@ def new_public_ids(prefix: str, count: int) -> list[str]:
     They come sorted, so that rows written in this order go through their index from one end to
     the other instead of all over it.
     """
-    letters = os.urandom(16 * count).translate(_LETTERS).decode("ascii")
+    letters = id_bytes(16 * count).translate(_LETTERS).decode("ascii")
     prefix += "_"
     return sorted([prefix + letters[at : at + 16] for at in range(0, 16 * count, 16)])
 

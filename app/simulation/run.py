@@ -1,6 +1,7 @@
 """A whole simulation: plans drawn, villages lived by several processes, findings compared."""
 
 import multiprocessing
+import random
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -21,6 +22,7 @@ from app.simulation.drive import Life, day_of, found_district, instant, live
 from app.simulation.plan import Kind, Plan, make_plan
 from community.bulk import collector_paused
 from community.communities.models import Community
+from community.database import ids_from
 from community.verification import verify
 from config.settings import Settings
 
@@ -166,15 +168,17 @@ def live_part(app: Flask, options: Options, number: int, parts: int, say: Say) -
         session = db.session()
         district, places = found_district(session, mine, f"district-{number}")
         for village, community_id in zip(mine.villages, places, strict=True):
-            life = live(
-                session,
-                village,
-                community_id,
-                district,
-                days=options.days,
-                assumed=options.assumed,
-                close_every=options.close_every,
-            )
+            # Who reviews whom is drawn by an id that nobody can choose; here it is the seed's.
+            with ids_from(random.Random(f"{village.seed}/ids").randbytes):
+                life = live(
+                    session,
+                    village,
+                    community_id,
+                    district,
+                    days=options.days,
+                    assumed=options.assumed,
+                    close_every=options.close_every,
+                )
             _read(session, life, options, part)
             say(f"village {village.number + 1}: {len(life.ids)} members, {life.loans} loans")
         db.session.remove()

@@ -10,10 +10,12 @@ sizes are looked at together.
   0.6745, the modified z score of Iglewicz and Hoaglin (1993, "How to detect and handle outliers").
 - *Bias*: a reviewer all of whose answers lie on one side. It is corrected, as graders' are (Piech
   et al. 2013, "Tuned models of peer assessment in MOOCs").
-- *Agreement*: two or more who say the same number more often than others on the same households, by
-  the tail of a Poisson binomial, as copied exams are found (Wesolowsky 2000, "Detecting excessive
-  similarity in answers on multiple choice exams"), with Bonferroni's correction for all panels of
-  that size that there could be.
+- *Agreement*: two or more who say the same number more often than others on the same households,
+  and lift each other's households more often than households are lifted, by the tail of a Poisson
+  binomial, as copied exams are found (Wesolowsky 2000, "Detecting excessive similarity in answers
+  on multiple choice exams"), with Bonferroni's correction for all panels of that size that there
+  could be. Both are counted together: where a household has few reviewers, a panel of three shares
+  too few households to be told by either alone.
 - *Ring*: reviewers whose answers lift each other's households far above what the others say, in
   pairs or around a circle: people favour family and friends when money hangs on it (Hussam, Rigol
   and Roth 2022, "Targeting high ability entrepreneurs using community information").
@@ -168,7 +170,7 @@ def assess(
     findings = [
         *_bias_findings(everything, biases),
         *_outliers(_corrected(everything, biases), rules),
-        *_agreements(everything, rules),
+        *_agreements(everything, biases, homes, rules),
         *_rings(_corrected(everything, biases), homes, rules),
     ]
     counted = _sheet(listed, excluded)
@@ -314,13 +316,16 @@ def _outliers(sheet: _Sheet, rules: CharterRules) -> Iterable[Finding]:
         )
 
 
-def _agreements(sheet: _Sheet, rules: CharterRules) -> Iterable[Finding]:
-    """Panels, from pairs up, who say the same more often than chance would have it.
+def _agreements(
+    sheet: _Sheet, biases: Mapping[int, int], homes: Mapping[int, int], rules: CharterRules
+) -> Iterable[Finding]:
+    """Panels, from pairs up, who say the same, or lift each other, more often than by chance.
 
     The search is greedy: from the likeliest pairs, one more reviewer as long as that makes the
     panel less likely. What it finds is measured against all panels of that size there could be.
     """
-    talk = _Agreement(sheet)
+    deviations = _corrected(sheet, biases).deviations()
+    talk = _Agreement(sheet, deviations, homes, rules.campaign_inflation_bps)
     found: dict[tuple[int, ...], _Odds] = {}
     for pair in talk.starts():
         panel, odds = pair, talk.odds(pair)
@@ -332,14 +337,14 @@ def _agreements(sheet: _Sheet, rules: CharterRules) -> Iterable[Finding]:
             wider = [
                 one
                 for one in wider
-                if one[0].trials - odds.trials >= rules.campaign_agreement_shared_min
+                if one[0].counted - odds.counted >= rules.campaign_agreement_shared_min
             ]
             best = min(wider, default=None, key=lambda one: (one[0].by_chance, one[1]))
             if best is None or best[0].by_chance >= odds.by_chance:
                 break
             odds, panel = best
         if (
-            odds.trials >= rules.campaign_agreement_shared_min
+            odds.counted >= rules.campaign_agreement_shared_min
             and odds.by_chance * _MILLION <= rules.campaign_agreement_ppm
         ):
             found[panel] = odds
@@ -356,6 +361,9 @@ def _agreements(sheet: _Sheet, rules: CharterRules) -> Iterable[Finding]:
                 "households": list(odds.households),
                 "could_agree": odds.trials,
                 "agreed": odds.agreed,
+                "could_lift": odds.looks,
+                "lifted": odds.lifted,
+                # Of both together.
                 "expected_bps": ratio_bps(odds.expected.numerator, odds.expected.denominator),
                 # So many campaigns of honest reviewers have one such panel, or fewer.
                 "once_in": int(1 / odds.by_chance) if odds.by_chance else 0,
@@ -365,19 +373,37 @@ def _agreements(sheet: _Sheet, rules: CharterRules) -> Iterable[Finding]:
 
 @dataclass(frozen=True, slots=True)
 class _Odds:
-    """How often a panel agreed, and how likely that is of any panel of its size."""
+    """How often a panel agreed and lifted each other, and how likely that is of any of its size."""
 
     households: tuple[int, ...]
     trials: int
     agreed: int
+    # Answers of one of the panel on another's household, and how many of them lift it.
+    looks: int
+    lifted: int
     expected: Fraction
     by_chance: Fraction
 
+    @property
+    def counted(self) -> int:
+        """All occasions on which they could have agreed, or lifted each other."""
+        return self.trials + self.looks
+
 
 class _Agreement:
-    """Who says the same as whom, household by household."""
+    """Who says the same as whom, household by household, and who lifts whose household.
 
-    def __init__(self, sheet: _Sheet) -> None:
+    A panel's own households count for lifts, all others for the same figure: whoever says the same
+    as one who lifts, lifts too, and would be counted twice.
+    """
+
+    def __init__(
+        self,
+        sheet: _Sheet,
+        deviations: Mapping[tuple[int, int], int],
+        homes: Mapping[int, int],
+        lift_bps: int,
+    ) -> None:
         self.figures = {home: figures for home, figures in sheet.by_household.items() if figures}
         self.reviewers = sorted({who for figures in self.figures.values() for who in figures})
         self.homes: dict[int, set[int]] = defaultdict(set)
@@ -394,22 +420,37 @@ class _Agreement:
                     self.same[pair] += 1
                     agreed += 1
             self.pairs[home] = (len(figures) * (len(figures) - 1) // 2, agreed)
+        self.own = homes
+        # Whether each answer that can be measured lifts its household.
+        self.lifts: dict[int, dict[int, bool]] = defaultdict(dict)
+        for (who, home), deviation in deviations.items():
+            self.lifts[home][who] = deviation >= lift_bps
+        self.measured = len(deviations)
+        self.all_lifted = sum(sum(looks.values()) for looks in self.lifts.values())
+        self.lifting: dict[tuple[int, int], int] = defaultdict(int)
+        for other in self.reviewers:
+            for who, is_lift in self.lifts.get(homes[other], {}).items():
+                if is_lift and homes[who] != homes[other]:
+                    self.lifting[min(who, other), max(who, other)] += 1
+        self.linked = self.same.keys() | self.lifting.keys()
         # The search comes to the same panel from many sides.
         self.known: dict[tuple[int, ...], _Odds] = {}
         self.all_pairs = sum(self.shared.values())
         self.all_same = sum(self.same.values())
 
     def starts(self) -> list[tuple[int, ...]]:
-        """The pairs who agree most, as many as there are reviewers."""
-        order = sorted(self.same, key=lambda pair: (-self.same[pair], self.shared[pair], pair))
-        return list(order[: len(self.reviewers)])
+        """The pairs who agree most, and those who lift each other, as many as reviewers of each."""
+        count = len(self.reviewers)
+        agreeing = sorted(self.same, key=lambda pair: (-self.same[pair], self.shared[pair], pair))
+        lifting = sorted(self.lifting, key=lambda pair: (-self.lifting[pair], pair))
+        return list(dict.fromkeys(agreeing[:count] + lifting[:count]))
 
     def near(self, panel: Collection[int]) -> list[int]:
-        """Who else said the same as one of the panel somewhere."""
+        """Who else said the same as one of the panel somewhere, or lifted one, or was lifted."""
         return sorted(
             {
                 other
-                for pair in self.same
+                for pair in self.linked
                 for who, other in (pair, pair[::-1])
                 if who in panel and other not in panel
             }
@@ -429,7 +470,15 @@ class _Agreement:
         common = Fraction(self.all_same - own_same + 1, self.all_pairs - own_pairs + 2)
         chances: list[Fraction] = []
         agreed, homes = 0, []
-        for home in sorted(set().union(*(self.homes[who] for who in panel))):
+        own = {self.own[who] for who in panel}
+        looks = [
+            is_lift
+            for home in own
+            for who, is_lift in self.lifts.get(home, {}).items()
+            if who in panel and self.own[who] != home
+        ]
+        lifted = sum(looks)
+        for home in sorted(set().union(*(self.homes[who] for who in panel)) - own):
             said = [self.figures[home][who] for who in panel if who in self.figures[home]]
             if len(said) < 2:
                 continue
@@ -442,14 +491,19 @@ class _Agreement:
             chances += [min(Fraction(1), here * before) for before in range(1, len(said))]
             agreed += len(said) - len(set(said))
             homes.append(home)
+        # How often everybody else's answers lift a household.
+        lifts = Fraction(self.all_lifted - lifted + 1, self.measured - len(looks) + 2)
+        chances += [lifts] * len(looks)
         size = len(panel)
         # All panels of this size; and 1/2 + 1/4 + ... over the sizes is one.
         tried = comb(len(self.reviewers), size) * 2 ** (size - 1)
-        tail = _tail(chances, agreed)
+        tail = _tail(chances, agreed + lifted)
         return _Odds(
             tuple(homes),
-            len(chances),
+            len(chances) - len(looks),
             agreed,
+            len(looks),
+            lifted,
             sum(chances, Fraction(0)),
             min(tail * tried, Fraction(1)),
         )

@@ -91,11 +91,16 @@ def finding_text(kind: FindingKind, names: Sequence[str], facts: Mapping[str, An
             f"{'high' if higher else 'low'}, the middle one by {bias}; they are corrected by it.",
         }
     if kind is FindingKind.AGREEMENT:
+        zh_lifts = en_lifts = ""
+        if facts.get("lifted"):  # counted since lifts are
+            zh_lifts = f"，{facts['could_lift']} 次评议彼此家庭时有 {facts['lifted']} 次抬高额度"
+            en_lifts = f" and lifted each other {facts['lifted']} of {facts['could_lift']} times"
         return {
             "zh-CN": f"{zh_names} 在 {facts['could_agree']} 次可能中有 {facts['agreed']} 次说出同一"
-            f"数字；诚实的评议每 {facts['once_in']} 次活动中至多出现一次这样的巧合。",
+            f"数字{zh_lifts}；诚实的评议每 {facts['once_in']} 次活动中至多出现一次这样的巧合。",
             "en": f"{en_names} named the same figure {facts['agreed']} of {facts['could_agree']} "
-            f"times; honest reviewers do so in one of {facts['once_in']} campaigns at most.",
+            f"times{en_lifts}; honest reviewers do so in one of {facts['once_in']} campaigns "
+            "at most.",
         }
     return {
         "zh-CN": f"{zh_names} 互相抬高彼此家庭的额度，远超其他人的意见。",

@@ -14,6 +14,7 @@
   while money is paid out above. Who brought somebody in is whose promise they took first.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -228,8 +229,9 @@ def pyramids(
 ) -> list[Alarm]:
     """Introducers with newcomers on two levels or more below, whose deposits are alike. Pure.
 
-    Only the topmost of nested pyramids is told. Paid out above: to the introducer and to those
-    below who brought in somebody themselves.
+    Only the topmost of nested pyramids is told. Came in: all deposits of those below, of whoever
+    brought in somebody themselves one ticket. Paid out above: to the introducer and to those below
+    who brought in somebody.
     """
     below: dict[int, list[int]] = {}
     above: dict[int, int] = {}
@@ -247,15 +249,23 @@ def pyramids(
             reached |= set(level)
             levels += bool(level)
         under = sorted(reached - {top})
-        paying = [amount for member in under for amount in deposits.get(member, ())[:1]]
-        if levels < 2 or len(under) < rules.inflow_below_min or not paying:
+        if levels < 2 or len(under) < rules.inflow_below_min:
             continue
-        ticket = max(set(paying), key=lambda amount: (paying.count(amount), amount))
-        alike = paying.count(ticket) * 10_000 // len(under)
-        came_in = sum(sum(deposits.get(member, ())) for member in under)
+        paying = Counter(amount for member in under for amount in set(deposits.get(member, ())))
+        alike = {amount: count * 10_000 // len(under) for amount, count in paying.items()}
+        # Everybody pays the entrance share: a ticket is the most that so many paid alike.
+        ticket = max((a for a in alike if alike[a] >= rules.inflow_alike_bps), default=None)
+        if ticket is None:
+            continue
+        # A seller below hands in the tickets of others: that money has come in once already.
+        came_in = sum(
+            min(ticket, sum(brought)) if member in below else sum(brought)
+            for member in under
+            for brought in [deposits.get(member, ())]
+        )
         collectors = [member for member in reached if member in below]
         paid_out = sum(sum(payouts.get(member, ())) for member in collectors)
-        if alike < rules.inflow_alike_bps or paid_out * 10_000 < rules.inflow_payout_bps * came_in:
+        if paid_out * 10_000 < rules.inflow_payout_bps * came_in:
             continue
         told |= reached
         found.append(
@@ -268,7 +278,7 @@ def pyramids(
                     "levels": levels,
                     "below": len(under),
                     "ticket_minor": ticket,
-                    "alike_bps": alike,
+                    "alike_bps": alike[ticket],
                     "came_in_minor": came_in,
                     "paid_out_minor": paid_out,
                     "days": rules.inflow_days,

@@ -85,11 +85,16 @@ def test_a_pyramid_of_deposits_is_told_from_the_top(db_session: Session) -> None
             hamlet.day += timedelta(days=1)
             hamlet.person(name)
             hamlet.vouch(top, name, 1)
+            # The entrance share that everybody pays, and the ticket.
+            hamlet.save(name, 50)
             hamlet.save(name, 1_000)
-    assert AlarmKind.PYRAMID not in alarms(hamlet)
-    # 7,000 came in; 2,100 go out to those above: three tenths.
-    hamlet.save("an", 2_000)
-    for name, amount in (("an", 2_000), ("p1", 100)):
+    # Whoever sold tickets hands them in: that is no new money.
+    for name, amount in (("an", 3_000), ("p1", 2_000), ("p2", 1_000), ("p3", 1_000)):
+        hamlet.save(name, amount)
+    # Four who sold nothing brought 1,050, three sellers a ticket each: 7,200. The last unit makes
+    # three tenths of what goes out to those above.
+    for name, amount in (("an", 2_000), ("p1", 159), ("p3", 1)):
+        assert AlarmKind.PYRAMID not in alarms(hamlet)
         hamlet.do(
             withdraw,
             community_id=hamlet.community.id,
@@ -106,7 +111,7 @@ def test_a_pyramid_of_deposits_is_told_from_the_top(db_session: Session) -> None
     assert found.member_ids[0] == hamlet.people["an"].id
     assert found.facts["levels"] == 2
     assert found.facts["below"] == 7
-    assert (found.facts["came_in_minor"], found.facts["paid_out_minor"]) == (7_000, 2_100)
+    assert (found.facts["came_in_minor"], found.facts["paid_out_minor"]) == (7_200, 2_160)
     assert (found.facts["ticket_minor"], found.facts["alike_bps"]) == (1_000, 10_000)
     # A quarter later nothing of it is new any more.
     hamlet.day += timedelta(days=100)

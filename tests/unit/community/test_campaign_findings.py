@@ -1,7 +1,10 @@
 """What answers come to, by hand; and villages, honest and not, from seeds."""
 
 from collections import Counter
-from itertools import permutations
+from dataclasses import replace
+from fractions import Fraction
+from itertools import permutations, product
+from math import prod
 from pathlib import Path
 
 import pytest
@@ -225,6 +228,49 @@ def test_who_always_says_the_same_is_found_by_what_chance_would_give() -> None:
     assert finding.facts["once_in"] == pytest.approx(74**8 / 20, rel=1e-3)
     fewer = of(opinions, campaign_bias_bps=100_000, campaign_agreement_shared_min=9)
     assert FindingKind.AGREEMENT not in kinds(fewer)
+
+
+def test_who_lifts_each_other_needs_fewer_same_figures() -> None:
+    """100 and 101 agree on two of six households, and each lifts the other's."""
+    homes = {100: 1, 101: 2, 102: 3, 103: 4, 104: 5}
+    base = {home: 20_000 + 3_700 * home for home in range(1, 9)}
+
+    def figure(who: int, home: int) -> int:
+        if who < 102 and home < 3:
+            return base[home] * 2
+        return base[home] + (0 if home > 6 else 10) * (who - 100) + 1_000 * max(0, who - 101)
+
+    opinions = [
+        Opinion(who, home, True, figure(who, home))
+        for who in homes
+        for home in base
+        if homes[who] != home
+    ]
+    asked = rules(campaign_bias_bps=100_000)
+    finding = the(
+        assess(opinions, households=[*base], homes=homes, rules=asked), FindingKind.AGREEMENT
+    )
+    facts = finding.facts
+    assert finding.reviewers == (100, 101)
+    assert (facts["could_agree"], facts["agreed"]) == (6, 2)
+    assert (facts["could_lift"], facts["lifted"]) == (2, 2)
+    assert facts["households"] == [3, 4, 5, 6, 7, 8]
+    # Five households of four reviewers and three of five are 60 pairs, 6 of them theirs: one in 56
+    # agrees by the rule. Of 35 answers theirs are two: one in 35 lifts. All outcomes, counted out:
+    chances = [Fraction(1, 56)] * 6 + [Fraction(1, 35)] * 2
+    least_four = sum(
+        prod(p if yes else 1 - p for p, yes in zip(chances, outcome, strict=True))
+        for outcome in product((True, False), repeat=8)
+        if sum(outcome) >= 4
+    )
+    assert facts["once_in"] == pytest.approx(float(1 / (least_four * 20)), rel=1e-3)
+    # Were theirs not lifted, two of six would be told of nobody.
+    plain = [
+        replace(one, limit_minor=base[one.household] + one.reviewer) if one.household < 3 else one
+        for one in opinions
+    ]
+    calm = assess(plain, households=[*base], homes=homes, rules=asked)
+    assert FindingKind.AGREEMENT not in kinds(calm)
 
 
 def test_where_everybody_says_the_same_nobody_is_accused() -> None:

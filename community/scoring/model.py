@@ -22,8 +22,9 @@ Ints = NDArray[np.int64]
 
 # How a model is made, noted with it. Not policy: whoever changes one makes another model.
 # Where bins are cut, by rank: finer at the top, where the trouble is.
-CUTS = (0.2, 0.4, 0.6, 0.8, 0.9, 0.96)
-BIN_SHARE_MIN = 0.03
+CUTS = (0.2, 0.4, 0.6, 0.8, 0.9, 0.96, 0.98, 0.99)
+# A bin holds this share of the rows; of many rows less will do, as long as it is so many.
+BIN_SHARE_MIN, BIN_SHARE_LEAST, BIN_ROWS_ENOUGH = 0.03, 0.008, 180
 PENALTY = 1.0
 SMOOTHING = 0.5
 GROUPS = 10
@@ -72,6 +73,8 @@ class Scorecard:
             "made_with": {
                 "cuts": list(CUTS),
                 "bin_share_min": BIN_SHARE_MIN,
+                "bin_share_least": BIN_SHARE_LEAST,
+                "bin_rows_enough": BIN_ROWS_ENOUGH,
                 "penalty": PENALTY,
                 "smoothing": SMOOTHING,
             },
@@ -126,28 +129,34 @@ class Scored:
     contributions: Floats
 
 
-def fit_card(learn: Ints, learn_bad: Ints, calibrate: Ints, calibrate_bad: Ints) -> Scorecard:
-    """A scorecard from rows in the order of `CODES`, calibrated on rows of other borrowers.
+def fit_card(
+    learn: Ints,
+    learn_bad: Ints,
+    calibrate: Ints,
+    calibrate_bad: Ints,
+    codes: Sequence[str] = CODES,
+) -> Scorecard:
+    """A scorecard from rows in the order of `codes`, calibrated on rows of other borrowers.
 
     A feature whose coefficient would speak against its own evidence is left out: it repeats what
     others say, and as a reason it would be nonsense.
     """
     bad = learn_bad.astype(np.float64)
-    edges = [bin_edges(learn[:, at]) for at in range(len(CODES))]
-    places = [_places(learn[:, at], edges[at]) for at in range(len(CODES))]
+    edges = [bin_edges(learn[:, at]) for at in range(len(codes))]
+    places = [_places(learn[:, at], edges[at]) for at in range(len(codes))]
     evidence, shares = [], []
-    for at in range(len(CODES)):
+    for at in range(len(codes)):
         found = _evidence(places[at], bad, len(edges[at]) + 1)
         evidence.append(found[0])
         shares.append(found[1])
-    x = np.column_stack([evidence[at][places[at]] for at in range(len(CODES))])
-    used = [at for at in range(len(CODES)) if np.ptp(x[:, at]) > 0]
+    x = np.column_stack([evidence[at][places[at]] for at in range(len(codes))])
+    used = [at for at in range(len(codes)) if np.ptp(x[:, at]) > 0]
     while True:
         intercept, slopes = fit_logistic(x[:, used], bad, PENALTY)
         if not used or slopes.min() >= 0:
             break
         del used[int(slopes.argmin())]
-    coefficients = np.zeros(len(CODES))
+    coefficients = np.zeros(len(codes))
     coefficients[used] = slopes
     parts = tuple(
         Part(
@@ -158,7 +167,7 @@ def fit_card(learn: Ints, learn_bad: Ints, calibrate: Ints, calibrate_bad: Ints)
             round(float(coefficients[at]), _DIGITS),
             round(float(x[:, at].mean()), _DIGITS),
         )
-        for at, code in enumerate(CODES)
+        for at, code in enumerate(codes)
     )
     raw = Scorecard(
         round(intercept, _DIGITS), parts, 0.0, 1.0, round(float(bad.mean()), _DIGITS), (), ()
@@ -198,7 +207,8 @@ def bin_edges(values: Ints) -> Ints:
     """Upper edges of all bins but the last: what is unknown and zero apart, the rest by rank."""
     edges: list[int] = []
     rest = values
-    least = max(1, int(np.ceil(BIN_SHARE_MIN * values.size)))
+    enough = min(BIN_SHARE_MIN * values.size, BIN_ROWS_ENOUGH)
+    least = max(1, int(np.ceil(max(BIN_SHARE_LEAST * values.size, enough))))
     for alone in (NONE, 0):
         count = int((rest == alone).sum())
         if count >= least and rest.size - count >= least:

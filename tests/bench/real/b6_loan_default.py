@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from community.scoring.features import NONE
+from community.scoring.model import fit_card, score_rows
 from graph.scores import brier
 from tests.bench.real.folds import by_label
 from tests.bench.real.learners import boosting, line, log_odds, logistic, side_by_side
@@ -109,7 +111,41 @@ def run(data: Path) -> list[Result]:
             None,
         ),
     ]
+    card = by_card(variants["listing only"], classes, bad, before, after)
+    results += [
+        Result("B6", "AUC (b): the platform's scorecard", auc(bad[after], card), 0.696, None),
+        Result("B6", "Brier (b): the scorecard", brier(bad[after], card), None, None),
+        Result(
+            "B6",
+            "calibration error (b): the scorecard",
+            calibration_error(bad[after], card),
+            None,
+            None,
+        ),
+    ]
     return results
+
+
+def by_card(features: Any, classes: Any, bad: Bools, train: Rows, test: Rows) -> Floats:
+    """Chances of failing by the scorecard of `community.scoring`, made as the platform makes it.
+
+    It takes whole numbers from 0 up: each column in ten-thousandths above its least value.
+    """
+    cut = int(train.size * (1 - CALIBRATES))
+    coded = class_rates(classes, bad, train, test)
+    columns = np.vstack(
+        [
+            np.hstack([features[rows], known])
+            for rows, known in zip((train, test), coded, strict=True)
+        ]
+    )
+    above = np.round((columns - np.nanmin(columns, axis=0)) * 10_000)
+    rows = np.where(np.isnan(above), NONE, above).astype(np.int64)
+    learn, calibrate, judge = rows[:cut], rows[cut : train.size], rows[train.size :]
+    codes_of = [str(at) for at in range(rows.shape[1])]
+    failed = bad[train].astype(np.int64)
+    card = fit_card(learn, failed[:cut], calibrate, failed[cut:], codes_of)
+    return score_rows(card, judge).probabilities
 
 
 def scores(features: Any, classes: Any, bad: Bools, train: Rows, test: Rows) -> Floats:

@@ -44,6 +44,7 @@ THINGS = {
     "complaint_id": "@complaint",
     "theme_id": "@theme",
     "visit_id": "@visit",
+    "product_id": "@plain",
     "number": "1",
 }
 # A page of the office may want another thing than the usual one.
@@ -100,6 +101,8 @@ REFUSED: dict[str, dict[str, int]] = {
     # Auditors change nothing: they may read, and so are told that they may not act.
     "office.new_charter": dict.fromkeys(MEMBERS, 404) | {"auditor": 403},
     "office.register": dict.fromkeys(MEMBERS, 404) | {"auditor": 403},
+    "office.new_product": dict.fromkeys(MEMBERS, 404) | {"auditor": 403},
+    "office.new_product_version": dict.fromkeys(MEMBERS, 404) | {"auditor": 403},
     "auditor.home": {"wang": 403, "gao": 403, "zhao": 403, "stranger": 403},
     # Everybody may know that there is an office.
     "office.home": {"wang": 403, "gao": 403, "zhao": 403, "stranger": 403},

@@ -315,13 +315,13 @@ def _draft(offered: Offered) -> Draft:
         rows = _fee_rows()
         for value, column in zip(FEE_VALUES, zip(*rows, strict=True) if rows else [], strict=False):
             draft.typed[value.name] = list(column)
-        try:
-            found = _read_fees(rows, offered.currency)
-        except Unread as why:
-            draft.faults[FEES] = [t.of("unread", str(why))]
-        else:
-            if found != base.get(FEES, []):
-                draft.new[FEES] = found
+        found, unread = _read_fees(rows, offered.currency)
+        if unread:
+            draft.faults[FEES] = [
+                t("fee_fault", number=number, why=t.of("unread", why)) for number, why in unread
+            ]
+        elif found != base.get(FEES, []):
+            draft.new[FEES] = found
     return draft
 
 
@@ -335,16 +335,23 @@ def _fee_rows() -> list[list[str]]:
     return [row for row in rows if row[0] or row[2] or row[3]]
 
 
-def _read_fees(rows: list[list[str]], currency: str) -> list[dict[str, Any]]:
-    found = []
-    for row in rows:
-        # An amount or a share that is left empty is none; a name that is, the service refuses.
-        numbers = [
-            value.read([text or "0"], currency)
-            for value, text in zip(FEE_VALUES[2:], row[2:], strict=True)
-        ]
-        found.append(dict(zip(FEE_KEYS, [*row[:2], *numbers], strict=True)))
-    return found
+def _read_fees(
+    rows: list[list[str]], currency: str
+) -> tuple[list[dict[str, Any]], list[tuple[int, str]]]:
+    """The fees, and of which rows the numbers cannot be read, and why."""
+    found, unread = [], []
+    for place, row in enumerate(rows, start=1):
+        try:
+            # An amount or a share that is left empty is none; a name that is, the service refuses.
+            numbers = [
+                value.read([text or "0"], currency)
+                for value, text in zip(FEE_VALUES[2:], row[2:], strict=True)
+            ]
+        except Unread as why:
+            unread.append((place, str(why)))
+        else:
+            found.append(dict(zip(FEE_KEYS, [*row[:2], *numbers], strict=True)))
+    return found, unread
 
 
 def _document(offered: Offered, draft: Draft) -> dict[str, Any]:

@@ -45,6 +45,9 @@ THINGS = {
     "theme_id": "@theme",
     "visit_id": "@visit",
     "product_id": "@plain",
+    "finding_id": "@finding",
+    "campaign_household_id": "@reviewed_home",
+    "objection_id": "@objection",
     "number": "1",
 }
 # A page of the office may want another thing than the usual one.
@@ -93,6 +96,21 @@ REFUSED: dict[str, dict[str, int]] = {
     "cooperative.declare": {
         "auditor": 403,
         **dict.fromkeys(("wang", "gao", "zhao", "foreign", "stranger"), 404),
+    },
+    **{
+        f"cooperative.{name}": dict.fromkeys(("wang", "gao", "zhao", "foreign", "stranger"), 404)
+        for name in ("finding",)
+    },
+    # The reviewed household is wang's, who may know of it, but not who said what; the objection
+    # is zhao's.
+    "cooperative.campaign_household": {
+        "wang": 403,
+        **dict.fromkeys(("gao", "zhao", "foreign", "stranger"), 404),
+    },
+    "cooperative.objection": dict.fromkeys(("wang", "gao", "foreign", "stranger"), 404),
+    "cooperative.open_campaign": {
+        **dict.fromkeys(("wang", "gao", "zhao", "auditor"), 403),
+        **dict.fromkeys(("foreign", "stranger"), 404),
     },
     "cooperative.campaigns": dict.fromkeys(("foreign", "stranger"), 404),
     "cooperative.campaign": dict.fromkeys(("wang", "gao", "zhao", "foreign", "stranger"), 404),

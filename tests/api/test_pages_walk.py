@@ -48,6 +48,7 @@ THINGS = {
     "finding_id": "@finding",
     "campaign_household_id": "@reviewed_home",
     "objection_id": "@objection",
+    "assignment_id": "@to_review",
     "number": "1",
 }
 # A page of the office may want another thing than the usual one.
@@ -110,6 +111,12 @@ REFUSED: dict[str, dict[str, int]] = {
     "cooperative.objection": dict.fromkeys(("wang", "gao", "foreign", "stranger"), 404),
     "cooperative.open_campaign": {
         **dict.fromkeys(("wang", "gao", "zhao", "auditor"), 403),
+        **dict.fromkeys(("foreign", "stranger"), 404),
+    },
+    "review.campaign": dict.fromkeys(("foreign", "stranger"), 404),
+    "review.review": dict.fromkeys(set(KINDS) - {"wang"}, 404),
+    "review.object_to": {
+        **dict.fromkeys(("operator", "auditor"), 403),
         **dict.fromkeys(("foreign", "stranger"), 404),
     },
     "cooperative.campaigns": dict.fromkeys(("foreign", "stranger"), 404),

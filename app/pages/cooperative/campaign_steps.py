@@ -35,6 +35,8 @@ from community.campaigns.models import (
     CampaignHousehold,
     Decision,
     HouseholdStatus,
+    ObjectionStatus,
+    VisitResult,
 )
 from community.campaigns.states import Step, steps_in
 from community.communities import queries as communities
@@ -64,6 +66,30 @@ class DecisionForm(Schema):
     decision = ma.fields.Enum(Decision, by_value=ma.fields.String, required=True)
     reviewers = ma.fields.List(PublicId("mem"), load_default=list)
     reason = Text(500, required=True)
+
+
+class VisitForm(CampaignVisitInSchema):
+    """What a visit found."""
+
+    @ma.validates_schema
+    def _changed_to(self, data: dict[str, Any], **_: Any) -> None:
+        _amount_of_a_change(data, data["result"] is VisitResult.CHANGED)
+
+
+class AnswerForm(CampaignObjectionAnswerInSchema):
+    """What becomes of an objection."""
+
+    @ma.validates_schema
+    def _changed_to(self, data: dict[str, Any], **_: Any) -> None:
+        _amount_of_a_change(data, data["outcome"] is ObjectionStatus.CHANGED)
+
+
+def _amount_of_a_change(data: dict[str, Any], is_changed: bool) -> None:
+    """Asked for where it is one; else what stands in the field, which is not shown, is nothing."""
+    if is_changed and data["amount"] is None:
+        raise ma.ValidationError("Missing data for required field.", "amount")
+    if not is_changed:
+        data["amount"] = None
 
 
 def add_routes(pages: Room) -> None:
@@ -162,7 +188,7 @@ def add_routes(pages: Room) -> None:
         row, campaign = _household(campaign_household_id, "campaign-household:read_answers")
         facts = household_facts(db.session(), row)
         asked = request.form.get("act", "") if request.method == "POST" else ""
-        schemas = {"visit": CampaignVisitInSchema, "revoke": CampaignReasonSchema}
+        schemas = {"visit": VisitForm, "revoke": CampaignReasonSchema}
         if request.method == "POST":
             if asked not in schemas:
                 raise Invalid("There is no such button on this page.", field="act")
@@ -262,7 +288,7 @@ def add_routes(pages: Room) -> None:
             )
 
         return answer(
-            CampaignObjectionAnswerInSchema,
+            AnswerForm,
             work,
             show,
             said=("cooperative", "objection_answered"),

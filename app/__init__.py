@@ -68,6 +68,7 @@ FEATURES = [
     "pages.signin",
     "pages.papers",
     "pages.member",
+    "pages.review",
     "pages.leader",
     "pages.cooperative",
     "pages.office",

@@ -44,13 +44,9 @@ class PayoutSchema(Schema):
     amount = Money(minor="amount_minor", required=True)
 
 
-class QuoteSchema(Schema):
-    """What a loan would cost."""
+class CostSchema(Schema):
+    """What a loan costs: its money, its dues, and the yearly rate that comes of them."""
 
-    product = ma.fields.String(required=True)
-    product_version = Whole(1, required=True)
-    charter_version = Whole(1, required=True)
-    on = Day(required=True)
     principal = Money(minor="principal_minor", required=True)
     interest = Money(minor="interest_minor", required=True)
     fees = Money(minor="fees_minor", required=True)
@@ -60,14 +56,23 @@ class QuoteSchema(Schema):
         required=True,
         metadata={"description": "By actual cash flows, in parts per million."},
     )
-    rate_cap_ppm = Whole(0, required=True)
-    rate_cap_basis = ma.fields.String(required=True)
     payouts = ma.fields.List(
         ma.fields.Nested(PayoutSchema),
         required=True,
         metadata={"description": "When it is paid out: in tranches if its season has them."},
     )
     schedule = ma.fields.List(ma.fields.Nested(ScheduleRowSchema), required=True)
+
+
+class QuoteSchema(CostSchema):
+    """What a loan would cost."""
+
+    product = ma.fields.String(required=True)
+    product_version = Whole(1, required=True)
+    charter_version = Whole(1, required=True)
+    on = Day(required=True)
+    rate_cap_ppm = Whole(0, required=True)
+    rate_cap_basis = ma.fields.String(required=True)
 
 
 class LoanApplicationSchema(Schema):

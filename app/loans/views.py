@@ -19,7 +19,7 @@ from community.loans.models import (
     LoanUse,
     PayeePayment,
 )
-from community.loans.schedule import read_loan_terms
+from community.loans.schedule import Cost, read_loan_terms
 from community.loans.service import Quote, currency_of
 from community.members import queries as members
 from community.members.queries import Named
@@ -46,26 +46,18 @@ _COLUMNS = (
 )
 
 
-def quote_view(session: Session, quote: Quote, on: Any) -> dict[str, Any]:
-    """A quote with its schedule."""
-    currency = quote.terms.product.currency
-    product = products.get_product_by_id(session, quote.version.product_id)
+def cost_view(cost: Cost, currency: str) -> dict[str, Any]:
+    """What a loan costs, with its schedule."""
     return {
         "currency": currency,
-        "product": product.public_id,
-        "product_version": quote.version.version,
-        "charter_version": quote.charter.version,
-        "on": on,
-        "principal_minor": quote.principal_minor,
-        "interest_minor": quote.interest_minor,
-        "fees_minor": quote.fees_minor,
-        "total_minor": quote.total_minor,
-        "effective_yearly_rate_ppm": quote.effective_yearly_rate_ppm,
-        "rate_cap_ppm": quote.charter.rules.yearly_rate_ppm_max,
-        "rate_cap_basis": quote.charter.rules.rate_cap_basis,
+        "principal_minor": cost.principal_minor,
+        "interest_minor": cost.interest_minor,
+        "fees_minor": cost.fees_minor,
+        "total_minor": cost.total_minor,
+        "effective_yearly_rate_ppm": cost.effective_yearly_rate_ppm,
         "payouts": [
             {"currency": currency, "pay_on": day, "amount_minor": amount}
-            for day, amount in quote.tranches
+            for day, amount in cost.tranches
         ],
         "schedule": [
             {
@@ -77,8 +69,21 @@ def quote_view(session: Session, quote: Quote, on: Any) -> dict[str, Any]:
                 "fee_minor": fee,
                 "total_minor": row.total_minor + fee,
             }
-            for row, fee in zip(quote.rows, quote.fees_by_row(), strict=True)
+            for row, fee in zip(cost.rows, cost.fees_by_row(), strict=True)
         ],
+    }
+
+
+def quote_view(session: Session, quote: Quote, on: Any) -> dict[str, Any]:
+    """A quote with its schedule."""
+    product = products.get_product_by_id(session, quote.version.product_id)
+    return cost_view(quote, quote.terms.product.currency) | {
+        "product": product.public_id,
+        "product_version": quote.version.version,
+        "charter_version": quote.charter.version,
+        "on": on,
+        "rate_cap_ppm": quote.charter.rules.yearly_rate_ppm_max,
+        "rate_cap_basis": quote.charter.rules.rate_cap_basis,
     }
 
 

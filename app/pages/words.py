@@ -111,6 +111,7 @@ _OF_FIELDS: Final = (
     (r"The amount has to be above zero\.", "金额须大于零。"),
     (r"The amount cannot be below zero\.", "金额不能小于零。"),
     (r"Money is .*|.*amount.*", "请填写金额，如 120.50。"),
+    (r"String does not match expected pattern\.", "只能用字母、数字、点和横线。"),
     (r"Unknown field\.", "没有这一项。"),
 )
 _ENGLISH: Final = {

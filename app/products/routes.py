@@ -7,10 +7,12 @@ from app.auth import caller
 from app.blueprint import Blueprint
 from app.clock import now, today
 from app.extensions import db
+from app.marks import limited
 from app.paging import Page, PageArgs, page_of, paginate, show_etag
 from app.permissions import permit, requires
 from app.products import permissions as _permissions  # noqa: F401  declares this room's actions
 from app.products import views
+from app.products.drafts import ProductDraftSchema, VersionPreviewSchema, preview_view
 from app.products.facts import offer_facts
 from app.products.schemas import (
     ProductInSchema,
@@ -22,6 +24,7 @@ from app.products.schemas import (
 )
 from app.transaction import transactional
 from community.communities import queries as communities
+from community.loans import drafts
 from community.products import queries, service
 from community.products.models import Product, ProductVersion, Season
 
@@ -103,8 +106,36 @@ def publish_version(data: dict[str, Any], product_id: str) -> SimpleNamespace:
         on=today(),
         now=now(),
         actor_id=caller().member_id,
+        follows=data["follows"],
     )
     return views.version_view(version)
+
+
+@blp.route("/products/<pid(prd):product_id>/versions/preview", methods=["POST"])
+@requires("product:write")
+@limited("heavy")
+@blp.arguments(ProductDraftSchema)
+@blp.response(200, VersionPreviewSchema)
+def preview_version(data: dict[str, Any], product_id: str) -> SimpleNamespace:
+    """What a version would change, and what a loan then costs; nothing is published."""
+    session = db.session()
+    product = queries.get_product(session, product_id)
+    community = communities.get_community_by_id(session, product.community_id)
+    permit("product:write", offer_facts(session, community))
+    asked = data["example"] or {}
+    season = asked.get("season")
+    found = drafts.preview_version(
+        session,
+        product_id=product.id,
+        terms_document=data["terms"],
+        valid_from=data["valid_from"],
+        on=today(),
+        follows=data["follows"],
+        principal=asked.get("principal"),
+        instalments=asked.get("instalments"),
+        season_id=queries.get_season(session, season).id if season else None,
+    )
+    return preview_view(found)
 
 
 @blp.route("/communities/<pid(com):community_id>/seasons")

@@ -128,6 +128,15 @@ class ProductVersionInSchema(Schema):
     terms = ma.fields.Nested(ProductTermsSchema, required=True)
     valid_from = Day(required=True)
     source = Text(500, required=True, metadata={"description": "Who decided it, and where."})
+    follows = Whole(
+        0,
+        load_default=None,
+        allow_none=True,
+        metadata={
+            "description": "The version that was looked at, 0 for none: if another came since, "
+            "nothing is published. Left out: whatever the last one is."
+        },
+    )
 
 
 class ProductVersionSchema(Schema):

@@ -1,6 +1,6 @@
 """Reading campaigns: households, panels, answers, findings, objections."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -151,6 +151,23 @@ def assignments_of(campaign_id: int, *, reviewer_id: int) -> Select[CampaignAssi
         CampaignAssignment.campaign_id == campaign_id,
         CampaignAssignment.reviewer_id == reviewer_id,
     )
+
+
+def waiting_for(
+    session: Session, campaign_ids: Collection[int], *, reviewer_id: int
+) -> dict[int, int]:
+    """How many households wait for a reviewer's answer, by campaign; none are left out."""
+    rows = session.execute(
+        select(CampaignAssignment.campaign_id, func.count())
+        .where(
+            CampaignAssignment.campaign_id.in_(campaign_ids),
+            CampaignAssignment.reviewer_id == reviewer_id,
+            CampaignAssignment.answered_at.is_(None),
+            CampaignAssignment.is_closed.is_(False),
+        )
+        .group_by(CampaignAssignment.campaign_id)
+    )
+    return {campaign_id: int(count) for campaign_id, count in rows}
 
 
 def list_reviewers(campaign_id: int) -> Select[CampaignReviewer]:

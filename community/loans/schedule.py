@@ -26,11 +26,13 @@ from community.products.terms import (
 )
 
 __all__ = [
+    "Cost",
     "LoanTerms",
     "PlannedFee",
     "Row",
     "add_months",
     "contract_of",
+    "cost_of",
     "due_dates",
     "effective_yearly_rate",
     "fees_by_row",
@@ -58,6 +60,31 @@ class LoanTerms:
             "instalments": self.instalments,
             "season": self.season.to_document() if self.season else None,
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a loan would cost if it were paid out on a day."""
+
+    # When it goes out, and how much each time.
+    tranches: tuple[tuple[date, int], ...]
+    rows: tuple[Row, ...]
+    principal_minor: int
+    interest_minor: int
+    fees: tuple[PlannedFee, ...]
+    effective_yearly_rate_ppm: int
+
+    @property
+    def fees_minor(self) -> int:
+        return sum(fee.amount_minor for fee in self.fees)
+
+    @property
+    def total_minor(self) -> int:
+        return self.principal_minor + self.interest_minor + self.fees_minor
+
+    def fees_by_row(self) -> list[int]:
+        """What each row asks for in fees: those that fall due in its period."""
+        return fees_by_row(self.rows, self.fees)
 
 
 def read_loan_terms(document: Mapping[str, Any]) -> LoanTerms:
@@ -117,4 +144,19 @@ def yearly_rate_of(
                 for row, fee in zip(rows, fees, strict=True)
             ),
         ]
+    )
+
+
+def cost_of(terms: LoanTerms, principal_minor: int, start_on: date) -> Cost:
+    """The schedule, the fees and the effective rate of a loan. Raises ScheduleImpossible."""
+    parts = planned_tranches(terms, principal_minor, start_on)
+    rows = planned_rows(terms, principal_minor, start_on)
+    fees = tuple(fees_of(terms.product, rows, principal_minor, start_on))
+    return Cost(
+        tranches=parts,
+        rows=rows,
+        principal_minor=principal_minor,
+        interest_minor=sum(row.interest_minor for row in rows),
+        fees=fees,
+        effective_yearly_rate_ppm=yearly_rate_of(parts, rows, fees_by_row(rows, fees)),
     )

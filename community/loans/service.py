@@ -54,15 +54,13 @@ from community.loans.models import (
 from community.loans.payees import Part, check_parts, note_payments, parts_by_loan
 from community.loans.repayments import book_repayment, write_off
 from community.loans.schedule import (
+    Cost,
     LoanTerms,
-    PlannedFee,
-    Row,
-    fees_by_row,
+    cost_of,
     fees_of,
     planned_rows,
     planned_tranches,
     read_loan_terms,
-    yearly_rate_of,
 )
 from community.loans.steps import currency_of, move_loan, record_step
 from community.locks import lock, lock_one
@@ -83,6 +81,7 @@ __all__ = [
     "apply_as_group",
     "book_repayment",
     "close_if_paid",
+    "cost_under",
     "currency_of",
     "disburse",
     "disburse_group_loan",
@@ -106,31 +105,12 @@ __all__ = [
 
 
 @dataclass(frozen=True, slots=True)
-class Quote:
-    """What a loan would cost if it were paid out on the day."""
+class Quote(Cost):
+    """What a loan would cost if it were paid out on the day, by which terms and which rules."""
 
     version: ProductVersion
     terms: LoanTerms
-    # When it goes out, and how much each time.
-    tranches: tuple[tuple[date, int], ...]
-    rows: tuple[Row, ...]
-    principal_minor: int
-    interest_minor: int
-    fees: tuple[PlannedFee, ...]
-    effective_yearly_rate_ppm: int
     charter: CharterInForce
-
-    @property
-    def fees_minor(self) -> int:
-        return sum(fee.amount_minor for fee in self.fees)
-
-    @property
-    def total_minor(self) -> int:
-        return self.principal_minor + self.interest_minor + self.fees_minor
-
-    def fees_by_row(self) -> list[int]:
-        """What each row asks for in fees: those that fall due in its period."""
-        return fees_by_row(self.rows, self.fees)
 
 
 def quote(
@@ -157,27 +137,50 @@ def quote(
     version = products.version_on(session, product_id, on)
     terms = products.terms_of(version)
     charter = communities.charter_on(session, community_id, on)
-    _check_principal(terms, principal)
-    season = _season_for(session, community, terms, season_id, on)
-    count = _instalments_for(terms, instalments, season)
     check_liability_mode(terms, charter.rules)
-    frozen = LoanTerms(terms, count, season)
-    parts = planned_tranches(frozen, principal.amount_minor, on)
-    rows = planned_rows(frozen, principal.amount_minor, on)
-    fees = tuple(fees_of(terms, rows, principal.amount_minor, on))
-    rate_ppm = yearly_rate_of(parts, rows, fees_by_row(rows, fees))
+    frozen, cost = cost_under(
+        session,
+        community=community,
+        terms=terms,
+        principal=principal,
+        on=on,
+        instalments=instalments,
+        season_id=season_id,
+    )
+    rate_ppm = cost.effective_yearly_rate_ppm
     check_rate(rate_ppm, charter.rules, charter_version=charter.version)
     return Quote(
+        tranches=cost.tranches,
+        rows=cost.rows,
+        principal_minor=cost.principal_minor,
+        interest_minor=cost.interest_minor,
+        fees=cost.fees,
+        effective_yearly_rate_ppm=rate_ppm,
         version=version,
         terms=frozen,
-        tranches=parts,
-        rows=rows,
-        principal_minor=principal.amount_minor,
-        interest_minor=sum(row.interest_minor for row in rows),
-        fees=fees,
-        effective_yearly_rate_ppm=rate_ppm,
         charter=charter,
     )
+
+
+def cost_under(
+    session: Session,
+    *,
+    community: Community,
+    terms: ProductTerms,
+    principal: Money,
+    on: date,
+    instalments: int | None = None,
+    season_id: int | None = None,
+) -> tuple[LoanTerms, Cost]:
+    """What a loan would cost under these terms, in force or only drafted.
+
+    Raises PrincipalOutOfRange, InstalmentsOutOfRange, SeasonNeeded, SeasonNotFound, SeasonOver,
+    ScheduleImpossible.
+    """
+    _check_principal(terms, principal)
+    season = _season_for(session, community, terms, season_id, on)
+    frozen = LoanTerms(terms, _instalments_for(terms, instalments, season), season)
+    return frozen, cost_of(frozen, principal.amount_minor, on)
 
 
 def apply(

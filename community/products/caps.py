@@ -5,7 +5,9 @@ from community.products.errors import LiabilityModeNotAllowed, RateAboveCap
 from community.products.terms import ProductTerms
 
 
-def check_rate(yearly_rate_ppm: int, charter: CharterRules, *, charter_version: int) -> None:
+def check_rate(
+    yearly_rate_ppm: int, charter: CharterRules, *, charter_version: int, **members: str
+) -> None:
     """Refuse a yearly rate above the charter's cap; the refusal names the cap's basis."""
     if yearly_rate_ppm > charter.yearly_rate_ppm_max:
         raise RateAboveCap(
@@ -16,6 +18,7 @@ def check_rate(yearly_rate_ppm: int, charter: CharterRules, *, charter_version: 
             yearly_rate_ppm=yearly_rate_ppm,
             yearly_rate_ppm_max=charter.yearly_rate_ppm_max,
             charter_version=charter_version,
+            **members,
         )
 
 

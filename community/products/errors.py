@@ -69,6 +69,13 @@ class VersionOutOfOrder(Conflict):
     title = "A version cannot start on this day"
 
 
+class VersionMovedOn(Conflict):
+    """Another version came after the one that this draft was compared with."""
+
+    code = "version-moved-on"
+    title = "Another version was published meanwhile"
+
+
 class ProductNotInForce(Conflict):
     """No version of the product is in force on the day."""
 

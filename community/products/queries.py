@@ -73,6 +73,18 @@ def versions_on(
     return {version.product_id: version for version in rows}
 
 
+def versions_to_come(
+    session: Session, product_ids: Collection[int], on: date
+) -> dict[int, ProductVersion]:
+    """The next version of each of these products that is not in force yet; one statement."""
+    rows = session.scalars(
+        select(ProductVersion)
+        .where(ProductVersion.product_id.in_(product_ids), ProductVersion.valid_from > on)
+        .order_by(ProductVersion.valid_from.desc())
+    )
+    return {version.product_id: version for version in rows}
+
+
 def get_version(session: Session, version_id: int) -> ProductVersion:
     """A version by its inner id. Raises ProductNotFound."""
     version = session.get(ProductVersion, version_id)

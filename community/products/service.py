@@ -1,6 +1,7 @@
 """Offering loan products, publishing their versions, and keeping the calendar of crops."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
@@ -9,14 +10,21 @@ from sqlalchemy.orm import Session
 
 from community.communities import queries as communities
 from community.communities.charter import LiabilityMode
+from community.communities.queries import CharterInForce
 from community.errors import CurrencyMismatch
 from community.ledger.events import record_event
 from community.products import queries
 from community.products.caps import check_liability_mode, check_rate
 from community.products.costs import dearest_rate
-from community.products.errors import ProductExists, SeasonExists, TermsInvalid, VersionOutOfOrder
+from community.products.errors import (
+    ProductExists,
+    SeasonExists,
+    TermsInvalid,
+    VersionMovedOn,
+    VersionOutOfOrder,
+)
 from community.products.models import Product, ProductVersion, Season
-from community.products.terms import SeasonCalendar, read_season, read_terms
+from community.products.terms import ProductTerms, SeasonCalendar, read_season, read_terms
 
 
 def create_product(
@@ -49,23 +57,36 @@ def create_product(
     return product
 
 
-def publish_version(
+@dataclass(frozen=True, slots=True)
+class NextVersion:
+    """Terms that may follow on a product's last version, and what allows them."""
+
+    product: Product
+    terms: ProductTerms
+    # The version that they follow on; None: there is none yet.
+    last: ProductVersion | None
+    charter: CharterInForce
+
+    @property
+    def number(self) -> int:
+        return 1 if self.last is None else self.last.version + 1
+
+
+def check_version(
     session: Session,
     *,
     product_id: int,
     terms_document: Mapping[str, Any],
     valid_from: date,
-    source: str,
     on: date,
-    now: datetime,
-    actor_id: int | None,
-) -> ProductVersion:
-    """The product has these terms from `valid_from` on; loans made before keep theirs.
+    follows: int | None = None,
+) -> NextVersion:
+    """Whether these terms could be published today, to count from `valid_from` on.
 
     Checked against the charter that is in force on that day: the liability mode, and the rate
     against the cap, by `dearest_rate`. (Each application is checked again, by its own cash flows.)
-    Raises TermsInvalid, CurrencyMismatch, RateAboveCap, LiabilityModeNotAllowed,
-    VersionOutOfOrder.
+    `follows` is the version that the draft was compared with, 0 for none. Raises TermsInvalid,
+    CurrencyMismatch, RateAboveCap, LiabilityModeNotAllowed, VersionOutOfOrder, VersionMovedOn.
     """
     product = queries.get_product_by_id(session, product_id)
     terms = read_terms(terms_document)
@@ -83,16 +104,58 @@ def publish_version(
         raise TermsInvalid(told, errors={"cover_ratio_bps": told})
     charter = communities.charter_on(session, product.community_id, valid_from)
     check_liability_mode(terms, charter.rules)
-    check_rate(dearest_rate(terms, valid_from), charter.rules, charter_version=charter.version)
+    check_rate(
+        dearest_rate(terms, valid_from),
+        charter.rules,
+        charter_version=charter.version,
+        field="yearly_rate_ppm",
+    )
     last = queries.last_version(session, product_id)
+    present = 0 if last is None else last.version
+    if follows is not None and follows != present:
+        raise VersionMovedOn(
+            f"The draft follows version {follows}, the last one is {present}: "
+            "look at what it changes once more.",
+            field="follows",
+            follows=follows,
+            last_version=present,
+        )
     if valid_from < on or (last is not None and valid_from <= last.valid_from):
         raise VersionOutOfOrder(
             f"A version starts today ({on}) at the earliest, and after the one before it.",
             field="valid_from",
         )
+    return NextVersion(product, terms, last, charter)
+
+
+def publish_version(
+    session: Session,
+    *,
+    product_id: int,
+    terms_document: Mapping[str, Any],
+    valid_from: date,
+    source: str,
+    on: date,
+    now: datetime,
+    actor_id: int | None,
+    follows: int | None = None,
+) -> ProductVersion:
+    """The product has these terms from `valid_from` on; loans made before keep theirs.
+
+    Raises what `check_version` raises.
+    """
+    checked = check_version(
+        session,
+        product_id=product_id,
+        terms_document=terms_document,
+        valid_from=valid_from,
+        on=on,
+        follows=follows,
+    )
+    terms, product = checked.terms, checked.product
     version = ProductVersion(
         product_id=product_id,
-        version=1 if last is None else last.version + 1,
+        version=checked.number,
         valid_from=valid_from,
         terms=terms.to_document(),
         source=source,
@@ -112,7 +175,7 @@ def publish_version(
             "version": version.version,
             "valid_from": valid_from.isoformat(),
             "terms": terms.to_document(),
-            "charter_version": charter.version,
+            "charter_version": checked.charter.version,
         },
     )
     return version

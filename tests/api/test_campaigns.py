@@ -91,8 +91,13 @@ class Reviewed:
 
 @pytest.fixture
 def reviewed(app: Flask) -> Reviewed:
+    return made_village(app, **RULES)
+
+
+def made_village(app: Flask, **rules: Any) -> Reviewed:
+    """Five households, and a review over them that is open."""
     app.extensions["clock"].fixed = NOW
-    hamlet = make_hamlet(app, **RULES)
+    hamlet = make_hamlet(app, **rules)
     people = [hamlet.join(f"Villager {number}") for number in range(5)]
     with app.app_context():
         session = db.session()

@@ -1,8 +1,11 @@
 """The office's and the auditor's pages: what is done there is done by the services, once."""
 
+import html
 import json
 import re
+import secrets
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,11 +16,13 @@ from app.businessday.running import close_days
 from app.clock import today
 from app.extensions import db
 from app.marks import public
+from app.pages.office.terms import TERMS as NAMED
 from app.pages.words import Words
 from community.communities.models import Community
 from community.monitoring.models import CaseStatus, RiskCase
 from community.monitoring.queries import count_open_cases, list_cases
 from tests.api.conftest import MakeApp
+from tests.api.lending import TERMS
 from tests.api.test_pages_walk import address, routes
 from tests.api.world import World, make_world
 from tests.reading import Reader, check_html, hidden
@@ -152,6 +157,206 @@ def test_a_charter_is_seen_as_a_diff_before_it_is_published(own_world: World) ->
     assert 'id="e-valid_from"' in late.text
 
 
+def fields_of(text: str) -> list[tuple[str, str]]:
+    """What a browser would send of a page's form as it stands, but for its buttons."""
+    form = text[text.index('<form method="post" novalidate') :]
+    found: list[tuple[str, str]] = []
+    for tag in re.findall(r"<input [^>]*>|<select.*?</select>", form, re.S):
+        [name] = re.findall(r'name="([^"]*)"', tag)[:1]
+        if tag.startswith("<select"):
+            chosen = re.findall(r'<option value="([^"]*)"( selected)?', tag)
+            value = next((code for code, on in chosen if on), chosen[0][0])
+        else:
+            [value] = re.findall(r'value="([^"]*)"', tag)[:1]
+        found.append((name, html.unescape(value)))
+    return found
+
+
+def draft(person: Reader, path: str, shown: str, step: str, **typed: Any) -> TestResponse:
+    """Send the form that stands on a page, with some of its fields filled in otherwise."""
+    sent: dict[str, list[str]] = {"step": [step]}
+    for name, value in fields_of(shown):
+        sent.setdefault(name, []).append(value)
+    for name, value in typed.items():
+        assert name in sent, name
+        sent[name] = value if isinstance(value, list) else [value]
+    return person.client.post(path, data=sent, headers=person.headers)
+
+
+@pytest.fixture
+def seed_money(own_world: World) -> str:
+    """A product of the village with one version, for a test alone; its address in the API."""
+    made = own_world.call(
+        "officer",
+        "POST",
+        "/communities/@village/products",
+        json={"code": secrets.token_hex(4), "name": "Seed money"},
+    ).get_json()
+    path = f"/products/{made['id']}"
+    answer = own_world.call(
+        "officer",
+        "POST",
+        f"{path}/versions",
+        json={"terms": TERMS, "valid_from": today_of(own_world), "source": "assembly"},
+    )
+    assert answer.status_code == 201, answer.text
+    return path
+
+
+def test_new_terms_are_seen_as_a_diff_with_their_price_and_published_once(
+    own_world: World, seed_money: str
+) -> None:
+    officer = reader(own_world, "officer")
+    here = own_world.named(f"{VILLAGE}{seed_money}")
+    before = own_world.call("officer", "GET", seed_money).get_json()["version"]["terms"]
+    path = f"{here}/new"
+    form = officer.open(path)
+    check_html(form, "en")
+    tomorrow = tomorrow_of(own_world)
+    said = {"valid_from": tomorrow, "source": "minutes of May"}
+    check = draft(
+        officer,
+        path,
+        form.text,
+        "check",
+        **said,
+        yearly_rate_ppm="7.25",
+        fee_name=["Stamp", ""],
+        fee_amount=["3", ""],
+        fee_share=["0.5", ""],
+    )
+    assert check.status_code == 200, check.text
+    check_html(check, "en")
+    # What the page shows is what the API's preview says, in words.
+    fee = {"name": "Stamp", "moment": "disbursement", "amount_minor": 300, "share_bps": 50}
+    asked = {"terms": before | {"yearly_rate_ppm": 72_500, "fees": [fee]}, **said}
+    told = own_world.call("officer", "POST", f"{seed_money}/versions/preview", json=asked)
+    assert [row["term"] for row in told.get_json()["differences"]] == ["yearly_rate_ppm", "fees"]
+    assert check.text.count('<p class="change">') == 2
+    assert "Stamp: CNY\N{NO-BREAK SPACE}3.00 plus 0.5% of principal (when paid out)" in check.text
+    example = told.get_json()["example"]
+    for cost in (example["before"], example["after"]):
+        for part in ("interest", "fees", "total"):
+            amount = f"{float(cost[part]['amount']):,.2f}"
+            assert f"CNY\N{NO-BREAK SPACE}{amount}" in check.text, part
+        rate = f"{cost['effective_yearly_rate_ppm'] / 10_000:.2f}".rstrip("0").rstrip(".")
+        assert f"{rate}%" in check.text
+    # An example of one's own; one that the draft does not lend is told at its field.
+    other = draft(officer, path, check.text, "check", example_principal="99999999")
+    assert other.status_code == 422
+    assert 'id="e-example_principal"' in other.text
+    assert other.text.count('<p class="change">') == 2
+    # Back in the form everything is as it was typed.
+    back = draft(officer, path, check.text, "edit")
+    assert back.status_code == 200
+    assert {
+        ("yearly_rate_ppm", "7.25"),
+        ("fee_name", "Stamp"),
+        ("source", "minutes of May"),
+    } <= set(fields_of(back.text))
+    versions = f"{seed_money}/versions"
+    assert len(own_world.call("officer", "GET", versions).get_json()["items"]) == 1
+    # Published twice by an impatient finger it is one version, and both land on it.
+    first = draft(officer, path, check.text, "publish")
+    again = draft(officer, path, check.text, "publish")
+    assert (first.status_code, again.status_code) == (303, 303)
+    assert first.location == again.location == f"{here}?version=2"
+    _, made = own_world.call("officer", "GET", versions).get_json()["items"]
+    assert made["terms"] == asked["terms"]
+    assert (made["valid_from"], made["source"]) == (tomorrow, "minutes of May")
+    shown = officer.open(first.location)
+    check_html(shown, "en")
+    assert "The new terms are published" in shown.text
+    assert "Interest is 7.25% a year" in shown.text
+
+
+def test_what_terms_cannot_be_is_told_at_the_term(own_world: World, seed_money: str) -> None:
+    officer = reader(own_world, "officer", "zh-CN")
+    path = own_world.named(f"{VILLAGE}{seed_money}/new")
+    form = officer.open(path).text
+    said = {"valid_from": tomorrow_of(own_world), "source": "社员大会"}
+
+    def refused(where: str, why: str, status: int = 422, **typed: Any) -> None:
+        answer = draft(officer, path, form, "check", **{**said, **typed})
+        assert answer.status_code == status, why
+        check_html(answer, "zh-CN")
+        assert f'id="e-{where}"' in answer.text, why
+        assert why in answer.text
+        for name, value in typed.items():
+            for text in value if isinstance(value, list) else [value]:
+                assert (name, text) in fields_of(answer.text), name
+
+    refused("yearly_rate_ppm", "请填写数字", yearly_rate_ppm="九")
+    refused("yearly_rate_ppm", "利率超过章程上限", yearly_rate_ppm="90")
+    refused("cover_ratio_bps", "须在 0% 到 1000% 之间", cover_ratio_bps="2000")
+    refused("principal_minor_max", "不能小于最少可借", principal_minor_max="0.01")
+    refused("principal_share_bps", "气球贷必填", amortisation="balloon")
+    refused(
+        "allocation_order", "须列出利息和本金", allocation_order=["interest", "interest", "", ""]
+    )
+    refused("fees", "每项费用要有名称", fee_name=["", ""], fee_amount=["2", ""])
+    refused("fees", "小数位数太多", fee_name=["税", ""], fee_amount=["2.005", ""])
+    refused("valid_from", "生效日太早", status=409, valid_from=today_of(own_world))
+    refused("source", "请填写这一项", source="")
+    assert len(own_world.call("officer", "GET", f"{seed_money}/versions").get_json()["items"]) == 1
+
+
+def test_terms_that_were_overtaken_are_looked_at_again(own_world: World, seed_money: str) -> None:
+    officer = reader(own_world, "officer")
+    path = own_world.named(f"{VILLAGE}{seed_money}/new")
+    said = {"valid_from": "2031-01-01", "source": "minutes of May"}
+    check = draft(officer, path, officer.open(path).text, "check", **said, yearly_rate_ppm="5")
+    assert check.status_code == 200
+    terms = own_world.call("officer", "GET", seed_money).get_json()["version"]["terms"]
+    other = {
+        "terms": terms | {"yearly_rate_ppm": 60_000},
+        "valid_from": "2030-01-01",
+        "source": "x",
+    }
+    own_world.call("operator", "POST", f"{seed_money}/versions", json=other)
+    late = draft(officer, path, check.text, "publish")
+    assert late.status_code == 409
+    assert "Another version was published meanwhile" in late.text
+    # What was typed is kept, and compared with the version that came.
+    now = draft(officer, path, late.text, "check")
+    assert now.status_code == 200
+    assert '<del><span class="unseen">Before</span> 6%</del>' in now.text
+    assert draft(officer, path, now.text, "publish").status_code == 303
+
+
+def test_a_product_begins_without_terms_and_its_first_ones_are_read(own_world: World) -> None:
+    officer = reader(own_world, "officer")
+    path = own_world.named(f"{VILLAGE}/products")
+    fields = {"code": "spring", "name": "Spring sowing"}
+    made = officer.send(f"{path}/new", **fields)
+    assert made.status_code == 303
+    again = officer.send(f"{path}/new", **fields)
+    assert again.status_code == 409
+    assert 'id="e-code"' in again.text
+    shown = officer.open(made.location)
+    assert "It has no terms yet" in shown.text
+    assert officer.open(f"{made.location}/terms.csv").status_code == 404
+    form = officer.open(f"{made.location}/new")
+    check_html(form, "en")
+    empty = draft(officer, f"{made.location}/new", form.text, "check")
+    assert empty.status_code == 422
+    numbers = {name: "1" for name, value in fields_of(form.text) if value == "" and name in NAMED}
+    said = {"valid_from": today_of(own_world), "source": "assembly"}
+    typed: dict[str, Any] = {
+        **said,
+        **numbers,
+        "allocation_order": ["interest", "principal", "", ""],
+    }
+    check = draft(officer, f"{made.location}/new", form.text, "check", **typed)
+    assert check.status_code == 200, check.text
+    check_html(check, "en")
+    assert "The first version of Spring sowing" in check.text
+    done = draft(officer, f"{made.location}/new", check.text, "publish")
+    assert done.status_code == 303
+    assert "version 1 in force" in officer.open(path).text
+    assert "principal_minor_min,1\r\n" in officer.open(f"{made.location}/terms.csv").text
+
+
 def test_the_days_page_tells_each_step(own_world: World) -> None:
     with own_world.app.app_context():
         session = db.session()
@@ -266,3 +471,8 @@ def parse(line: str) -> dict[str, Any]:
 def today_of(world: World) -> str:
     with world.app.app_context():
         return today().isoformat()
+
+
+def tomorrow_of(world: World) -> str:
+    with world.app.app_context():
+        return (today() + timedelta(days=1)).isoformat()

@@ -44,6 +44,11 @@ THINGS = {
     "complaint_id": "@complaint",
     "theme_id": "@theme",
     "visit_id": "@visit",
+    "product_id": "@plain",
+    "finding_id": "@finding",
+    "campaign_household_id": "@reviewed_home",
+    "objection_id": "@objection",
+    "assignment_id": "@to_review",
     "number": "1",
 }
 # A page of the office may want another thing than the usual one.
@@ -93,6 +98,27 @@ REFUSED: dict[str, dict[str, int]] = {
         "auditor": 403,
         **dict.fromkeys(("wang", "gao", "zhao", "foreign", "stranger"), 404),
     },
+    **{
+        f"cooperative.{name}": dict.fromkeys(("wang", "gao", "zhao", "foreign", "stranger"), 404)
+        for name in ("finding",)
+    },
+    # The reviewed household is wang's, who may know of it, but not who said what; the objection
+    # is zhao's.
+    "cooperative.campaign_household": {
+        "wang": 403,
+        **dict.fromkeys(("gao", "zhao", "foreign", "stranger"), 404),
+    },
+    "cooperative.objection": dict.fromkeys(("wang", "gao", "foreign", "stranger"), 404),
+    "cooperative.open_campaign": {
+        **dict.fromkeys(("wang", "gao", "zhao", "auditor"), 403),
+        **dict.fromkeys(("foreign", "stranger"), 404),
+    },
+    "review.campaign": dict.fromkeys(("foreign", "stranger"), 404),
+    "review.review": dict.fromkeys(set(KINDS) - {"wang"}, 404),
+    "review.object_to": {
+        **dict.fromkeys(("operator", "auditor"), 403),
+        **dict.fromkeys(("foreign", "stranger"), 404),
+    },
     "cooperative.campaigns": dict.fromkeys(("foreign", "stranger"), 404),
     "cooperative.campaign": dict.fromkeys(("wang", "gao", "zhao", "foreign", "stranger"), 404),
     # Those behind whom nobody stands in the village have no drawing.
@@ -100,6 +126,8 @@ REFUSED: dict[str, dict[str, int]] = {
     # Auditors change nothing: they may read, and so are told that they may not act.
     "office.new_charter": dict.fromkeys(MEMBERS, 404) | {"auditor": 403},
     "office.register": dict.fromkeys(MEMBERS, 404) | {"auditor": 403},
+    "office.new_product": dict.fromkeys(MEMBERS, 404) | {"auditor": 403},
+    "office.new_product_version": dict.fromkeys(MEMBERS, 404) | {"auditor": 403},
     "auditor.home": {"wang": 403, "gao": 403, "zhao": 403, "stranger": 403},
     # Everybody may know that there is an office.
     "office.home": {"wang": 403, "gao": 403, "zhao": 403, "stranger": 403},

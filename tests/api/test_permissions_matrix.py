@@ -344,6 +344,26 @@ WHY = {"reason": "so it was decided"}
 NEIGHBOUR = frozenset({"gao"})
 LINE = {"name": "x", "limit": CNY, "from_on": "2026-05-01", "until_on": "2026-06-01", **WHY}
 SHEET = "sheet,collected_on,kind,member,loan,amount\nx,2026-04-01,repayment,@wang,@current,5\n"
+# A version of a product that could be published.
+VERSION: dict[str, Any] = {
+    "terms": {
+        "principal_min": CNY,
+        "principal_max": CNY,
+        "rate_method": "none",
+        "amortisation": "equal_principal",
+        "yearly_rate_ppm": 0,
+        "day_count": "30/360",
+        "period_unit": "month",
+        "period_length": 1,
+        "instalments_min": 1,
+        "instalments_max": 1,
+        "allocation_order": ["interest", "principal"],
+        "cover_ratio_bps": 10_000,
+        "liability_mode": "several",
+    },
+    "valid_from": "2027-01-01",
+    "source": "x",
+}
 CHARTER = {"valid_from": "2027-01-01", "source": "x", "begin_from": "present"}
 WRITES = {
     "members.register_member": Write({"name": "New", "community": "@village"}),
@@ -430,27 +450,8 @@ WRITES = {
     ),
     "trust.end_assessment": Write(),
     "products.create_product": Write({"code": "x", "name": "x"}),
-    "products.publish_version": Write(
-        {
-            "terms": {
-                "principal_min": CNY,
-                "principal_max": CNY,
-                "rate_method": "none",
-                "amortisation": "equal_principal",
-                "yearly_rate_ppm": 0,
-                "day_count": "30/360",
-                "period_unit": "month",
-                "period_length": 1,
-                "instalments_min": 1,
-                "instalments_max": 1,
-                "allocation_order": ["interest", "principal"],
-                "cover_ratio_bps": 10_000,
-                "liability_mode": "several",
-            },
-            "valid_from": "2027-01-01",
-            "source": "x",
-        }
-    ),
+    "products.publish_version": Write(VERSION),
+    "products.preview_version": Write(VERSION),
     "products.add_season": Write(
         {
             "code": "x",

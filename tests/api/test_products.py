@@ -117,8 +117,88 @@ def test_terms_that_cannot_be_are_refused(hamlet: Hamlet) -> None:
             },
         )
         assert_problem(answer, status, code)
+        # Looking at it is refused for the same.
+        look = f"/api/v1/products/{hamlet.monthly}/versions/preview"
+        assert_problem(hamlet.officer.post(look, draft_of(change)), status, code)
         versions = hamlet.officer.get(f"/api/v1/products/{hamlet.monthly}/versions").json["items"]
         assert len(versions) == 1
+
+
+def draft_of(change: dict[str, Any], **facts: Any) -> dict[str, Any]:
+    tomorrow = (TODAY + timedelta(days=1)).isoformat()
+    return {"terms": TERMS | change, "valid_from": tomorrow, "source": "the committee", **facts}
+
+
+def test_a_version_is_looked_at_before_it_is_published(hamlet: Hamlet) -> None:
+    path = f"/api/v1/products/{hamlet.monthly}/versions"
+    more = {"amount": "60000.00", "currency": "CNY"}
+    fee = {"name": "Stamp", "moment": "disbursement", "amount_minor": 12_00, "share_bps": 0}
+    draft = draft_of({"principal_max": more, "yearly_rate_ppm": 84_000, "fees": [fee]})
+    shown = hamlet.officer.post(f"{path}/preview", draft)
+    assert shown.status_code == 200, shown.text
+    assert (shown.json["version"], shown.json["follows"]) == (2, 1)
+    assert shown.json["differences"] == [
+        {"term": "principal_max", "before": TERMS["principal_max"], "after": more},
+        {"term": "yearly_rate_ppm", "before": 96_000, "after": 84_000},
+        {"term": "fees", "before": [], "after": [fee]},
+    ]
+    # The largest and longest loan that both lend; as it is now, it is the quote's to the cent.
+    example = shown.json["example"]
+    assert (example["instalments"], example["season"]) == (36, None)
+    asked = {
+        "product": hamlet.monthly,
+        "amount": "50000.00",
+        "instalments": 36,
+        "on": draft["valid_from"],
+    }
+    quoted = f"/api/v1/communities/{hamlet.village}/quote"
+    quote = hamlet.officer.get(quoted, **asked).json
+    assert example["before"] == {name: quote[name] for name in example["before"]}
+    assert example["after"]["fees"] == {"amount": "12.00", "currency": "CNY"}
+    # Nothing was published by looking; what is published then costs what was shown.
+    assert len(hamlet.officer.get(path).json["items"]) == 1
+    assert hamlet.officer.post(path, draft | {"follows": 1}).status_code == 201
+    quote = hamlet.officer.get(quoted, **asked).json
+    assert example["after"] == {name: quote[name] for name in example["after"]}
+    # Who looked at version 1 has not seen version 2.
+    late = draft_of({}, follows=1) | {"valid_from": (TODAY + timedelta(days=2)).isoformat()}
+    for address in (path, f"{path}/preview"):
+        body = assert_problem(hamlet.officer.post(address, late), 409, "version-moved-on")
+        assert (body["field"], body["last_version"]) == ("follows", 2)
+
+
+def test_an_example_of_ones_own_has_to_be_one_that_is_lent(hamlet: Hamlet) -> None:
+    path = f"/api/v1/products/{hamlet.monthly}/versions/preview"
+
+    def look(example: dict[str, Any], change: dict[str, Any]) -> Any:
+        return hamlet.officer.post(path, draft_of(change, example=example))
+
+    small = {"amount": "50.00", "currency": "CNY"}
+    lower = look({"principal": small, "instalments": 3}, {"principal_min": small})
+    # 50 yuan were not lent before: there is no cost to compare with.
+    assert lower.json["example"]["before"] is None
+    assert lower.json["example"]["after"]["principal"] == small
+    assert_problem(look({"principal": small}, {}), 422, "principal-out-of-range")
+    assert_problem(look({"instalments": 37}, {}), 422, "instalments-out-of-range")
+    assert_problem(look({"season": hamlet.rice}, {}), 422, "season-needed")
+    told = look({"season": "sea_0000000000000000"}, {})
+    assert_problem(told, 404, "season-not-found")
+
+
+def test_a_seasonal_draft_follows_the_next_harvest(hamlet: Hamlet) -> None:
+    path = f"/api/v1/products/{hamlet.seasonal}/versions/preview"
+    seasonal = {"amortisation": "seasonal", "day_count": "actual/365", "instalments_min": 1}
+    shown = hamlet.officer.post(path, draft_of(seasonal | {"yearly_rate_ppm": 90_000}))
+    assert shown.status_code == 200, shown.text
+    assert shown.json["example"]["season"] == hamlet.rice
+    assert [row["due_on"] for row in shown.json["example"]["after"]["schedule"]] == [
+        window["due_on"] for window in SELLING
+    ]
+    # After the harvest there is none to follow, and so no example.
+    late = draft_of(seasonal) | {"valid_from": "2028-01-01"}
+    shown = hamlet.officer.post(path, late)
+    assert shown.status_code == 200, shown.text
+    assert shown.json["example"] is None
 
 
 def test_the_refusal_of_a_rate_names_the_basis_of_the_cap(hamlet: Hamlet) -> None:
@@ -133,6 +213,7 @@ def test_the_refusal_of_a_rate_names_the_basis_of_the_cap(hamlet: Hamlet) -> Non
     body = assert_problem(answer, 422, "rate-above-cap")
     assert body["rate_cap_basis"] == "4 x one-year LPR at the contract date"
     assert body["charter_version"] == 1
+    assert body["field"] == "yearly_rate_ppm"
 
 
 def test_a_season_against_nature_is_refused(hamlet: Hamlet) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from app.pages.office.charters import RULES
+from app.pages.office.terms import FEE_VALUES, PARTS, TERMS
 from app.pages.words import COMMON, catalog, problem_titles, rooms
 from app.problems import all_problems
 from community.businessday.steps import STEPS
@@ -105,6 +106,19 @@ def test_every_rule_and_step_has_its_name() -> None:
     assert {f"rule.{name}" for name in RULES} <= named
     assert {f"choice.{code}" for rule in RULES.values() for code in rule.choices} <= named
     assert {f"step.{step.name.replace(' ', '_')}" for step in STEPS} <= named
+
+
+def test_every_term_has_its_name_and_its_choices() -> None:
+    words = catalog("office")
+    assert set(PARTS["charged"]) | set(TERMS) == {
+        name for names in PARTS.values() for name in names
+    }
+    for value in (*TERMS.values(), *FEE_VALUES):
+        assert f"term.{value.name}" in words
+        for code in value.choices:
+            # A choice has its own word, or it is one that charters have too.
+            own = f"term_choice.{value.name}.{code}"
+            assert own in words or value.name == "liability_mode", own
 
 
 def test_every_problem_has_its_chinese_title() -> None:

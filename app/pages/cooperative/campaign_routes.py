@@ -1,18 +1,21 @@
 """Whole-village review: the board of a campaign, from drawing reviewers to granting."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
-from flask import Response, request, url_for
+from flask import Response, redirect, request, url_for
+from sqlalchemy import Select
+from sqlalchemy.orm import Session
 
-from app.auth import caller
 from app.campaigns import views
 from app.campaigns.facts import campaign_facts
-from app.clock import now, today
+from app.campaigns.schemas import CampaignReasonSchema
 from app.communities.facts import community_facts
 from app.extensions import db
 from app.marks import limited
-from app.pages.forms import Form, Nothing, answer
+from app.pages.cooperative import campaign_steps
+from app.pages.forms import Form, Nothing, answer, read
 from app.pages.layout import page
 from app.pages.room import Room
 from app.paging import paginate
@@ -28,7 +31,7 @@ from community.campaigns.models import (
 )
 from community.campaigns.states import Step, steps_in
 from community.communities import queries as communities
-from community.errors import Invalid
+from community.errors import CommunityError, Invalid, NotAllowed, NotFound
 
 _PLACE = "/cooperative/<pid(com):community_id>"
 CAMPAIGNS_LISTED = 20
@@ -39,7 +42,12 @@ _RUNS: dict[str, Callable[..., Any]] = {
     "close": service.close_round,
     "publish": deciding.publish,
 }
-_BUTTONS = (("draw", Step.DRAW), ("close", Step.CLOSE), ("publish", Step.PUBLISH))
+_BUTTONS = (
+    ("draw", Step.DRAW),
+    ("close", Step.CLOSE),
+    ("publish", Step.PUBLISH),
+    ("grant", Step.BEGIN_GRANTING),
+)
 
 
 def add_routes(pages: Room) -> None:
@@ -62,6 +70,7 @@ def add_routes(pages: Room) -> None:
             campaigns=found.items,
             older=f"{here}?cursor={found.next_cursor}" if found.next_cursor else "",
             first=here if args["cursor"] else "",
+            may_open=may("campaign:open", community_facts(session, community)),
         )
 
     @pages.route("/cooperative/campaigns/<pid(cmp):campaign_id>", methods=["GET", "POST"])
@@ -81,17 +90,35 @@ def add_routes(pages: Room) -> None:
 
         if not act:
             return show(Form())
-        if act not in _RUNS:
+        if act not in _RUNS and act not in ("grant", "cancel"):
             raise Invalid("There is no such button on this page.", field="act")
         permit("campaign:run", facts)
+        here = url_for("cooperative.campaign", campaign_id=campaign_id)
 
         def work(data: dict[str, Any]) -> str:
-            found = queries.get_campaign(db.session(), campaign_id)
-            step = {"on": today(), "now": now(), "actor_id": caller().member_id}
-            _RUNS[act](db.session(), campaign_id=found.id, **step)
-            return url_for("cooperative.campaign", campaign_id=campaign_id)
+            if act == "cancel":
+                campaign_steps.cancel(campaign_id, data["reason"])
+            elif act in _RUNS:
+                found = queries.get_campaign(db.session(), campaign_id)
+                _RUNS[act](db.session(), campaign_id=found.id, **campaign_steps.act())
+            return here
 
-        return answer(Nothing, work, show, said=("cooperative", "step_done"))
+        if act != "grant":
+            schema = CampaignReasonSchema if act == "cancel" else Nothing
+            return answer(schema, work, show, said=("cooperative", "step_done"))
+        # Every household is a commit of its own: pressed again, it goes on where it stopped.
+        form, _ = read(Nothing())
+        try:
+            left = campaign_steps.run_grants(campaign_id)
+        except (NotFound, NotAllowed):
+            raise
+        except CommunityError as refusal:
+            form.refuse(refusal)
+            shown = show(form)
+            shown.status_code = form.status
+            return shown
+        campaign_steps.say_granted(left)
+        return redirect(here, 303)
 
 
 def _board(campaign_id: str, form: Form, *, may_run: bool) -> Response:
@@ -129,4 +156,45 @@ def _board(campaign_id: str, form: Form, *, may_run: bool) -> Response:
         older=f"{here}?cursor={homes.next_cursor}" if homes.next_cursor else "",
         first=here if args["cursor"] else "",
         buttons=[name for name, step in _BUTTONS if step in steps] if may_run else [],
+        may_cancel=may_run and Step.CANCEL in steps,
+        hindrance_said=campaign_steps.hindrance_said,
+        waiting=_waiting(session, row),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What officers have to do before a campaign goes on."""
+
+    findings: list[dict[str, Any]]
+    visits: list[dict[str, Any]]
+    objections: list[dict[str, Any]]
+
+
+def _waiting(session: Session, row: Campaign) -> Waiting:
+    """The first of them, wherever they stand in the lists below."""
+    steps = steps_in(row.status)
+    findings = queries.list_findings(row.id).where(
+        CampaignFinding.needs_decision, CampaignFinding.decision.is_(None)
+    )
+    homes = queries.list_households(row.id).where(
+        CampaignHousehold.is_sampled, CampaignHousehold.visited_on.is_(None)
+    )
+    objections = queries.list_objections(row.id, objector_id=None).where(
+        CampaignObjection.status == ObjectionStatus.OPEN
+    )
+
+    def first(step: Step, statement: Select[Any], key: Any) -> list[Any]:
+        if step not in steps:
+            return []
+        return list(session.scalars(statement.order_by(key).limit(ROWS_LISTED)))
+
+    return Waiting(
+        findings=views.finding_views(
+            session, row, first(Step.DECIDE, findings, CampaignFinding.id)
+        ),
+        visits=views.household_views(session, row, first(Step.VISIT, homes, CampaignHousehold.id)),
+        objections=views.objection_views(
+            session, row, first(Step.ANSWER_OBJECTION, objections, CampaignObjection.id)
+        ),
     )

@@ -11,7 +11,7 @@ from app.extensions import db
 from app.fields import Day, Schema, Text
 from app.marks import limited
 from app.pages.charts import Picture, csv_answer
-from app.pages.cooperative import campaign_routes, event_routes
+from app.pages.cooperative import campaign_routes, campaign_steps, event_routes
 from app.pages.cooperative.seasons_picture import add_months, season_picture
 from app.pages.cooperative.views import (
     MONTHS,
@@ -36,6 +36,7 @@ from community.seasons import calendar
 pages = Room("cooperative", __name__)
 event_routes.add_routes(pages)
 campaign_routes.add_routes(pages)
+campaign_steps.add_routes(pages)
 
 _PLACE = "/cooperative/<pid(com):community_id>"
 

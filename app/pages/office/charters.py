@@ -4,9 +4,7 @@ A new version is written in two steps: the form, then what it changes, rule by r
 for each; only then it is published.
 """
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from flask import Response, request, url_for
@@ -16,11 +14,11 @@ from app.clock import now, today
 from app.extensions import db
 from app.fields import Day, Schema, Text, Whole
 from app.marks import limited
-from app.pages.forms import Form, answer, read, read_query
+from app.pages.forms import Form, read_query
 from app.pages.layout import say
+from app.pages.office.drafts import Draft, faults_told, in_two_steps, read_draft
 from app.pages.office.room import can, enter, pages, show, words
-from app.pages.office.values import Unread, Value, values_of
-from app.pages.words import Words
+from app.pages.office.values import Value, values_of
 from app.permissions import requires
 from app.sheets import sheet
 from community.communities import queries, service, templates
@@ -28,7 +26,6 @@ from community.communities.charter import CharterInvalid, CharterRules
 from community.communities.differences import differences
 from community.communities.errors import NoCharter
 from community.communities.models import Charter, Community
-from community.errors import CommunityError
 
 RULES: dict[str, Value] = values_of(CharterRules)
 # With which rule a part of the charter begins; each goes on to the next.
@@ -55,7 +52,6 @@ PARTS = {
     "circle_members_min": "desk",
 }
 _HISTORY_MOST = 50
-_RANGE = re.compile(r"This is a whole number from (-?\d+) to (-?\d+)\.")
 
 
 class CharterForm(Schema):
@@ -70,27 +66,6 @@ class CharterArgs(Schema):
     """Which version; the one in force if none is named."""
 
     version = Whole(1, from_text=True, load_default=None)
-
-
-@dataclass
-class Draft:
-    """What the form says of the rules: what is new, and what cannot be read."""
-
-    base: Mapping[str, Any]
-    # As typed, for fields that are shown again.
-    typed: dict[str, list[str]] = field(default_factory=dict)
-    new: dict[str, Any] = field(default_factory=dict)
-    faults: dict[str, list[str]] = field(default_factory=dict)
-
-    def document(self, source: str) -> dict[str, Any]:
-        """The changed rules, each with its own source or the version's."""
-        return {
-            name: {
-                "value": value,
-                "source": request.form.get(f"source_{name}", "").strip()[:500] or source,
-            }
-            for name, value in self.new.items()
-        }
 
 
 def parts() -> list[tuple[str, list[Value]]]:
@@ -165,45 +140,33 @@ def charter_csv(community_id: str) -> Response:
 def new_charter(community_id: str) -> Any:
     """Write a new version; see what it changes; publish it."""
     community = enter(community_id, "community:adopt_charter")
-    step = request.form.get("step", "")
-    if request.method == "POST" and step != "publish":
-        form, data = read(CharterForm())
-        draft = _draft(community, form)
-        if step == "edit":
-            form.errors, form.status = {}, 200
-            return _editor(community, form, draft)
-        if not form.errors and not draft.faults:
-            changes = _previewed(community, form, draft, data)
-            if changes is not None:
-                return show(
-                    "charter_check",
-                    community,
-                    form=form,
-                    changes=changes,
-                    rules=RULES,
-                    draft=draft,
-                    rule_name=rule_name,
-                )
-        shown = _editor(community, form, draft)
-        shown.status_code = 422 if form.status == 200 else form.status
-        return shown
+
+    def check(form: Form, draft: Draft, data: dict[str, Any]) -> Response:
+        changes = service.preview_charter(
+            db.session(),
+            community_id=community.id,
+            rules_document=_rules(community, draft, data),
+            on=data["valid_from"],
+        )
+        return show(
+            "charter_check",
+            community,
+            form=form,
+            changes=changes,
+            rules=RULES,
+            draft=draft,
+            rule_name=rule_name,
+        )
 
     def work(data: dict[str, Any]) -> str:
-        session = db.session()
         place = enter(community_id, "community:adopt_charter")
         draft = _draft(place, Form(values=dict(request.form.items())))
         if draft.faults:
             raise CharterInvalid(errors={name: text[0] for name, text in draft.faults.items()})
         made = service.adopt_charter(
-            session,
+            db.session(),
             community_id=place.id,
-            rules_document=service.draft_rules(
-                session,
-                community_id=place.id,
-                begin_from=data["begin_from"],
-                changes=draft.document(data["source"]),
-                on=data["valid_from"],
-            ),
+            rules_document=_rules(place, draft, data),
             valid_from=data["valid_from"],
             source=data["source"],
             now=now(),
@@ -212,13 +175,12 @@ def new_charter(community_id: str) -> Any:
         )
         return url_for("office.charter", community_id=community_id, version=made.version)
 
-    def editor(form: Form) -> Response:
-        return _editor(community, form, _draft(community, form))
-
-    done = answer(
+    done = in_two_steps(
         CharterForm,
-        work,
-        editor,
+        draft=lambda form: _draft(community, form),
+        editor=lambda form, draft: _editor(community, form, draft),
+        check=check,
+        work=work,
         start={"begin_from": request.args.get("begin_from", "present")},
     )
     if done.status_code == 303:
@@ -246,81 +208,47 @@ def _base(community: Community, begin_from: str) -> Mapping[str, Any]:
 
 
 def _draft(community: Community, form: Form) -> Draft:
-    draft = Draft(_base(community, str(form.value("begin_from", "present"))))
-    sent = request.form
-    t = words()
-    for name, rule in RULES.items():
-        if name not in sent and f"has_{name}" not in sent:
-            continue
-        given = [text[:2000] for text in sent.getlist(name)]
-        draft.typed[name] = given
-        try:
-            value = rule.read(given, community.currency)
-        except Unread as why:
-            draft.faults[name] = [t.of("unread", str(why))]
-            continue
-        before = draft.base.get(name, {}).get("value")
-        # Ticks have no order: what is ticked as before is no change.
-        same_ticks = (
-            rule.kind == "choice" and rule.is_list and sorted(before or ()) == sorted(value)
-        )
-        if value != before and not same_ticks:
-            draft.new[name] = value
-    return draft
+    rules = _base(community, str(form.value("begin_from", "present")))
+    base = {name: rule.get("value") for name, rule in rules.items()}
+    return read_draft(RULES, base, community.currency, words())
 
 
-def _previewed(
-    community: Community, form: Form, draft: Draft, data: dict[str, Any]
-) -> list[Any] | None:
-    session = db.session()
-    try:
-        return service.preview_charter(
-            session,
-            community_id=community.id,
-            rules_document=service.draft_rules(
-                session,
-                community_id=community.id,
-                begin_from=data["begin_from"],
-                changes=draft.document(data["source"]),
-                on=data["valid_from"],
-            ),
-            on=data["valid_from"],
-        )
-    except CommunityError as refusal:
-        form.refuse(refusal)
-        return None
+def _rules(community: Community, draft: Draft, data: dict[str, Any]) -> dict[str, Any]:
+    """The whole document: changed rules have their own source, or the version's."""
+    changes = {
+        name: {
+            "value": value,
+            "source": request.form.get(f"source_{name}", "").strip()[:500] or data["source"],
+        }
+        for name, value in draft.new.items()
+    }
+    return service.draft_rules(
+        db.session(),
+        community_id=community.id,
+        begin_from=data["begin_from"],
+        changes=changes,
+        on=data["valid_from"],
+    )
 
 
 def _editor(community: Community, form: Form, draft: Draft) -> Response:
-    refusal = form.refusal
     form.errors = form.errors | draft.faults
-    if isinstance(refusal, CharterInvalid):
+    if isinstance(form.refusal, CharterInvalid):
         # Each rule says what is wrong with it at its own field.
-        t = words()
-        told: Mapping[str, str] = refusal.members.get("errors", {})
-        form.errors = form.errors | {
-            name: [_fault(t, name, text, community.currency)] for name, text in told.items()
-        }
+        told: Mapping[str, str] = form.refusal.members.get("errors", {})
+        form.errors = form.errors | faults_told(told, RULES, community.currency, words())
         form.refusal = None
+    begin_from = str(form.value("begin_from", "present"))
     return show(
         "charter_edit",
         community,
         form=form,
         parts=parts(),
         draft=draft,
+        sources={name: rule.get("source") for name, rule in _base(community, begin_from).items()},
         rule_name=rule_name,
         names={"valid_from": words()("valid_from"), "source": words()("source")}
         | {name: rule_name(name) for name in form.errors if name in RULES},
         opened={part for part, rules in parts() if any(r.name in form.errors for r in rules)},
-        begin_from=form.value("begin_from", "present"),
+        begin_from=begin_from,
     )
-
-
-def _fault(t: Words, name: str, text: str, currency: str) -> str:
-    """What the charter says is wrong, in the reader's words and in the field's unit."""
-    found = _RANGE.fullmatch(text)
-    if found and name in RULES:
-        low, high = (RULES[name].said(int(number), currency, t) for number in found.groups())
-        return t("rule_range", low=low, high=high)
-    key = re.sub(r"[^a-z]+", "_", text.lower()).strip("_")[:60].strip("_")
-    return t.of("rule_fault", key) if t.find(f"rule_fault.{key}") else text

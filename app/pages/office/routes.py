@@ -1,9 +1,19 @@
 """All pages of the office."""
 
-from app.pages.office import books, charters, days, loans, people, portfolio, start
+from app.pages.office import books, charters, days, loans, people, portfolio, products, start
 from app.pages.office.room import pages
 
-__all__ = ["books", "charters", "days", "loans", "pages", "people", "portfolio", "start"]
+__all__ = [
+    "books",
+    "charters",
+    "days",
+    "loans",
+    "pages",
+    "people",
+    "portfolio",
+    "products",
+    "start",
+]
 
 # The order of the navigation: first what waits, last what is seldom changed.
 _ORDER = (
@@ -15,6 +25,7 @@ _ORDER = (
     "books",
     "days",
     "verification",
+    "products",
     "charter",
 )
 pages.entries.sort(key=lambda entry: _ORDER.index(entry.endpoint.partition(".")[2]))

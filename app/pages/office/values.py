@@ -35,6 +35,8 @@ class Value:
     # 'money', 'bps', 'ppm' or nothing.
     unit: str
     choices: tuple[str, ...] = ()
+    # Whether a list of choices says what comes first, and so is more than which are ticked.
+    is_ordered: bool = False
 
     def scale(self, currency: str) -> int:
         """How many of the service's units are one of those that people see."""
@@ -50,7 +52,13 @@ class Value:
         """As it stands in a field; items of a list with commas between."""
         if self.is_list:
             return ", ".join(self._one(item, currency) for item in value or ())
-        return self._one(value, currency)
+        return "" if value is None else self._one(value, currency)
+
+    def is_same(self, before: Any, after: Any) -> bool:
+        """Whether nothing changes; ticks have no order."""
+        if self.kind == "choice" and self.is_list and not self.is_ordered:
+            return sorted(before or ()) == sorted(after)
+        return bool(before == after)
 
     def _one(self, value: Any, currency: str) -> str:
         if self.kind == "bool":
@@ -73,13 +81,15 @@ class Value:
         if self.kind == "bool":
             return t("yes") if value else t("no")
         if self.kind == "choice":
-            return choice_name(t, str(getattr(value, "value", value)))
+            return choice_name(t, str(getattr(value, "value", value)), self.name)
         if self.kind == "number" and self.unit == "money":
             return money_text(t.language, int(value), currency)
         return self._one(value, currency) + ("%" if self.unit in ("bps", "ppm") else "")
 
     def read(self, texts: Sequence[str], currency: str) -> Any:
         """What somebody wrote or ticked. Raises Unread."""
+        if self.is_ordered:
+            return [item for item in texts if item]
         if self.kind == "choice" and self.is_list:
             return [item for item in self.choices if item in texts]
         text = texts[0].strip() if texts else ""
@@ -113,8 +123,10 @@ def values_of(kind: type[Any], without: Sequence[str] = ()) -> dict[str, Value]:
     }
 
 
-def choice_name(t: Words, code: str) -> str:
-    """The word for one of several codes; without one the code itself."""
+def choice_name(t: Words, code: str, of: str = "") -> str:
+    """The word for one of several codes of a value; without one the code itself."""
+    if t.find(f"term_choice.{of}.{code}"):
+        return t.of("term_choice", f"{of}.{code}")
     return t.of("choice", code) if t.find(f"choice.{code}") else code
 
 

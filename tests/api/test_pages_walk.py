@@ -45,6 +45,9 @@ THINGS = {
     "theme_id": "@theme",
     "visit_id": "@visit",
     "number": "1",
+    "version": "1",
+    "amendment_id": "@amendment",
+    "expulsion_id": "@expulsion",
 }
 # A page of the office may want another thing than the usual one.
 INSTEAD = {
@@ -115,7 +118,29 @@ REFUSED: dict[str, dict[str, int]] = {
     "member.complaint": {**NEIGHBOURS, "operator": 404, **STRANGERS},
     "member.exposure_csv": dict.fromkeys(("operator", "auditor", "foreign", "stranger"), 404),
     "member.limit": dict.fromkeys(("operator", "auditor", "foreign", "stranger"), 404),
-    "member.group": {"gao": 404, **STRANGERS},
+    **{
+        f"member.{name}": {"gao": 404, **STRANGERS}
+        for name in (
+            *("group", "agreement", "agreement_version", "amendment"),
+            *("leadership", "staying", "expulsion"),
+        )
+    },
+    # Who is in the group proposes; the others may read it, or not even that.
+    **{
+        f"member.{name}": {
+            "gao": 404,
+            **dict.fromkeys(("officer", "operator", "auditor"), 403),
+            **STRANGERS,
+        }
+        for name in ("propose_amendment", "propose_expulsion", "understand_amendment")
+    },
+    # Terms are its leader's and its founder's to change.
+    "member.change_terms": {
+        "gao": 404,
+        **dict.fromkeys(("zhao", "officer", "operator", "auditor"), 403),
+        **STRANGERS,
+    },
+    "member.person": {"gao": 404, **STRANGERS},
     "member.loan": {**NEIGHBOURS, **STRANGERS},
     "member.my_item": {**NEIGHBOURS, **STRANGERS},
     "member.photo": {"gao": 404, **STRANGERS},
@@ -175,6 +200,7 @@ REFUSED_IN_ROOM = {
 ASKED = "?community=@village&product=@plain&principal=50&instalments=3&purpose=seed&use=crop"
 QUERY = {
     "papers.statement": "?from=2026-01-01&to=2026-04-30",
+    "member.person": "?community=@village",
     "member.apply_terms": ASKED,
     "member.apply_purpose": ASKED,
     "member.apply_people": ASKED,

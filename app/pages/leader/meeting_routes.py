@@ -13,7 +13,13 @@ from app.clock import now, today
 from app.communities.facts import community_facts
 from app.extensions import db
 from app.fields import PublicId, Schema, Text
-from app.grouplife.views import amendment_views, expulsion_views, found_warnings, warnings_kept
+from app.grouplife.views import (
+    amendment_views,
+    expulsion_views,
+    found_warnings,
+    may_be_asked,
+    warnings_kept,
+)
 from app.groups.facts import group_facts
 from app.groups.views import group_view
 from app.marks import limited, unnamed
@@ -36,7 +42,6 @@ from community.communities.charter import RiskRule
 from community.errors import CommunityError, Invalid, NotAllowed, NotFound
 from community.groups import amendments, expulsions, service
 from community.groups import queries as groups
-from community.groups.models import Group, GroupStatus
 from community.loans import queries as loans
 from community.members import queries as members
 from community.monitoring import meetings, reports, visits
@@ -49,7 +54,6 @@ from community.monitoring.models import (
     VisitRound,
 )
 from community.monitoring.visits import SEED_MAX
-from community.trust.group_suggestions import connections_of
 from community.trust.queries import overdue_members
 
 _GROUP = "/lead/groups/<pid(grp):group_id>"
@@ -398,7 +402,7 @@ def _add_people(pages: Room) -> None:
                 view=group_view(unit, row),
                 amendment=amendment_views(unit, row, [proposed])[0] if proposed else None,
                 expulsions=expulsion_views(unit, row, groups.open_expulsions(unit, row.id)),
-                candidates=_candidates(row, facts),
+                candidates=may_be_asked(unit, row, facts),
                 me=members.get_member_by_id(unit, me).public_id,
                 may_invite=may("group:invite", facts),
                 leads=may("group:fix_agreement", facts),
@@ -406,19 +410,6 @@ def _add_people(pages: Room) -> None:
             )
 
         return respond(act, facts, show)
-
-
-def _candidates(group: Group, facts: Facts) -> list[tuple[str, str]]:
-    """Whom the caller may ask: those they are connected with. Others they need not know of."""
-    if not may("group:invite", facts) or group.status not in (
-        GroupStatus.FORMING,
-        GroupStatus.ACTIVE,
-    ):
-        return []
-    session = db.session()
-    known = connections_of(session, community_id=group.community_id, member_id=caller().member_id)
-    names = members.names_of(session, known - facts.related_ids)
-    return sorted(((one.public_id, one.name) for one in names.values()), key=lambda pair: pair[1])
 
 
 def _add_visits(pages: Room) -> None:

@@ -9,6 +9,7 @@ from app.clock import today
 from app.communities.facts import membership_facts
 from app.permissions import Facts, holds_office, is_auditor
 from community.communities.models import Community
+from community.groups.models import Group, GroupStatus
 from community.members.models import Member
 from community.profiles.profile import Ties, ties_between
 from community.profiles.relations import Relation
@@ -46,3 +47,17 @@ def viewed(session: Session, community: Community, member: Member) -> Viewed:
         ),
         ties,
     )
+
+
+def opens_profiles_of(group: Group, facts: Facts) -> frozenset[int]:
+    """Whose profiles a group's page may lead the caller to: those in the group, by member id.
+
+    Its leader sees them, so do those in office; the others while the group's promises stand
+    between them and everybody in it.
+    """
+    if group.status is not GroupStatus.ACTIVE:
+        return frozenset()
+    me, on = caller().member_id, today()
+    sees = holds_office(caller(), facts) or is_auditor(caller(), facts) or me in facts.leader_ids
+    bound = me in facts.member_ids and on <= group.vouch_expires_on
+    return facts.member_ids - {me} if sees or bound else frozenset()

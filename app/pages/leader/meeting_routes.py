@@ -1,7 +1,7 @@
 """Meetings, motions and votes; who is in the group and who is to join; visits."""
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +36,7 @@ from app.pages.leader.views import led_group
 from app.pages.room import Room
 from app.paging import paginate
 from app.permissions import Facts, may, permit, requires
+from app.profiles.facts import opens_profiles_of
 from app.transaction import in_transaction
 from community.communities import queries as communities
 from community.communities.charter import RiskRule
@@ -261,6 +262,10 @@ def _add_meetings(pages: Room) -> None:
                 view=view,
                 group=group,
                 spoken=_spoken_for(view),
+                opens=_public_ids(opens_profiles_of(group, facts)),
+                community=communities.get_community_by_id(
+                    db.session(), group.community_id
+                ).public_id,
                 me=members.get_member_by_id(db.session(), caller().member_id).public_id,
                 is_open=found.status is MeetingStatus.OPEN,
                 may_write=may("meeting:write", facts),
@@ -268,6 +273,10 @@ def _add_meetings(pages: Room) -> None:
             )
 
         return respond(act, facts, show)
+
+
+def _public_ids(member_ids: Collection[int]) -> set[str]:
+    return {one.public_id for one in members.names_of(db.session(), member_ids).values()}
 
 
 def _spoken_for(view: dict[str, Any]) -> list[tuple[str, str, str]]:
@@ -400,6 +409,7 @@ def _add_people(pages: Room) -> None:
                 form=form,
                 group=row,
                 view=group_view(unit, row),
+                opens=opens_profiles_of(row, facts),
                 amendment=amendment_views(unit, row, [proposed])[0] if proposed else None,
                 expulsions=expulsion_views(unit, row, groups.open_expulsions(unit, row.id)),
                 candidates=may_be_asked(unit, row, facts),

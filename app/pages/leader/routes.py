@@ -5,6 +5,7 @@ from typing import Any
 
 import marshmallow as ma
 from flask import Response, redirect, request, url_for
+from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
 from app.auth import caller
@@ -18,9 +19,11 @@ from app.pages.leader import meeting_routes, sheet
 from app.pages.leader.views import group_page, led_group, led_groups
 from app.pages.room import Room
 from app.permissions import Facts, may, permit, requires
+from app.profiles.facts import opens_profiles_of
 from app.receiving import views as receiving_views
 from community.communities import queries as communities
 from community.groups import queries as groups
+from community.groups.models import Group
 from community.importing.sheets import write_sheet
 from community.money import format_minor
 from community.monitoring import meetings
@@ -51,7 +54,7 @@ def home() -> Response:
     led = led_groups(session)
     if len(led) == 1:
         group, facts = led_group(session, led[0].public_id, "collection:review")
-        return page("leader/group.html", view=group_page(session, group, facts))
+        return _glance(session, group, facts)
     return page("leader/groups.html", groups=led)
 
 
@@ -62,7 +65,7 @@ def group(group_id: str) -> Response:
     """A group at a glance: who is in it, what each has to pay, when they meet."""
     session = db.session()
     found, facts = led_group(session, group_id, "collection:review")
-    return page("leader/group.html", view=group_page(session, found, facts))
+    return _glance(session, found, facts)
 
 
 @pages.route(_GROUP + "/sheet", methods=["GET", "POST"])
@@ -146,4 +149,12 @@ def paper(collection_id: str) -> AnyResponse:
         meeting=meeting if sees_all else None,
         attendance=sheet.attendance_names(session, meeting) if sees_all and meeting else [],
         sees_all=sees_all,
+    )
+
+
+def _glance(session: Session, group: Group, facts: Facts) -> Response:
+    return page(
+        "leader/group.html",
+        view=group_page(session, group, facts),
+        opens=opens_profiles_of(group, facts),
     )

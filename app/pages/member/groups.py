@@ -29,6 +29,7 @@ from app.pages.layout import page, say
 from app.pages.member.lists import listed
 from app.pages.member.room import pages
 from app.permissions import Facts, may, permit, requires
+from app.profiles.facts import opens_profiles_of
 from community.communities import queries as communities
 from community.errors import CommunityError
 from community.exposure.previews import preview_agreement, ready_to_sign
@@ -326,6 +327,7 @@ def group_page(group_id: str, form: Form) -> Response:
         group=shown,
         community=communities.get_community_by_id(session, found.community_id),
         mine=mine,
+        opens=opens_profiles_of(found, facts),
         is_invited=mine is not None and mine["status"] is GroupMemberStatus.INVITED,
         living=[one for one in shown["members"] if one["status"] in queries.LIVING],
         may_vote=may("group:vote", facts) and forming,

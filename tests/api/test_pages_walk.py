@@ -72,7 +72,7 @@ REFUSED: dict[str, dict[str, int]] = {
     # for everybody in it (zhao), each with what is theirs.
     **{
         f"leader.{name}": {"zhao": 403, **dict.fromkeys(("gao", "foreign", "stranger"), 404)}
-        for name in ("group", "meeting_sheet", "sheet_csv")
+        for name in ("group", "meeting_sheet", "sheet_csv", "sheets")
     },
     "leader.plan": {
         "zhao": 403,

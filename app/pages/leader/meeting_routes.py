@@ -91,12 +91,18 @@ class Admission(Chosen):
 
 def acts_for(found: dict[str, Act]) -> tuple[str, Act | None]:
     """Which button was pressed. Raises Invalid for one that is not on the page."""
+    name = pressed(found)
+    return name, found.get(name)
+
+
+def pressed(buttons: Collection[str]) -> str:
+    """The name of the button that was pressed; none where nothing was sent. Raises Invalid."""
     if request.method != "POST":
-        return "", None
+        return ""
     name = request.form.get("act", "")
-    if name not in found:
+    if name not in buttons:
         raise Invalid("There is no such button on this page.", field="act")
-    return name, found[name]
+    return name
 
 
 def respond(act: Act | None, facts: Facts, show: Callable[[Form], Response]) -> Any:

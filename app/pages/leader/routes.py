@@ -6,7 +6,6 @@ from typing import Any
 import marshmallow as ma
 from flask import Response, redirect, request, url_for
 from sqlalchemy.orm import Session
-from werkzeug.wrappers import Response as AnyResponse
 
 from app.auth import caller
 from app.clock import today
@@ -15,7 +14,7 @@ from app.fields import Day, Schema
 from app.marks import limited
 from app.pages.forms import Form, answer, read_query
 from app.pages.layout import page, say
-from app.pages.leader import meeting_routes, sheet
+from app.pages.leader import drafts, meeting_routes, sheet
 from app.pages.leader.views import group_page, led_group, led_groups
 from app.pages.room import Room
 from app.permissions import Facts, may, permit, requires
@@ -26,12 +25,11 @@ from community.groups import queries as groups
 from community.groups.models import Group
 from community.importing.sheets import write_sheet
 from community.money import format_minor
-from community.monitoring import meetings
-from community.receiving import queries as receiving
 from community.receiving.models import CollectionStatus
 
 pages = Room("leader", __name__)
 meeting_routes.add_routes(pages)
+drafts.add_routes(pages)
 
 _GROUP = "/lead/groups/<pid(grp):group_id>"
 
@@ -127,29 +125,6 @@ def sheet_csv(group_id: str) -> Response:
     response = Response(text, mimetype="text/csv")
     response.headers["Content-Disposition"] = f'attachment; filename="{draft.name}.csv"'
     return response
-
-
-@pages.get("/lead/sheets/<pid(col):collection_id>")
-@requires("collection:read")
-@limited("heavy")
-def paper(collection_id: str) -> AnyResponse:
-    """A sheet as it stands: posted, it is a paper to print; a plain member sees their own lines."""
-    session = db.session()
-    row = receiving.get_collection(session, collection_id)
-    found = groups.get_group_by_id(session, row.group_id)
-    _, facts = led_group(session, found.public_id, "collection:read")
-    sees_all = may("collection:review", facts)
-    view = receiving_views.collection_view(session, row, None if sees_all else caller().member_id)
-    meeting = meetings.meeting_of_sheet(session, row.id)
-    return page(
-        "leader/paper.html",
-        view=view,
-        group=found,
-        community=communities.get_community_by_id(session, found.community_id),
-        meeting=meeting if sees_all else None,
-        attendance=sheet.attendance_names(session, meeting) if sees_all and meeting else [],
-        sees_all=sees_all,
-    )
 
 
 def _glance(session: Session, group: Group, facts: Facts) -> Response:

@@ -267,7 +267,7 @@ def test_people_of_a_group_see_of_each_other_what_binds_them(
     other = f"/me/people/{people[3].public_id}?community={village.public_id}"
     assert other.replace("&", "&amp;") in reader(people[1]).open(place).text
     fellow = reader(people[1]).open(other)
-    assert "only what rests on the promise between you" in fellow.text
+    assert "Only what rests on the promise between you" in fellow.text
     assert "Savings" not in fellow.text
     leader = reader(people[0], "zh-CN").open(other)
     check_html(leader, "zh-CN")

@@ -247,7 +247,10 @@ def test_a_draft_under_another_name_is_corrected_emptied_and_posted(world: World
     assert (same.status_code, same.get_json()["total"]["amount"]) == (200, "0.00")
     key = {"Idempotency-Key": "an-empty-sheet"}
     nothing = world.call("wang", "POST", "/collections/@draft/posting", headers=key)
-    assert (nothing.status_code, nothing.get_json()["code"]) == (422, "nothing-collected")
+    assert (nothing.status_code, nothing.get_json()["type"]) == (
+        409,
+        "/problems/nothing-collected",
+    )
     line: dict[str, Any] = {"loan": world.ids["current"]}
     line |= {"amount": {"amount": "3.00", "currency": "CNY"}}
     world.call(

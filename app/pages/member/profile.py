@@ -152,7 +152,7 @@ def _figure(seen: Seen, words: Words) -> FigureView:
         rows=sum(seen.rows.values()),
         from_on=seen.from_on,
         rules=tuple(rule.rule for rule in seen.rules),
-        part=words("comma").join(
+        part=words("stop").join(
             words.of("scope", scope) for scope in sorted(seen.scopes) if scope is not Scope.ALL
         ),
     )

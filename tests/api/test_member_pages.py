@@ -319,3 +319,26 @@ def test_words_for_a_loan_promises_and_uses(world: World) -> None:
     assert (
         wang.send(f"{current}/promises", **word | {"promised_on": "2020-01-01"}).status_code == 422
     )
+
+
+def test_a_meeting_is_rated_on_a_scale_and_again(world: World) -> None:
+    path = world.named("/me/voice/ratings?kind=meeting&id=@over")
+    zhao = reader(world, "zhao", "zh-CN")
+    page = zhao.open(path)
+    check_html(page, "zh-CN")
+    assert page.text.count('type="radio"') == 5
+    assert " checked" not in page.text
+    for stars in ("", "0", "6", "x"):
+        wrong = zhao.send(path, stars=stars)
+        assert wrong.status_code == 422
+        assert 'id="e-stars"' in wrong.text
+    for stars in ("2", "4"):
+        ends_at(zhao.send(path, stars=stars), re.escape(path))
+        assert f'value="{stars}" checked' in zhao.open(path).text
+    shown = world.call("zhao", "GET", path.removeprefix("/me/voice")).get_json()
+    assert (shown["own_stars"], shown["means"]) == (4, [])
+    # Whom it does not concern is not told that it is there; nonsense is nowhere.
+    assert reader(world, "gao").open(path).status_code == 404
+    assert zhao.open("/me/voice/ratings?kind=weather&id=x").status_code == 404
+    early = reader(world, "wang").open(world.named("/me/voice/ratings?kind=loan&id=@submitted"))
+    assert 'type="radio"' not in early.text

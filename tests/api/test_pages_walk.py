@@ -141,6 +141,7 @@ REFUSED: dict[str, dict[str, int]] = {
         **STRANGERS,
     },
     "member.person": {"gao": 404, **STRANGERS},
+    "member.rating": STRANGERS,
     "member.loan": {**NEIGHBOURS, **STRANGERS},
     "member.my_item": {**NEIGHBOURS, **STRANGERS},
     "member.photo": {"gao": 404, **STRANGERS},
@@ -201,6 +202,7 @@ ASKED = "?community=@village&product=@plain&principal=50&instalments=3&purpose=s
 QUERY = {
     "papers.statement": "?from=2026-01-01&to=2026-04-30",
     "member.person": "?community=@village",
+    "member.rating": "?kind=product&id=@plain",
     "member.apply_terms": ASKED,
     "member.apply_purpose": ASKED,
     "member.apply_people": ASKED,

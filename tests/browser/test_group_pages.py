@@ -15,6 +15,7 @@ PAGES = {
         "group-amendment": "/me/amendments/@amendment",
         "group-expulsion": "/me/expulsions/@expulsion",
         "group-active": "/me/groups/@active",
+        "member-rating": "/me/voice/ratings?kind=meeting&id=@over",
     },
     ("sun", "en"): {
         "group-agreement": "/me/groups/@active/agreement",

@@ -13,7 +13,7 @@ from app.extensions import db
 from app.fields import Schema, Whole
 from app.groups.facts import group_facts
 from app.pages.forms import Form, answer
-from app.pages.layout import page
+from app.pages.layout import page, say
 from app.pages.leader.meeting_routes import pressed
 from app.pages.leader.sheet import Amount, attendance_names, sheet_name
 from app.pages.leader.views import led_group
@@ -91,17 +91,16 @@ def add_routes(pages: Room) -> None:
         if request.method == "POST":
             permit("collection:post", found.facts)
         act = pressed({"keep", "post", "empty"})
-        said = {"post": "sheet_posted", "empty": "draft_emptied"}.get(act, "sheet_kept")
         lines = collecting.lines_of(session, found.row.id)
 
         def work(data: dict[str, Any]) -> str:
             unit = db.session()
             sheet = _found(unit, collection_id, "collection:post")
             _write(unit, sheet, act, data)
-            if act == "post":
-                return url_for("leader.paper", collection_id=collection_id)
             if act == "empty":
+                say("leader", "draft_emptied")
                 return url_for("leader.sheets", group_id=sheet.group.public_id)
+            say("leader", "sheet_posted" if act == "post" else "sheet_kept")
             return url_for("leader.paper", collection_id=collection_id)
 
         return answer(
@@ -109,7 +108,6 @@ def add_routes(pages: Room) -> None:
             work,
             lambda form: _show(collection_id, form),
             start=_start(lines, found.row.currency),
-            said=("leader", said),
         )
 
 

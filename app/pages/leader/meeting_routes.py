@@ -12,6 +12,7 @@ from app.auth import caller
 from app.clock import now, today
 from app.communities.facts import community_facts
 from app.extensions import db
+from app.feedback.facts import thing_facts
 from app.fields import PublicId, Schema, Text
 from app.grouplife.views import (
     amendment_views,
@@ -274,6 +275,7 @@ def _add_meetings(pages: Room) -> None:
                 ).public_id,
                 me=members.get_member_by_id(db.session(), caller().member_id).public_id,
                 is_open=found.status is MeetingStatus.OPEN,
+                may_rate=may("rating:give", thing_facts(db.session(), found)),
                 may_write=may("meeting:write", facts),
                 may_vote=may("meeting:vote", facts),
             )

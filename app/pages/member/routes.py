@@ -21,6 +21,7 @@ from app.pages.member import (  # noqa: F401  their views are this room's
     limits,
     loans,
     profile,
+    ratings,
     visits,
     voice,
     vouches,

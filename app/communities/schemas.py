@@ -5,8 +5,10 @@ import marshmallow as ma
 from app.fields import Day, Instant, PublicId, Schema, Text
 from app.members.schemas import NamedSchema
 from app.paging import PageArgs
+from app.reasons import BecauseSchema
 from community.communities.models import CommunityKind, MembershipStatus
 from community.money import CURRENCY_EXPONENTS
+from community.reasons import because
 
 
 class CommunitySchema(Schema):
@@ -110,7 +112,7 @@ class MembershipApplicationSchema(Schema):
     """Who applies (the caller if nobody is named), and why."""
 
     member = PublicId("mem", load_default=None, allow_none=True)
-    reason = Text(500, load_default="applied")
+    reason = Text(500, load_default=because("applied"))
 
 
 class MembershipReasonSchema(Schema):
@@ -122,15 +124,17 @@ class MembershipReasonSchema(Schema):
 class MembershipDecisionSchema(Schema):
     """Why somebody is taken in."""
 
-    reason = Text(500, load_default="taken in")
+    reason = Text(500, load_default=because("taken_in"))
 
 
 class MembershipChangeSchema(Schema):
     """A step of a membership."""
 
     status = ma.fields.Enum(MembershipStatus, by_value=ma.fields.String, required=True)
-    on = Day(required=True, attribute="changed_on")
+    on = Day(required=True)
     reason = ma.fields.String(required=True)
+    # The same where it is the platform's; null: somebody typed it.
+    because = ma.fields.Nested(BecauseSchema, required=True, allow_none=True)
 
 
 class MembershipSchema(Schema):

@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from app.reasons import because_view
 from community.communities import queries
 from community.communities.models import Charter, Community, Membership, MembershipChange
 from community.members.models import Member
@@ -57,4 +58,16 @@ def membership_view(
         "status": membership.status,
         "since_on": membership.since_on,
     }
-    return shown if changes is None else shown | {"changes": changes}
+    if changes is None:
+        return shown
+    return shown | {
+        "changes": [
+            {
+                "status": change.status,
+                "on": change.changed_on,
+                "reason": change.reason,
+                "because": because_view(change.reason),
+            }
+            for change in changes
+        ]
+    }

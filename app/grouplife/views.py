@@ -25,7 +25,7 @@ from community.guarantees import group_life
 from community.guarantees.group_life import Viewer
 from community.guarantees.group_warnings import group_warnings
 from community.members import queries as members
-from community.trust.group_suggestions import Suggestion
+from community.trust.group_suggestions import Suggestion, connections_of
 from community.trust.queries import promised_elsewhere
 
 
@@ -156,6 +156,21 @@ def statement(
         ],
         "leaves": leaves,
     }
+
+
+def may_be_asked(session: Session, group: Group, facts: Facts) -> list[tuple[str, str]]:
+    """Whom the caller may ask to join: those they are connected with, by name.
+
+    Others they need not know of.
+    """
+    if not may("group:invite", facts) or group.status not in (
+        GroupStatus.FORMING,
+        GroupStatus.ACTIVE,
+    ):
+        return []
+    known = connections_of(session, community_id=group.community_id, member_id=caller().member_id)
+    names = members.names_of(session, known - facts.related_ids)
+    return sorted(((one.public_id, one.name) for one in names.values()), key=lambda pair: pair[1])
 
 
 def found_warnings(

@@ -9,8 +9,9 @@ from app.blueprint import Blueprint
 from app.clock import now, today
 from app.communities.facts import community_facts
 from app.extensions import db
-from app.grouplife.views import elsewhere_minor, found_warnings, viewer, warnings_kept
+from app.grouplife.views import elsewhere_minor, found_warnings, warnings_kept
 from app.groups import permissions as _permissions  # noqa: F401  declares this room's actions
+from app.groups.binding import give_up, let_bind
 from app.groups.facts import group_facts
 from app.groups.schemas import (
     AgreementSchema,
@@ -31,21 +32,17 @@ from app.groups.schemas import (
 from app.groups.views import answered_view, group_summaries, group_view
 from app.paging import Page, PageArgs, check_etag, page_of, paginate, show_etag
 from app.permissions import Facts, permit, requires
-from app.risk.gate import let_through, through_the_gate
+from app.risk.gate import through_the_gate
 from app.transaction import transactional
 from community.communities import queries as communities
 from community.exposure.previews import ready_to_sign
 from community.groups import queries, service
-from community.groups.models import Group, GroupStatus
-from community.guarantees.group_life import dissolve_group
+from community.groups.models import Group
 from community.members import queries as members
 from community.products import queries as products
 from community.products.errors import ProductNotFound
-from community.risk import gate
 from community.risk.errors import FirstVouchHeld
 from community.trust.queries import overdue_members
-from community.trust.service import activate_group
-from community.vouching.records import figures_of
 
 blp = Blueprint("groups", __name__, description="Joint-liability groups (联保小组)")
 
@@ -301,13 +298,7 @@ def activate(group_id: str) -> Any:
 
 def _activate(group_id: str) -> Any:
     session = db.session()
-    group = _group(session, "group:activate", group_id)
-    ready_at = group.cooling_off_until
-    # Any other will be refused.
-    if group.status is GroupStatus.COOLING_OFF and ready_at is not None and now() >= ready_at:
-        let_through(gate.at_activation(session, group_id=group.id, on=today()), group_id=group.id)
-    activate_group(session, **_step(group), records_of=figures_of)
-    return _shown(session, group)
+    return _shown(session, let_bind(session, _group(session, "group:activate", group_id)))
 
 
 @blp.route(_GROUP + "/dissolution", methods=["POST"])
@@ -320,11 +311,7 @@ def dissolve(group_id: str) -> Any:
     group = queries.get_group(session, group_id)
     facts = group_facts(session, group)
     permit("group:dissolve", facts)
-    if group.status is GroupStatus.ACTIVE:
-        permit("group:end", facts)
-        dissolve_group(session, **_step(group), viewer=viewer(facts))
-    else:
-        service.dissolve(session, group_id=group.id, now=now(), actor_id=caller().member_id)
+    give_up(session, group, facts)
     return group_summaries(session, [group])[0]
 
 

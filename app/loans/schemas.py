@@ -7,6 +7,7 @@ import marshmallow as ma
 from app.fields import Day, Instant, Money, PublicId, Schema, Text, Whole
 from app.paging import PageArgs
 from app.products.schemas import ProductTermsSchema, SeasonSchema
+from app.reasons import BecauseSchema
 from community.communities.charter import Purpose
 from community.loans.models import ChangeKind, ChargeKind, LoanStatus, RepaymentSource
 
@@ -169,6 +170,8 @@ class LoanStepSchema(Schema):
     to_status = ma.fields.Enum(LoanStatus, by_value=ma.fields.String, required=True)
     on = Day(required=True)
     reason = ma.fields.String(required=True)
+    # The same where it is the platform's; null: somebody typed it.
+    because = ma.fields.Nested(BecauseSchema, required=True, allow_none=True)
     by = ma.fields.Nested(LoanPersonSchema, required=True, allow_none=True)
 
 

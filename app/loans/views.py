@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from app.clock import today
+from app.reasons import because_view
 from community.communities import queries as communities
 from community.groups import queries as groups
 from community.ledger.models import JournalEntry
@@ -145,6 +146,7 @@ def loan_view(session: Session, loan: Loan) -> dict[str, Any]:
                 "to_status": step.to_status,
                 "on": step.on,
                 "reason": step.reason,
+                "because": because_view(step.reason, currency),
                 "by": people.get(step.actor_id) if step.actor_id is not None else None,
             }
             for step in file.steps

@@ -39,6 +39,7 @@ from community.communities import service as community_service
 from community.groups import service as groups
 from community.members import queries, service, signin
 from community.members.models import ApiToken
+from community.reasons import because
 
 blp = Blueprint("members", __name__, description="Members, households, roles and tokens")
 
@@ -89,7 +90,7 @@ def register_member(data: dict[str, Any]) -> Any:
             on=today(),
             now=now(),
             actor_id=caller().member_id,
-            reason="registered",
+            reason=because("registered"),
         )
     show_etag(member.version)
     return member_view(session, member, member_facts(session, member))

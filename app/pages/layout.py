@@ -23,6 +23,7 @@ from community.groups.queries import leads_some_group
 from community.members import queries as members
 from community.members.principal import Principal, Role
 from community.money import format_minor
+from community.reasons import read_because
 from config.settings import ROOT
 
 STATIC = ROOT / "app" / "pages" / "static"
@@ -158,6 +159,22 @@ def percent_text(value: int, of: int = 10_000) -> str:
     return f"{_MINUS if value < 0 else ''}{text}%"
 
 
+def reason_text(here: str, reason: str, currency: str) -> str:
+    """The reason of a step: the platform's own in this language, what was typed as it is."""
+    found = read_because(reason)
+    if found is None:
+        return reason
+
+    def said(name: str, value: int | str) -> str:
+        if name.endswith("_minor"):
+            return money_text(here, int(value), currency)
+        return (
+            date_text(here, date.fromisoformat(str(value))) if name.endswith("_on") else str(value)
+        )
+
+    return found.say(said)[here]
+
+
 def _filters(here: str) -> dict[str, Any]:
     timezone = current_app.extensions["clock"].timezone
 
@@ -180,6 +197,8 @@ def _filters(here: str) -> dict[str, Any]:
         # Within a sentence, where no markup can be.
         "date_text": lambda value: date_text(here, value),
         "moment": moment,
+        # Why a step was taken, in this language where it is the platform that says it.
+        "why": lambda text, currency: reason_text(here, text, currency),
     }
 
 

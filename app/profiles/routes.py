@@ -1,6 +1,5 @@
 """What is known of a member, by who asks; how those whom a member stood behind paid."""
 
-from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -15,9 +14,10 @@ from app.communities.facts import membership_facts
 from app.extensions import db
 from app.marks import limited
 from app.paging import Page, page_of, paginate
-from app.permissions import Facts, holds_office, is_auditor, permit, requires
+from app.permissions import Facts, permit, requires
 from app.profiles import permissions as _permissions  # noqa: F401  declares this room's actions
 from app.profiles import views
+from app.profiles.facts import viewed
 from app.profiles.schemas import (
     ProfileArgs,
     ProfileSchema,
@@ -31,8 +31,7 @@ from community.communities import queries as communities
 from community.errors import Invalid
 from community.members import queries as members
 from community.members.models import Member
-from community.profiles.profile import profile_of, ties_between
-from community.profiles.relations import Relation
+from community.profiles.profile import profile_of
 from community.vouching.records import all_records, records_of, vouchers_in
 
 blp = Blueprint("profiles", __name__, description="Member profiles (会员画像), voucher records")
@@ -47,37 +46,20 @@ def get_profile(args: dict[str, Any], member_id: str) -> Any:
     session = db.session()
     member = members.get_member(session, member_id)
     community = communities.get_community(session, args["community"])
-    me = caller().member_id
-    ties = ties_between(
-        session, community_id=community.id, member_id=member.id, viewer_id=me, on=today()
-    )
-    facts = replace(
-        membership_facts(community, member),
-        related_ids=frozenset({me}) if ties.is_voucher or ties.is_backed else frozenset(),
-        leader_ids=frozenset({me}) if ties.group_ids else frozenset(),
-    )
-    permit("profile:read", facts)
+    seen = viewed(session, community, member)
+    permit("profile:read", seen.facts)
     return views.profile_view(
         profile_of(
             session,
             community_id=community.id,
             member_id=member.id,
-            viewer_id=me,
-            relations=ties.relations | _offices(facts),
-            ties=ties,
+            viewer_id=caller().member_id,
+            relations=seen.relations,
+            ties=seen.ties,
             on=today(),
             since=args["since"],
         )
     )
-
-
-def _offices(facts: Facts) -> frozenset[Relation]:
-    holds = {
-        Relation.SELF: caller().member_id in facts.owner_ids,
-        Relation.OFFICER: holds_office(caller(), facts),
-        Relation.AUDITOR: is_auditor(caller(), facts),
-    }
-    return frozenset(relation for relation, is_so in holds.items() if is_so)
 
 
 @blp.route("/members/<pid(mem):member_id>/voucher-record")

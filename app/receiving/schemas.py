@@ -108,14 +108,19 @@ class CollectionInSchema(Schema):
         metadata={"description": "What was counted: the lines have to sum to it."},
     )
 
+    # A new sheet says something; a draft may be emptied.
+    may_be_empty = False
+
     @ma.validates_schema
     def _says_something(self, data: dict[str, Any], **_: Any) -> None:
-        if not data.get("lines") and not data.get("deposits"):
+        if not self.may_be_empty and not data.get("lines") and not data.get("deposits"):
             raise ma.ValidationError("A sheet has at least one line.", "lines")
 
 
 class CollectionChangeSchema(CollectionInSchema):
-    """The lines of a draft, all of them anew."""
+    """The lines of a draft, all of them anew; none empties it."""
+
+    may_be_empty = True
 
     class Meta(CollectionInSchema.Meta):
         exclude = ("client_id",)

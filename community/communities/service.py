@@ -34,6 +34,7 @@ from community.ledger.events import record_event
 from community.locks import lock_one
 from community.members.queries import get_member_by_id
 from community.money import CURRENCY_EXPONENTS
+from community.reasons import because
 
 _PATH_LENGTH_MAX = 255  # the width of the column
 
@@ -216,7 +217,7 @@ def apply_for_membership(
     on: date,
     now: datetime,
     actor_id: int | None,
-    reason: str = "applied",
+    reason: str = because("applied"),
 ) -> Membership:
     """Ask to be taken in; who has left may ask again. Raises AlreadyAMember."""
     found = queries.find_membership(session, community_id=community_id, member_id=member_id)
@@ -250,7 +251,7 @@ def activate_membership(
     on: date,
     now: datetime,
     actor_id: int | None,
-    reason: str = "taken in",
+    reason: str = because("taken_in"),
 ) -> Membership:
     """Take an applicant in, if they are old enough for the charter. Locks the membership.
 

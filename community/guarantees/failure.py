@@ -53,6 +53,7 @@ from community.loans.models import (
     LoanStatus,
     RepaymentSource,
 )
+from community.reasons import because
 from community.trust.models import VouchStatus
 from community.trust.snapshot import facts_of
 from graph.limits import CoverPath
@@ -192,7 +193,7 @@ def _age(
             accelerate=charter.accelerate_on_call,
             on=on,
             now=now,
-            reason=f"{owed.days_overdue} days overdue, the charter calls after {charter.call_day}",
+            reason=because("call_day", days=owed.days_overdue, call_day=charter.call_day),
         )
         _ask(session, cover, charter, on=on, now=now)
 
@@ -487,7 +488,7 @@ def _last_resorts(
             loan=loan,
             on=on,
             now=now,
-            reason=f"nobody is left to ask after {charter.write_off_day} days",
+            reason=because("nobody_left", days=charter.write_off_day),
         )
         release(session, cover, cover.held_minor)
         mark_overdue_standings(session, cover)

@@ -40,6 +40,7 @@ from community.loans import service as loans
 from community.loans.errors import DecidedTogether
 from community.loans.models import Loan, LoanStatus, Repayment, RepaymentSource
 from community.money import Money, allocate
+from community.reasons import because
 
 __all__ = [
     "cancel_approved",
@@ -54,7 +55,7 @@ __all__ = [
     "settle_state",
 ]
 
-_LATE_ENTRY = "money of an earlier day was entered"
+_LATE_ENTRY = because("late_entry")
 
 
 def record_repayment(

@@ -72,6 +72,7 @@ from community.products.caps import check_liability_mode, check_rate
 from community.products.errors import ProductNotFound, SeasonNotFound
 from community.products.models import ProductVersion
 from community.products.terms import Amortisation, ProductTerms, SeasonCalendar
+from community.reasons import because
 
 SHARES_MAX = 100
 
@@ -518,7 +519,7 @@ def mark_overdue(
         on=on,
         now=now,
         actor_id=actor_id,
-        reason=f"{debt.overdue_minor} minor units unpaid since {debt.overdue_since_on}",
+        reason=because("unpaid", overdue_minor=debt.overdue_minor, since_on=debt.overdue_since_on),
     )
     return True
 
@@ -792,7 +793,7 @@ def _endorsed_if_enough(
             on=on,
             now=now,
             actor_id=actor_id,
-            reason=f"{given or 0} of {needed} endorsements",
+            reason=because("endorsed", given=given or 0, needed=needed),
         )
 
 

@@ -142,11 +142,14 @@ def change(
     on: date,
     total: Money | None = None,
 ) -> Collection:
-    """Replace the lines of a draft (locked). Raises CollectionPosted, and what `enter` raises."""
+    """Replace the lines of a draft (locked); without any it is empty, and cannot be posted.
+
+    Raises CollectionPosted, and what `enter` raises.
+    """
     if collection.status is CollectionStatus.POSTED:
         raise CollectionPosted(collection=collection.public_id)
     group = groups.get_group_by_id(session, collection.group_id)
-    _check(session, group, entries, collected_on=collected_on, on=on, total=total)
+    _check(session, group, entries, collected_on=collected_on, on=on, total=total, least=0)
     session.execute(delete(CollectionLine).where(CollectionLine.collection_id == collection.id))
     for name, value in _sums(session, group, entries).items():
         setattr(collection, name, value)
@@ -261,12 +264,13 @@ def _check(
     collected_on: date,
     on: date,
     total: Money | None,
+    least: int = 1,
 ) -> None:
     """Refuse entries that cannot be right on this group's sheet."""
     if collected_on > on:
         raise Invalid("A sheet is collected today or earlier.", field="on")
-    if not 1 <= len(entries) <= LINES_MAX:
-        raise Invalid(f"A sheet has 1 to {LINES_MAX} lines.", field="lines")
+    if not least <= len(entries) <= LINES_MAX:
+        raise Invalid(f"A sheet has {least} to {LINES_MAX} lines.", field="lines")
     community = communities.get_community_by_id(session, group.community_id)
     inside = {place.member_id for place in groups.living_members(session, group.id)}
     owing = loans.live_loans(session, community_id=community.id, borrower_ids=inside)

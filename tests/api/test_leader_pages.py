@@ -214,3 +214,66 @@ def test_only_who_leads_or_holds_office_writes(world: World) -> None:
         answer = reader.client.post(path, data=proof | {"seen": "0.0"}, headers=reader.headers)
         assert answer.status_code == status, who
     assert rows(world) == before
+
+
+def test_a_draft_under_another_name_is_corrected_emptied_and_posted(world: World) -> None:
+    wang = Reader(world.app, "en").sign_in(world.tokens["wang"])
+    path = world.named("/lead/sheets/@draft")
+    listed = wang.open(world.named("/lead/groups/@active/sheets")).text
+    assert path in listed
+    assert "without a name" in listed
+    form = hidden(wang.open(path).text)
+    typed = {"line_1": "2x", "act": "keep"}
+    wrong = wang.client.post(path, data=form | typed, headers=wang.headers)
+    assert wrong.status_code == 422
+    assert 'value="2x"' in wrong.text
+    kept = wang.send(path, line_1="2.50", act="keep")
+    assert kept.location == path
+    assert 'value="2.50"' in wang.open(path).text
+    # Whoever has it open from before is told so.
+    stale = wang.client.post(path, data=hidden(wrong.text) | {"line_1": "9", "act": "post"})
+    assert stale.status_code == 412
+    assert wang.send(path, line_1="2", act="burn").status_code == 422
+    zhao = Reader(world.app, "en").sign_in(world.tokens["zhao"])
+    assert zhao.send(path, shown="/me", act="empty").status_code == 403
+    emptied = wang.send(path, line_1="2.50", act="empty")
+    assert emptied.location == world.named("/lead/groups/@active/sheets")
+    assert "The draft is empty" in wang.open(emptied.location).text
+    shown = world.call("wang", "GET", "/collections/@draft").get_json()
+    assert (shown["status"], shown["lines"], shown["total"]["amount"]) == ("draft", [], "0.00")
+    # Over the API too; empty, it cannot be posted, and written anew it can.
+    again = {"lines": [], "deposits": [], "on": shown["on"]}
+    same = world.call("wang", "PUT", "/collections/@draft", json=again, headers={"If-Match": '"3"'})
+    assert (same.status_code, same.get_json()["total"]["amount"]) == (200, "0.00")
+    key = {"Idempotency-Key": "an-empty-sheet"}
+    nothing = world.call("wang", "POST", "/collections/@draft/posting", headers=key)
+    assert (nothing.status_code, nothing.get_json()["type"]) == (
+        409,
+        "/problems/nothing-collected",
+    )
+    line: dict[str, Any] = {"loan": world.ids["current"]}
+    line |= {"amount": {"amount": "3.00", "currency": "CNY"}}
+    world.call(
+        "wang",
+        "PUT",
+        "/collections/@draft",
+        json=again | {"lines": [line]},
+        headers={"If-Match": '"4"'},
+    )
+    form = hidden(wang.open(path).text) | {"line_1": "3", "act": "post"}
+    sent = [wang.client.post(path, data=form, headers=wang.headers) for _ in range(2)]
+    assert [answer.location for answer in sent] == [path, path]
+    paper = wang.open(path)
+    check_html(paper, "en")
+    assert "rcp_" in paper.text
+    shown = world.call("wang", "GET", "/collections/@draft").get_json()
+    assert (shown["status"], shown["total"]["amount"]) == ("posted", "3.00")
+
+
+def test_a_sheet_that_was_cleared_is_an_empty_draft(world: World) -> None:
+    sheet = Sheet(world)
+    assert sheet.send({"paid_@current": "5"}).status_code == 303
+    sheet.again()
+    assert sheet.send({"paid_@current": ""}).status_code == 303
+    sheet.again()
+    assert sheet.value("paid_@current") == ""

@@ -71,6 +71,51 @@ def test_asking_for_a_loan_writes_at_the_last_step_and_once(world: World) -> Non
     assert loan.rpartition("/")[2] in page.text
 
 
+def test_several_payees_get_their_parts_and_one_the_rest(world: World) -> None:
+    wang = reader(world, "wang")
+    payees = {"payee_name": "Zhang", "payee_part": "30", "payee_part_currency": "CNY"}
+    payees |= {"payee_name_2": "Goat farm", "payee_use_2": "animals", "use": "stock"}
+    page = wang.open(f"/me/apply/confirm{query(world, **payees)}")
+    check_html(page, "en")
+    assert "CNY\N{NO-BREAK SPACE}20.00" in page.text
+    data = hidden(page.text) | {"understood": "1"}
+    made = [
+        wang.client.post("/me/apply/confirm", data=data, headers=wang.headers) for _ in range(2)
+    ]
+    loan = ends_at(made[0], r"/me/loans/lon_\w+")
+    assert made[1].location == loan
+    uses = world.call("wang", "GET", f"{loan.removeprefix('/me')}/uses").get_json()["items"]
+    assert [(use["payee_name"], use["amount"]["amount"], use["purpose"]) for use in uses] == [
+        ("Zhang", "30.00", "stock"),
+        ("Goat farm", "20.00", "animals"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "told"),
+    [
+        ({"payee_part": "5"}, "payee_name", "Please fill this in."),
+        ({"payee_name": "A", "payee_part": "51"}, "payee_part", "no more than the loan"),
+        ({"payee_name": "A", "payee_name_2": "B"}, "payee_part_2", "only one may get the rest"),
+        (
+            {"payee_name": "A", "payee_name_3": "B", "payee_part_3": "50"},
+            "payee_part_3",
+            "no more than the loan",
+        ),
+    ],
+)
+def test_parts_that_make_no_sense_are_told_at_their_field(
+    world: World, changes: dict[str, str], field: str, told: str
+) -> None:
+    page = reader(world, "wang").open(f"/me/apply/people{query(world, **changes)}")
+    assert page.status_code == 422
+    check_html(page, "en")
+    assert f'id="e-{field}"' in page.text
+    assert told in page.text
+    for typed in changes.values():
+        assert f'value="{typed}"' in page.text
+
+
 @pytest.mark.parametrize(
     ("step", "changes", "told"),
     [
@@ -274,3 +319,26 @@ def test_words_for_a_loan_promises_and_uses(world: World) -> None:
     assert (
         wang.send(f"{current}/promises", **word | {"promised_on": "2020-01-01"}).status_code == 422
     )
+
+
+def test_a_meeting_is_rated_on_a_scale_and_again(world: World) -> None:
+    path = world.named("/me/voice/ratings?kind=meeting&id=@over")
+    zhao = reader(world, "zhao", "zh-CN")
+    page = zhao.open(path)
+    check_html(page, "zh-CN")
+    assert page.text.count('type="radio"') == 5
+    assert " checked" not in page.text
+    for stars in ("", "0", "6", "x"):
+        wrong = zhao.send(path, stars=stars)
+        assert wrong.status_code == 422
+        assert 'id="e-stars"' in wrong.text
+    for stars in ("2", "4"):
+        ends_at(zhao.send(path, stars=stars), re.escape(path))
+        assert f'value="{stars}" checked' in zhao.open(path).text
+    shown = world.call("zhao", "GET", path.removeprefix("/me/voice")).get_json()
+    assert (shown["own_stars"], shown["means"]) == (4, [])
+    # Whom it does not concern is not told that it is there; nonsense is nowhere.
+    assert reader(world, "gao").open(path).status_code == 404
+    assert zhao.open("/me/voice/ratings?kind=weather&id=x").status_code == 404
+    early = reader(world, "wang").open(world.named("/me/voice/ratings?kind=loan&id=@submitted"))
+    assert 'type="radio"' not in early.text

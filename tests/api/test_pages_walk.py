@@ -50,6 +50,9 @@ THINGS = {
     "objection_id": "@objection",
     "assignment_id": "@to_review",
     "number": "1",
+    "version": "1",
+    "amendment_id": "@amendment",
+    "expulsion_id": "@expulsion",
 }
 # A page of the office may want another thing than the usual one.
 INSTEAD = {
@@ -74,7 +77,7 @@ REFUSED: dict[str, dict[str, int]] = {
     # for everybody in it (zhao), each with what is theirs.
     **{
         f"leader.{name}": {"zhao": 403, **dict.fromkeys(("gao", "foreign", "stranger"), 404)}
-        for name in ("group", "meeting_sheet", "sheet_csv")
+        for name in ("group", "meeting_sheet", "sheet_csv", "sheets")
     },
     "leader.plan": {
         "zhao": 403,
@@ -143,7 +146,30 @@ REFUSED: dict[str, dict[str, int]] = {
     "member.complaint": {**NEIGHBOURS, "operator": 404, **STRANGERS},
     "member.exposure_csv": dict.fromkeys(("operator", "auditor", "foreign", "stranger"), 404),
     "member.limit": dict.fromkeys(("operator", "auditor", "foreign", "stranger"), 404),
-    "member.group": {"gao": 404, **STRANGERS},
+    **{
+        f"member.{name}": {"gao": 404, **STRANGERS}
+        for name in (
+            *("group", "agreement", "agreement_version", "amendment"),
+            *("leadership", "staying", "expulsion"),
+        )
+    },
+    # Who is in the group proposes; the others may read it, or not even that.
+    **{
+        f"member.{name}": {
+            "gao": 404,
+            **dict.fromkeys(("officer", "operator", "auditor"), 403),
+            **STRANGERS,
+        }
+        for name in ("propose_amendment", "propose_expulsion", "understand_amendment")
+    },
+    # Terms are its leader's and its founder's to change.
+    "member.change_terms": {
+        "gao": 404,
+        **dict.fromkeys(("zhao", "officer", "operator", "auditor"), 403),
+        **STRANGERS,
+    },
+    "member.person": {"gao": 404, **STRANGERS},
+    "member.rating": STRANGERS,
     "member.loan": {**NEIGHBOURS, **STRANGERS},
     "member.my_item": {**NEIGHBOURS, **STRANGERS},
     "member.photo": {"gao": 404, **STRANGERS},
@@ -203,6 +229,8 @@ REFUSED_IN_ROOM = {
 ASKED = "?community=@village&product=@plain&principal=50&instalments=3&purpose=seed&use=crop"
 QUERY = {
     "papers.statement": "?from=2026-01-01&to=2026-04-30",
+    "member.person": "?community=@village",
+    "member.rating": "?kind=product&id=@plain",
     "member.apply_terms": ASKED,
     "member.apply_purpose": ASKED,
     "member.apply_people": ASKED,

@@ -202,6 +202,10 @@ def test_a_proposal_changes_something_within_the_charter(circle: Circle) -> None
     circle.refused(errors.NotInGroup, lambda: circle.propose("feng", pair_cap=yuan(150)))
     others = [circle.person(name).id for name in ("gao", "han")]
     circle.refused(errors.GroupFull, lambda: circle.propose("an", joining=[outsider.id, others[0]]))
+    # Whatever was refused left nothing: no proposal, nobody invited, no promise changed.
+    assert queries.open_amendment(circle.session, circle.group.id) is None
+    assert circle.places() == dict.fromkeys(FOUR, ("signed", 300))
+    assert set(circle.promises().values()) == {live()}
 
 
 def test_lowering_below_what_is_reserved_names_what_binds(circle: Circle) -> None:
@@ -339,7 +343,11 @@ def test_one_purse_stands_in_a_group_once_also_by_admission(circle: Circle) -> N
             now=circle.now,
             actor_id=None,
         )
-    circle.refused(errors.SameHousehold, lambda: circle.propose("bo", joining=[circle.id("feng")]))
+    said = circle.refused(
+        errors.SameHousehold, lambda: circle.propose("bo", joining=[circle.id("feng")])
+    )
+    assert "H-1" not in said.detail
+    assert "feng" not in circle.places()
 
 
 def test_a_transfer_leaves_one_group_the_moment_it_joins_the_other(circle: Circle) -> None:

@@ -157,8 +157,11 @@ def test_what_is_locked_by_a_condition_keeps_the_order(engine: Engine) -> None:
         hamlet = Hamlet(session)
         hamlet.person("Wang", stake=10)
         lock_books(session, book_ids(session, [hamlet.community.id]).values())
-        with pytest.warns(LockOrderWarning, match="standings"):
-            lock_where(session, Standing, Standing.stake_minor > 0)
+        with pytest.warns(LockOrderWarning, match="standings") as told:
+            locked = lock_where(session, Standing, Standing.stake_minor > 0)
+        # Told once, and locked all the same: nothing is left unguarded.
+        assert len(told) == 1
+        assert [row.stake_minor for row in locked.values()] == [10]
 
 
 def test_what_is_locked_by_a_condition_is_as_it_is_now(engine: Engine) -> None:

@@ -84,8 +84,10 @@ def test_two_begin_and_the_leader_is_the_last(db_session: Session) -> None:
 
 def test_without_the_rule_everybody_begins_at_once(db_session: Session) -> None:
     village, _, people = group_of_five(db_session)
-    for person in people:
-        approve(village, ask(village, person))
+    asked = [ask(village, person) for person in people]
+    for loan in asked:
+        approve(village, loan)
+    assert {loan.status for loan in asked} == {LoanStatus.APPROVED}
 
 
 def test_draws_of_a_groups_line_are_staggered_and_wait_for_late_peers(db_session: Session) -> None:

@@ -1,7 +1,7 @@
 """Meetings, motions and votes; who is in the group and who is to join; visits."""
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,8 +12,15 @@ from app.auth import caller
 from app.clock import now, today
 from app.communities.facts import community_facts
 from app.extensions import db
+from app.feedback.facts import thing_facts
 from app.fields import PublicId, Schema, Text
-from app.grouplife.views import amendment_views, expulsion_views, found_warnings, warnings_kept
+from app.grouplife.views import (
+    amendment_views,
+    expulsion_views,
+    found_warnings,
+    may_be_asked,
+    warnings_kept,
+)
 from app.groups.facts import group_facts
 from app.groups.views import group_view
 from app.marks import limited, unnamed
@@ -30,13 +37,13 @@ from app.pages.leader.views import led_group
 from app.pages.room import Room
 from app.paging import paginate
 from app.permissions import Facts, may, permit, requires
+from app.profiles.facts import opens_profiles_of
 from app.transaction import in_transaction
 from community.communities import queries as communities
 from community.communities.charter import RiskRule
 from community.errors import CommunityError, Invalid, NotAllowed, NotFound
 from community.groups import amendments, expulsions, service
 from community.groups import queries as groups
-from community.groups.models import Group, GroupStatus
 from community.loans import queries as loans
 from community.members import queries as members
 from community.monitoring import meetings, reports, visits
@@ -49,7 +56,6 @@ from community.monitoring.models import (
     VisitRound,
 )
 from community.monitoring.visits import SEED_MAX
-from community.trust.group_suggestions import connections_of
 from community.trust.queries import overdue_members
 
 _GROUP = "/lead/groups/<pid(grp):group_id>"
@@ -86,12 +92,18 @@ class Admission(Chosen):
 
 def acts_for(found: dict[str, Act]) -> tuple[str, Act | None]:
     """Which button was pressed. Raises Invalid for one that is not on the page."""
+    name = pressed(found)
+    return name, found.get(name)
+
+
+def pressed(buttons: Collection[str]) -> str:
+    """The name of the button that was pressed; none where nothing was sent. Raises Invalid."""
     if request.method != "POST":
-        return "", None
+        return ""
     name = request.form.get("act", "")
-    if name not in found:
+    if name not in buttons:
         raise Invalid("There is no such button on this page.", field="act")
-    return name, found[name]
+    return name
 
 
 def respond(act: Act | None, facts: Facts, show: Callable[[Form], Response]) -> Any:
@@ -257,13 +269,22 @@ def _add_meetings(pages: Room) -> None:
                 view=view,
                 group=group,
                 spoken=_spoken_for(view),
+                opens=_public_ids(opens_profiles_of(group, facts)),
+                community=communities.get_community_by_id(
+                    db.session(), group.community_id
+                ).public_id,
                 me=members.get_member_by_id(db.session(), caller().member_id).public_id,
                 is_open=found.status is MeetingStatus.OPEN,
+                may_rate=may("rating:give", thing_facts(db.session(), found)),
                 may_write=may("meeting:write", facts),
                 may_vote=may("meeting:vote", facts),
             )
 
         return respond(act, facts, show)
+
+
+def _public_ids(member_ids: Collection[int]) -> set[str]:
+    return {one.public_id for one in members.names_of(db.session(), member_ids).values()}
 
 
 def _spoken_for(view: dict[str, Any]) -> list[tuple[str, str, str]]:
@@ -396,9 +417,10 @@ def _add_people(pages: Room) -> None:
                 form=form,
                 group=row,
                 view=group_view(unit, row),
+                opens=opens_profiles_of(row, facts),
                 amendment=amendment_views(unit, row, [proposed])[0] if proposed else None,
                 expulsions=expulsion_views(unit, row, groups.open_expulsions(unit, row.id)),
-                candidates=_candidates(row, facts),
+                candidates=may_be_asked(unit, row, facts),
                 me=members.get_member_by_id(unit, me).public_id,
                 may_invite=may("group:invite", facts),
                 leads=may("group:fix_agreement", facts),
@@ -406,19 +428,6 @@ def _add_people(pages: Room) -> None:
             )
 
         return respond(act, facts, show)
-
-
-def _candidates(group: Group, facts: Facts) -> list[tuple[str, str]]:
-    """Whom the caller may ask: those they are connected with. Others they need not know of."""
-    if not may("group:invite", facts) or group.status not in (
-        GroupStatus.FORMING,
-        GroupStatus.ACTIVE,
-    ):
-        return []
-    session = db.session()
-    known = connections_of(session, community_id=group.community_id, member_id=caller().member_id)
-    names = members.names_of(session, known - facts.related_ids)
-    return sorted(((one.public_id, one.name) for one in names.values()), key=lambda pair: pair[1])
 
 
 def _add_visits(pages: Room) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import marshmallow as ma
 from flask import Response, redirect, request, url_for
-from werkzeug.wrappers import Response as AnyResponse
+from sqlalchemy.orm import Session
 
 from app.auth import caller
 from app.clock import today
@@ -14,21 +14,22 @@ from app.fields import Day, Schema
 from app.marks import limited
 from app.pages.forms import Form, answer, read_query
 from app.pages.layout import page, say
-from app.pages.leader import meeting_routes, sheet
+from app.pages.leader import drafts, meeting_routes, sheet
 from app.pages.leader.views import group_page, led_group, led_groups
 from app.pages.room import Room
 from app.permissions import Facts, may, permit, requires
+from app.profiles.facts import opens_profiles_of
 from app.receiving import views as receiving_views
 from community.communities import queries as communities
 from community.groups import queries as groups
+from community.groups.models import Group
 from community.importing.sheets import write_sheet
 from community.money import format_minor
-from community.monitoring import meetings
-from community.receiving import queries as receiving
 from community.receiving.models import CollectionStatus
 
 pages = Room("leader", __name__)
 meeting_routes.add_routes(pages)
+drafts.add_routes(pages)
 
 _GROUP = "/lead/groups/<pid(grp):group_id>"
 
@@ -51,7 +52,7 @@ def home() -> Response:
     led = led_groups(session)
     if len(led) == 1:
         group, facts = led_group(session, led[0].public_id, "collection:review")
-        return page("leader/group.html", view=group_page(session, group, facts))
+        return _glance(session, group, facts)
     return page("leader/groups.html", groups=led)
 
 
@@ -62,7 +63,7 @@ def group(group_id: str) -> Response:
     """A group at a glance: who is in it, what each has to pay, when they meet."""
     session = db.session()
     found, facts = led_group(session, group_id, "collection:review")
-    return page("leader/group.html", view=group_page(session, found, facts))
+    return _glance(session, found, facts)
 
 
 @pages.route(_GROUP + "/sheet", methods=["GET", "POST"])
@@ -126,24 +127,9 @@ def sheet_csv(group_id: str) -> Response:
     return response
 
 
-@pages.get("/lead/sheets/<pid(col):collection_id>")
-@requires("collection:read")
-@limited("heavy")
-def paper(collection_id: str) -> AnyResponse:
-    """A sheet as it stands: posted, it is a paper to print; a plain member sees their own lines."""
-    session = db.session()
-    row = receiving.get_collection(session, collection_id)
-    found = groups.get_group_by_id(session, row.group_id)
-    _, facts = led_group(session, found.public_id, "collection:read")
-    sees_all = may("collection:review", facts)
-    view = receiving_views.collection_view(session, row, None if sees_all else caller().member_id)
-    meeting = meetings.meeting_of_sheet(session, row.id)
+def _glance(session: Session, group: Group, facts: Facts) -> Response:
     return page(
-        "leader/paper.html",
-        view=view,
-        group=found,
-        community=communities.get_community_by_id(session, found.community_id),
-        meeting=meeting if sees_all else None,
-        attendance=sheet.attendance_names(session, meeting) if sees_all and meeting else [],
-        sees_all=sees_all,
+        "leader/group.html",
+        view=group_page(session, group, facts),
+        opens=opens_profiles_of(group, facts),
     )

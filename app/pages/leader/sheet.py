@@ -146,7 +146,7 @@ def filled_in(session: Session, draft: Draft, *, fill: bool) -> dict[str, Any]:
     return values
 
 
-class _Amount(ma.fields.Field[Money]):
+class Amount(ma.fields.Field[Money]):
     """What was paid, in the community's currency; nothing is not given, and '=' is all of it."""
 
     def __init__(self, currency: str, full_minor: int = 0) -> None:
@@ -177,7 +177,7 @@ def schema_of(draft: Draft) -> ma.Schema:
     fields: dict[str, ma.fields.Field[Any]] = {
         "act": ma.fields.String(load_default="", validate=ma.validate.OneOf(["", "keep", "post"])),
         "seen": ma.fields.String(required=True, validate=ma.validate.Length(max=40)),
-        "counted": _Amount(sheet.currency),
+        "counted": Amount(sheet.currency),
         "minutes": Text(MINUTES_MAX, lines=True, load_default=""),
     }
     for member in sheet.members:
@@ -186,10 +186,10 @@ def schema_of(draft: Draft) -> ma.Schema:
             load_default=AttendanceKind.PRESENT.value, validate=ma.validate.OneOf(kinds)
         )
         fields[f"note_{who}"] = Text(NOTE_MAX, load_default="")
-        fields[f"saved_{who}"] = _Amount(sheet.currency)
+        fields[f"saved_{who}"] = Amount(sheet.currency)
         for item in member.loans:
             full = item.suggested_minor
-            fields[f"paid_{item.loan.public_id}"] = _Amount(sheet.currency, full)
+            fields[f"paid_{item.loan.public_id}"] = Amount(sheet.currency, full)
             fields[f"payer_{item.loan.public_id}"] = PublicId("mem", load_default=None)
     return Schema.from_dict(fields, name="MeetingSheetForm")()
 

@@ -50,6 +50,10 @@ from community.products.terms import ProductTerms
 STEPS = ("product", "terms", "purpose", "people", "confirm")
 PRODUCTS_MAX = 60
 SEASONS_MAX = 60
+# The fields of each payee end so; more are stated on the loan's own page.
+PAYEE_ROWS = ("", "_2", "_3", "_4")
+TOO_MUCH = "All payees together get no more than the loan."
+ONE_REST = "Say how much each payee gets; only one may get the rest."
 
 
 class ChoiceArgs(Schema):
@@ -67,15 +71,67 @@ class TermsArgs(ChoiceArgs):
     season = PublicId("sea", load_default=None)
 
 
-class PurposeArgs(TermsArgs):
-    """And what for, and who gets it."""
-
+class _Purpose(TermsArgs):
     purpose = Text(500, required=True)
     use = ma.fields.Enum(Purpose, by_value=ma.fields.String, required=True)
-    payee_name = Text(120, load_default="")
+
+    @ma.validates_schema
+    def _parts_are_within_the_loan(self, data: dict[str, Any], **_: Any) -> None:
+        left, open_rows = data["principal"].amount_minor, []
+        for row in PAYEE_ROWS:
+            name, part = data[f"payee_name{row}"], data[f"payee_part{row}"]
+            if part is not None and not name:
+                raise ma.ValidationError("Missing data for required field.", f"payee_name{row}")
+            if name and part is None:
+                open_rows.append(f"payee_part{row}")
+            left -= 0 if part is None else part.amount_minor
+            if left < 0 or (open_rows and left == 0):
+                raise ma.ValidationError(TOO_MUCH, f"payee_part{row}")
+        if len(open_rows) > 1:
+            raise ma.ValidationError(ONE_REST, open_rows[-1])
 
 
-class ConfirmArgs(PurposeArgs):
+def _payee_fields() -> dict[str, ma.fields.Field[Any]]:
+    found: dict[str, ma.fields.Field[Any]] = {}
+    for row in PAYEE_ROWS:
+        found[f"payee_name{row}"] = Text(120, load_default="")
+        found[f"payee_part{row}"] = Money(load_default=None)
+        found[f"payee_use{row}"] = ma.fields.Enum(
+            Purpose, by_value=ma.fields.String, load_default=None
+        )
+    return found
+
+
+# And what for, and who gets it: up to so many payees, one of whom may get the rest.
+PurposeArgs = _Purpose.from_dict(_payee_fields(), name="PurposeArgs")
+
+
+@dataclass(frozen=True, slots=True)
+class Payee:
+    """Who gets a part of the money, and for what."""
+
+    name: str
+    use: Purpose
+    part: MoneyValue
+
+
+def payees_of(data: dict[str, Any]) -> list[Payee]:
+    """The payees that were named; who has no part of their own gets the rest."""
+    principal: MoneyValue = data["principal"]
+    parts = [data[f"payee_part{row}"] for row in PAYEE_ROWS]
+    rest = principal.amount_minor - sum(part.amount_minor for part in parts if part is not None)
+    return [
+        Payee(
+            name,
+            data[f"payee_use{row}"] or data["use"],
+            MoneyValue(rest, principal.currency) if part is None else part,
+        )
+        for row, part in zip(PAYEE_ROWS, parts, strict=True)
+        if (name := data[f"payee_name{row}"])
+    ]
+
+
+class ConfirmArgs(PurposeArgs):  # type: ignore[misc, valid-type]
     """And that the risk was read."""
 
     understood = ma.fields.Boolean(
@@ -207,15 +263,15 @@ def apply_confirm() -> Any:
             now=now(),
             actor_id=me,
         )
-        if data["payee_name"]:
+        for payee in payees_of(data):
             permit("loan-use:state", Facts(path=community.path_ids, owner_ids=frozenset({me})))
             proceeds.state_use(
                 session,
                 loan_id=loan.id,
-                purpose=data["use"],
-                payee_name=data["payee_name"],
+                purpose=payee.use,
+                payee_name=payee.name,
                 payee_id=None,
-                amount=data["principal"],
+                amount=payee.part,
                 on=today(),
                 now=now(),
                 actor_id=me,
@@ -292,8 +348,16 @@ def _show(step: str, form: Form, choice: Choice, **facts: Any) -> AnyResponse:
         back=lambda to: f"{url_for(f'member.apply_{to}')}?{urlencode(_said())}",
         picture_of_people=picture,
         people=by_person(preview.paths) if preview is not None else [],
+        payee_rows=PAYEE_ROWS,
+        payees=_named(),
         **facts,
     )
+
+
+def _named() -> list[Payee]:
+    """The payees that were named so far, if they make sense."""
+    form, data = _read(PurposeArgs(), posted=request.method == "POST")
+    return [] if form.errors else payees_of(data)
 
 
 def _back(wrong: Form | None, choice: Choice | None) -> AnyResponse:
@@ -306,7 +370,8 @@ def _back(wrong: Form | None, choice: Choice | None) -> AnyResponse:
 def _said() -> dict[str, str]:
     """What was said so far, to be carried on."""
     given = request.form if request.method == "POST" else request.args
-    names = [*PurposeArgs().fields, "principal_currency"]
+    parts = [f"payee_part{row}_currency" for row in PAYEE_ROWS]
+    names = [*PurposeArgs().fields, "principal_currency", *parts]
     return {name: given[name] for name in names if given.get(name, "").strip()}
 
 

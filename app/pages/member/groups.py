@@ -1,5 +1,6 @@
 """The groups that I am in or invited to: answer, elect, understand, sign, think again."""
 
+from collections.abc import Callable
 from typing import Any
 
 import marshmallow as ma
@@ -14,6 +15,7 @@ from app.fields import Money, PublicId, Schema, Text
 from app.grouplife.views import (
     elsewhere_minor,
     found_warnings,
+    may_be_asked,
     statement,
     viewer,
     warning_views,
@@ -27,6 +29,7 @@ from app.pages.layout import page, say
 from app.pages.member.lists import listed
 from app.pages.member.room import pages
 from app.permissions import Facts, may, permit, requires
+from app.profiles.facts import opens_profiles_of
 from community.communities import queries as communities
 from community.errors import CommunityError
 from community.exposure.previews import preview_agreement, ready_to_sign
@@ -81,7 +84,7 @@ def groups() -> Response:
 @limited("heavy")
 def group(group_id: str) -> Response:
     """One group: who is in it, what it promises, and what I can do now."""
-    return _page(group_id, Form())
+    return group_page(group_id, Form())
 
 
 @pages.post("/me/groups/<pid(grp):group_id>/acceptance")
@@ -105,15 +108,18 @@ def vote_leader(group_id: str) -> Any:
 
     def work(data: dict[str, Any]) -> str:
         session = db.session()
-        found = _permitted(session, "group:vote", group_id)
+        found = permitted("group:vote", group_id)
         candidate = members.get_member(session, data["candidate"])
         service.vote_leader(
-            session, **_step(found), voter_id=caller().member_id, candidate_id=candidate.id
+            session, **step_on(found), voter_id=caller().member_id, candidate_id=candidate.id
         )
         return url_for("member.group", group_id=group_id)
 
     return answer(
-        VoteSchema, work, lambda form: _page(group_id, form), said=("member", "voted_leader_said")
+        VoteSchema,
+        work,
+        lambda form: group_page(group_id, form),
+        said=("member", "voted_leader_said"),
     )
 
 
@@ -122,30 +128,52 @@ def vote_leader(group_id: str) -> Any:
 @limited("heavy")
 def understand(group_id: str) -> Any:
     """The questions on my own exposure; whoever gets one wrong is shown why and asked again."""
-    session, me = db.session(), caller().member_id
-    found = _permitted(session, "group:understand", group_id)
-    asked = _questions(session, found)
-    currency = communities.get_community_by_id(session, found.community_id).currency
+    me = caller().member_id
+
+    def read() -> tuple[Group, Questionnaire]:
+        found = permitted("group:understand", group_id)
+        return found, _questions(db.session(), found)
+
+    def take(answers: dict[str, Any]) -> Answered:
+        session = db.session()
+        found = permitted("group:understand", group_id)
+        return service.answer_questions(
+            session,
+            group_id=found.id,
+            member_id=me,
+            agreement_hash=answers.pop("agreement_hash"),
+            answers=answers,
+            elsewhere_minor=elsewhere_minor(session, found, me),
+            now=now(),
+            actor_id=me,
+        )
+
+    return ask_until_right(
+        read,
+        take,
+        here=url_for("member.understand", group_id=group_id),
+        done=url_for("member.group", group_id=group_id),
+    )
+
+
+def ask_until_right(
+    read: Callable[[], tuple[Group, Questionnaire]],
+    take: Callable[[dict[str, Any]], Answered],
+    *,
+    here: str,
+    done: str,
+) -> Any:
+    """Ask the questions on a paper; a wrong answer is explained, and asked again.
+
+    Who has answered all of them right goes on to `done`.
+    """
+    found, asked = read()
+    currency = communities.get_community_by_id(db.session(), found.community_id).currency
     tried: list[Answered] = []
 
     def work(data: dict[str, Any]) -> str:
-        session = db.session()
-        group_ = _permitted(session, "group:understand", group_id)
-        tried.append(
-            service.answer_questions(
-                session,
-                group_id=group_.id,
-                member_id=me,
-                agreement_hash=data.pop("agreement_hash"),
-                answers=data,
-                elsewhere_minor=elsewhere_minor(session, group_, me),
-                now=now(),
-                actor_id=me,
-            )
-        )
-        return url_for(
-            "member.group" if tried[-1].passed else "member.understand", group_id=group_id
-        )
+        tried.append(take(data))
+        return done if tried[-1].passed else here
 
     def show(form: Form, questions: Questionnaire = asked, wrong: Any = ()) -> Response:
         return page(
@@ -156,18 +184,19 @@ def understand(group_id: str) -> Any:
             asked=questions,
             currency=currency,
             wrong=wrong,
+            back=done,
         )
 
     if asked.passed and not tried:
         # Nothing is left to be asked.
-        return redirect(url_for("member.group", group_id=group_id), 303)
-    done = answer(_schema(asked), work, show)
+        return redirect(done, 303)
+    answered = answer(_schema(asked), work, show)
     if not tried:
-        return done
+        return answered
     last = tried[-1]
     if last.passed:
         say("member", "understood_said")
-        return done
+        return answered
     assert last.again is not None  # who has not passed is asked again
     wrong = [verdict.question for verdict in last.verdicts if not verdict.right]
     return show(Form(), last.again, wrong)
@@ -180,11 +209,11 @@ def sign_agreement(group_id: str) -> Any:
 
     def work(data: dict[str, Any]) -> str:
         session, me = db.session(), caller().member_id
-        found = _permitted(session, "group:sign", group_id)
+        found = permitted("group:sign", group_id)
         ready_to_sign(session, found, None, member_id=me, on=today())
         service.sign(
             session,
-            **_step(found),
+            **step_on(found),
             member_id=me,
             agreement_hash=data["agreement_hash"],
             elsewhere_minor=elsewhere_minor(session, found, me),
@@ -192,7 +221,7 @@ def sign_agreement(group_id: str) -> Any:
         return url_for("member.group", group_id=group_id)
 
     return answer(
-        SignSchema, work, lambda form: _page(group_id, form), said=("member", "signed_said")
+        SignSchema, work, lambda form: group_page(group_id, form), said=("member", "signed_said")
     )
 
 
@@ -203,36 +232,39 @@ def step_back(group_id: str) -> Any:
 
     def work(data: dict[str, Any]) -> str:
         session = db.session()
-        found = _permitted(session, "group:step_back", group_id)
-        service.step_back(session, **_step(found), member_id=caller().member_id)
+        found = permitted("group:step_back", group_id)
+        service.step_back(session, **step_on(found), member_id=caller().member_id)
         return url_for("member.groups")
 
     return answer(
-        Nothing, work, lambda form: _page(group_id, form), said=("member", "stepped_back_said")
+        Nothing, work, lambda form: group_page(group_id, form), said=("member", "stepped_back_said")
     )
 
 
 def _answer_invitation(group_id: str, *, accept: bool, said: tuple[str, str]) -> Any:
     def work(data: dict[str, Any]) -> str:
         session = db.session()
-        found = _permitted(session, "group:answer_invitation", group_id)
+        found = permitted("group:answer_invitation", group_id)
         service.answer_invitation(
-            session, **_step(found), member_id=caller().member_id, accept=accept
+            session, **step_on(found), member_id=caller().member_id, accept=accept
         )
         if accept:
             return url_for("member.group", group_id=group_id)
         return url_for("member.groups")
 
-    return answer(Nothing, work, lambda form: _page(group_id, form), said=said)
+    return answer(Nothing, work, lambda form: group_page(group_id, form), said=said)
 
 
-def _permitted(session: Session, action: str, group_id: str) -> Group:
+def permitted(action: str, group_id: str) -> Group:
+    """A group, if the caller may do this with it."""
+    session = db.session()
     found = queries.get_group(session, group_id)
     permit(action, group_facts(session, found))
     return found
 
 
-def _step(found: Group) -> dict[str, Any]:
+def step_on(found: Group) -> dict[str, Any]:
+    """Which group, when it is, and who does it."""
     return {
         "group_id": found.id,
         "on": today(),
@@ -262,13 +294,15 @@ def _schema(asked: Questionnaire) -> ma.Schema:
     return Schema.from_dict(fields, name="Understanding")()
 
 
-def _page(group_id: str, form: Form) -> Response:
+def group_page(group_id: str, form: Form) -> Response:
+    """One group, and what the caller can do with it now."""
     session, me = db.session(), caller().member_id
     found = queries.get_group(session, group_id)
     facts = group_facts(session, found)
     permit("group:read", facts)
     shown = group_view(session, found)
     mine = next((m for m in shown["members"] if m["member"].id == me), None)
+    forming = found.status is GroupStatus.FORMING
     preview, paper, stands, passed, reason = None, None, None, False, None
     if mine is not None and found.agreement_hash is not None and may("group:understand", facts):
         paper = service.agreement_of(found)
@@ -293,8 +327,22 @@ def _page(group_id: str, form: Form) -> Response:
         group=shown,
         community=communities.get_community_by_id(session, found.community_id),
         mine=mine,
+        opens=opens_profiles_of(found, facts),
         is_invited=mine is not None and mine["status"] is GroupMemberStatus.INVITED,
-        may_vote=may("group:vote", facts) and found.status is not GroupStatus.DISSOLVED,
+        living=[one for one in shown["members"] if one["status"] in queries.LIVING],
+        may_vote=may("group:vote", facts) and forming,
+        may_invite=may("group:invite", facts) and forming,
+        people=may_be_asked(session, found, facts) if forming else [],
+        steps={
+            "terms": may("group:change", facts) and forming,
+            "fix": may("group:fix_agreement", facts) and forming,
+            "reopen": may("group:reopen", facts) and found.status in _SIGNS,
+            "activate": may("group:activate", facts) and found.status is GroupStatus.COOLING_OFF,
+            "dissolve": may("group:dissolve", facts)
+            and (found.status in (GroupStatus.FORMING, *_SIGNS) or may("group:end", facts))
+            and found.status is not GroupStatus.DISSOLVED,
+        },
+        ready=found.cooling_off_until is not None and now() >= found.cooling_off_until,
         may_step_back=may("group:step_back", facts)
         and found.status in (GroupStatus.FORMING, *_SIGNS),
         preview=preview,

@@ -1,4 +1,4 @@
-"""My own profile (会员画像): what the community knows of me, and where each figure is from."""
+"""Profiles (会员画像): mine, and of others as much as my relation to them shows."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,22 +12,31 @@ from app.auth import caller
 from app.clock import today
 from app.communities.facts import membership_facts
 from app.extensions import db
+from app.fields import PublicId, Schema
 from app.marks import limited
 from app.pages.entry import language
+from app.pages.forms import read_query
 from app.pages.layout import date_text, money_text, page, percent_text
 from app.pages.member.room import pages
 from app.pages.words import Words
 from app.permissions import Facts, permit, requires
+from app.profiles.facts import viewed
 from community.communities import queries as communities
 from community.communities.models import Community, MembershipStatus
-from community.errors import CommunityError
+from community.errors import CommunityError, NotFound
 from community.members import queries as members
 from community.members.models import Member
 from community.money import Money
 from community.profiles.profile import Profile, Seen, profile_of, ties_between
-from community.profiles.relations import Relation
+from community.profiles.relations import Relation, Scope
 
 _SEEN_IN_HOME = (MembershipStatus.ACTIVE, MembershipStatus.SUSPENDED)
+
+
+class PersonArgs(Schema):
+    """In which community."""
+
+    community = PublicId("com", required=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +48,8 @@ class FigureView:
     rows: int
     from_on: date | None
     rules: tuple[str, ...]
+    # How much of it is seen: nothing is said where it is all.
+    part: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +79,40 @@ def profile() -> Response:
             for membership, community in communities.memberships_of(session, me)
             if membership.status in _SEEN_IN_HOME
         ],
+    )
+
+
+@pages.get("/me/people/<pid(mem):member_id>")
+@requires("profile:read")
+@limited("heavy")
+def person(member_id: str) -> Response:
+    """Another member, as much of them as my relation to them shows."""
+    session = db.session()
+    form, asked = read_query(PersonArgs())
+    if form.errors:
+        raise NotFound()
+    member = members.get_member(session, member_id)
+    community = communities.get_community(session, asked["community"])
+    seen = viewed(session, community, member)
+    permit("profile:read", seen.facts)
+    found = profile_of(
+        session,
+        community_id=community.id,
+        member_id=member.id,
+        viewer_id=caller().member_id,
+        relations=seen.relations,
+        ties=seen.ties,
+        on=today(),
+    )
+    words = Words("member", language())
+    return page(
+        "member/person.html",
+        member=member,
+        community=community,
+        relations=sorted(found.relations),
+        figures=[_figure(one, words) for one in found.figures],
+        since_on=found.since_on,
+        is_me=member.id == caller().member_id,
     )
 
 
@@ -107,6 +152,9 @@ def _figure(seen: Seen, words: Words) -> FigureView:
         rows=sum(seen.rows.values()),
         from_on=seen.from_on,
         rules=tuple(rule.rule for rule in seen.rules),
+        part=words("stop").join(
+            words.of("scope", scope) for scope in sorted(seen.scopes) if scope is not Scope.ALL
+        ),
     )
 
 

@@ -10,13 +10,18 @@ from app.pages.charts import csv_answer
 from app.pages.entry import language
 from app.pages.layout import page
 from app.pages.member import (  # noqa: F401  their views are this room's
+    amendments,
     apply,
     calls,
     exposure,
+    founding,
     groups,
+    leadership,
+    leaving,
     limits,
     loans,
     profile,
+    ratings,
     visits,
     voice,
     vouches,

@@ -20,7 +20,8 @@ from app.pages.layout import page
 from app.pages.member.limits import neighbours
 from app.pages.member.lists import listed
 from app.pages.member.room import pages
-from app.permissions import Facts, permit, requires
+from app.permissions import Facts, may, permit, requires
+from app.profiles.facts import viewed
 from app.trust import promising
 from app.trust.schemas import LowerSchema
 from community.communities import queries as communities
@@ -316,7 +317,16 @@ def _page(vouch_id: str, form: Form) -> Response:
         preview=preview,
         reason=reason,
     )
-    return page("member/vouch.html", status=form.status, view=view, form=form)
+    other = found.borrower_id if found.voucher_id == me else found.voucher_id
+    person = members.get_member_by_id(session, other)
+    return page(
+        "member/vouch.html",
+        status=form.status,
+        view=view,
+        form=form,
+        other=person,
+        opens=may("profile:read", viewed(session, view.community, person).facts),
+    )
 
 
 def _thought_of(session: Session) -> tuple[Form, Preview | None, bool]:

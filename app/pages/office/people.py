@@ -27,6 +27,7 @@ from community.members import queries as members
 from community.members import service as member_service
 from community.members import signin
 from community.members.models import Member, MemberKind
+from community.reasons import because
 from community.risk.errors import AdmissionHeld
 
 _LISTED = 30
@@ -102,7 +103,7 @@ def register(community_id: str) -> Any:
             community_id=place.id,
             member_id=member.id,
             on=today(),
-            reason="registered",
+            reason=because("registered"),
             **step,
         )
         return url_for("office.person", community_id=community_id, member_id=member.public_id)

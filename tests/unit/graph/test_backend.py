@@ -118,6 +118,7 @@ def test_the_options_of_pagerank(seed):
     }
     ours = answer("pagerank", g, "lianbao", **options)
     fits("pagerank", ours, answer("pagerank", g, "networkx", **options))
+    assert sum(ours.values()) == pytest.approx(1)
 
 
 @pytest.mark.filterwarnings("ignore:Note. conversions to backend graphs")

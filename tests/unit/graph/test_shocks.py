@@ -58,7 +58,9 @@ def test_every_shock_gives_what_clearing_from_the_start_gives(how, seed):
     rng = random.Random(seed)
     shocks = [*range(len(assets)), {}, {i: a * rng.random() for i, a in enumerate(assets)}]
     shocks += [{i: rng.choice([0, a]) for i, a in enumerate(assets)} for _ in range(5)]
-    agree(matrix, assets, shocks, *costs_of(seed))
+    batch = agree(matrix, assets, shocks, *costs_of(seed))
+    # The empty shock is the baseline.
+    assert (batch.new_defaults[len(assets)], batch.unpaid[len(assets)]) == (0, 0)
 
 
 @pytest.mark.parametrize("costs", [(1, 1), (0.8, 0.9)])

@@ -103,6 +103,12 @@ ABOUT: dict[str, Place] = {
     "access_notes": Place(
         why=Reason.ACCESS, subjects=("member_id",), mentions=("reader_id",), keeps=("action",)
     ),
+    "erasure_requests": Place(
+        why=Reason.CONSENT,
+        subjects=("member_id",),
+        mentions=("settled_by_id",),
+        clears={"reason": ("member_id",)},
+    ),
     # Where they belong.
     "memberships": Place(why=CONTRACT, subjects=("member_id",)),
     "membership_changes": Place(

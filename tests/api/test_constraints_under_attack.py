@@ -97,6 +97,12 @@ MADE = (
     " '2026-01-01 00:00:00' FROM members",
     "INSERT INTO access_notes (id, member_id, reader_id, role, action, hour_at)"
     " SELECT 999999980, min(id), max(id), 'officer', 'x', '2026-01-01 00:00:00' FROM members",
+    "INSERT INTO erasure_requests (id, member_id, state, asked_at, due_on, reason)"
+    " SELECT 7, min(id), 'open', '2026-01-01 00:00:00', '2026-01-31', '' FROM members",
+    "INSERT INTO erasure_requests"
+    " (id, member_id, state, asked_at, due_on, settled_at, settled_by_id, reason)"
+    " SELECT 8, min(id), 'refused', '2026-01-01 00:00:00', '2026-01-31',"
+    " '2026-01-02 00:00:00', max(id), 'x' FROM members",
     "INSERT INTO purpose_consents (id, member_id, purpose, text_version, given_at)"
     " SELECT 7, min(id), 'x', 'x', '2026-01-01 00:00:00' FROM members",
     "INSERT INTO enrolment_codes (id, member_id, digest, issued_by_id, created_at, expires_at)"

@@ -163,7 +163,7 @@ ABOUT: dict[str, Place] = {
         why=Reason.IDENTITY,
         subjects=("member_id",),
         mentions=("noted_by_id",),
-        keeps=("account",),
+        hides=("account_index",),
         is_deleted=True,
     ),
     "collections": Place(

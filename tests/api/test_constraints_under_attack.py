@@ -40,8 +40,8 @@ MADE = (
     "INSERT INTO accrual_lines (entry_id, loan_id, amount_minor)"
     " SELECT (SELECT min(id) FROM journal_entries), min(id), 1 FROM loans",
     "INSERT INTO payer_accounts"
-    " (id, community_id, account, member_id, bank_line_id, noted_at)"
-    " SELECT 7, community_id, 'x', (SELECT min(id) FROM members), id, '2026-01-01 00:00:00'"
+    " (id, public_id, community_id, account, account_index, member_id, bank_line_id, noted_at)"
+    " SELECT 7, 'x', community_id, 'enc1:x:x', 'x', (SELECT min(id) FROM members), id, '2026-01-01 00:00:00'"
     " FROM bank_lines WHERE id = (SELECT min(id) FROM bank_lines)",
     "INSERT INTO declared_event_loans (id, event_id, loan_id, status, reason, fingerprint,"
     " change_id, before, after, before_minor, after_minor, deferral_days) SELECT 7,"

@@ -18,6 +18,7 @@ declare(
         "erasure:withdraw": (is_owner,),
         "erasure:read": (is_owner, is_operator, answers_for),
         "erasure:list": (is_operator,),
+        "retention:read": (is_operator, is_auditor),
         # As for acting in their place: an officer of every community of theirs.
         "member:erase": (is_operator, answers_for),
     }

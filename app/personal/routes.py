@@ -22,13 +22,14 @@ from app.personal.schemas import (
     OwnDataSchema,
     PurposeConsentInSchema,
     PurposeConsentSchema,
+    RetentionRunSchema,
     WaitingErasureSchema,
 )
 from app.transaction import transactional
 from community.members import consents, queries
-from community.personal import access, asking, erasure, export
+from community.personal import access, asking, daily, erasure, export
 from community.personal.consents import withdraw
-from community.personal.models import AccessNote, ErasureRequest
+from community.personal.models import AccessNote, ErasureRequest, RetentionRun
 
 blp = Blueprint("personal", __name__, description="Personal data: access log, export, erasure")
 
@@ -167,6 +168,16 @@ def list_erasure_requests(args: dict[str, Any]) -> Page:
         for row in page.items
     ]
     return Page(items, page.next_cursor)
+
+
+@blp.route("/retention-runs")
+@requires("retention:read")
+@blp.arguments(PageArgs, location="query")
+@blp.response(200, page_of(RetentionRunSchema))
+def list_retention_runs(args: dict[str, Any]) -> Page:
+    """What was taken away each day because its time was up, and by which rules, newest first."""
+    permit("retention:read")
+    return paginate(db.session(), daily.runs(), key=RetentionRun.id, args=args, newest_first=True)
 
 
 @blp.route("/members/<pid(mem):member_id>/consents")

@@ -104,6 +104,30 @@ class ErasureRequestSchema(Schema):
     reason = ma.fields.String(required=True)
 
 
+class RetentionRuleSchema(Schema):
+    """How long one kind is kept, and who says so."""
+
+    days = ma.fields.Integer(required=True)
+    source = ma.fields.String(required=True)
+
+
+class RetentionRunSchema(Schema):
+    """One day's taking away of what had run out."""
+
+    on = Day(required=True)
+    rules = ma.fields.Dict(
+        keys=ma.fields.String(), values=ma.fields.Nested(RetentionRuleSchema), required=True
+    )
+    counts = ma.fields.Dict(
+        keys=ma.fields.String(),
+        values=ma.fields.Integer(),
+        required=True,
+        metadata={"description": "What was taken away so far, by kind."},
+    )
+    started_at = Instant(required=True)
+    finished_at = Instant(required=True, allow_none=True)
+
+
 class WaitingErasureSchema(ErasureRequestSchema):
     """A wish that waits for the office's answer, and whose it is."""
 

@@ -29,3 +29,10 @@ class ErasureNotAsked(NotFound):
 
     code = "erasure-not-asked"
     title = "No erasure is asked for"
+
+
+class RetentionTakenOver(Conflict):
+    """Another process goes on with the day's retention; this one stops."""
+
+    code = "retention-taken-over"
+    title = "Another worker has taken the run over"

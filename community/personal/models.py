@@ -1,10 +1,12 @@
-"""Who looked at whose file, and who asked to be erased."""
+"""Who looked at whose file, who asked to be erased, and what retention took away."""
 
 from datetime import date, datetime
 from enum import StrEnum
+from typing import Any
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.types import JSON
 
 from community.database import Base, Instant, Key, Text500, UtcTime, choice
 
@@ -81,3 +83,34 @@ class ErasureRequest(Base):
     settled_by_id: Mapped[int | None] = mapped_column(ForeignKey("members.id"))
     # Why it was refused, for the member to read.
     reason: Mapped[Text500] = mapped_column(default="")
+
+
+class RetentionRun(Base):
+    """One day's taking away of what has run out: by which rules, how much of each kind.
+
+    Whoever works on it holds the lease, and proves it in every commit; one that has run out may be
+    taken over.
+    """
+
+    __tablename__ = "retention_runs"
+    __table_args__ = (
+        UniqueConstraint("run_on"),
+        CheckConstraint(
+            "(finished_at IS NULL) = (lease_owner IS NOT NULL)"
+            " AND (lease_owner IS NULL) = (lease_until IS NULL)",
+            name="leased_until_finished",
+        ),
+        CheckConstraint("finished_at >= started_at", name="finished_after_it_began"),
+    )
+
+    id: Mapped[Key]
+    on: Mapped[date] = mapped_column("run_on")
+    # The rules that it goes by, with their sources: {"tokens": {"days": 180, "source": "…"}}.
+    rules: Mapped[dict[str, Any]] = mapped_column(JSON)
+    # What was taken away so far, by kind, and of which kinds nothing is left.
+    counts: Mapped[dict[str, int]] = mapped_column(JSON)
+    kinds_done: Mapped[list[str]] = mapped_column(JSON)
+    lease_owner: Mapped[str | None] = mapped_column(String(120))
+    lease_until: Mapped[datetime | None] = mapped_column(UtcTime)
+    started_at: Mapped[Instant]
+    finished_at: Mapped[datetime | None] = mapped_column(UtcTime)

@@ -471,6 +471,7 @@ NOBODY = frozenset(
         "network_builds",
         "products",
         "record_keys",
+        "retention_runs",
         "risk_circle_names",
         "risk_stress_draws",
         "seasons",

@@ -126,6 +126,7 @@ READS = {
     "personal.list_consents": Read(OWN),
     # The wish is theirs; it is answered by who may erase.
     "personal.get_erasure_outlook": Read("200 404 404 200 200 404 404 404"),
+    "personal.list_retention_runs": Read("403 403 403 403 200 200 403 403"),
     "personal.list_erasure_requests": Read("403 403 403 403 200 403 403 403"),
     "communities.list_communities": Read(ALL),
     "communities.get_community": Read(VILLAGERS),

@@ -1,4 +1,4 @@
-"""Members ask to be erased; bank accounts of payers, and stored answers, are sealed.
+"""Members ask to be erased; retention runs daily; accounts of payers and stored answers are sealed.
 
 What is there is sealed with the keys of the settings, the accounts that are known get their blind
 index, and of the account by which a line was matched only the end is kept. Down again, it is opened
@@ -42,6 +42,7 @@ PORTION = 5_000
 
 def upgrade() -> None:
     _requests()
+    _runs()
     with op.batch_alter_table("payer_accounts") as batch:
         batch.drop_constraint(op.f("uq_payer_accounts_community_id_account"), type_="unique")
         batch.add_column(sa.Column("public_id", sa.String(40), nullable=True))
@@ -95,7 +96,33 @@ def downgrade() -> None:
         batch.create_unique_constraint(
             op.f("uq_payer_accounts_community_id_account"), ["community_id", "account"]
         )
+    op.drop_table("retention_runs")
     op.drop_table("erasure_requests")
+
+
+def _runs() -> None:
+    op.create_table(
+        "retention_runs",
+        sa.Column("id", BIG, autoincrement=True, nullable=False),
+        sa.Column("run_on", sa.Date(), nullable=False),
+        sa.Column("rules", sa.JSON(), nullable=False),
+        sa.Column("counts", sa.JSON(), nullable=False),
+        sa.Column("kinds_done", sa.JSON(), nullable=False),
+        sa.Column("lease_owner", sa.String(120), nullable=True),
+        sa.Column("lease_until", UtcTime(), nullable=True),
+        sa.Column("started_at", UtcTime(), nullable=False),
+        sa.Column("finished_at", UtcTime(), nullable=True),
+        sa.CheckConstraint(
+            "(finished_at IS NULL) = (lease_owner IS NOT NULL)"
+            " AND (lease_owner IS NULL) = (lease_until IS NULL)",
+            name=op.f("ck_retention_runs_leased_until_finished"),
+        ),
+        sa.CheckConstraint(
+            "finished_at >= started_at", name=op.f("ck_retention_runs_finished_after_it_began")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_retention_runs")),
+        sa.UniqueConstraint("run_on", name=op.f("uq_retention_runs_run_on")),
+    )
 
 
 def _rewrite(table: str, column: str, row: str, *, seal: bool) -> None:

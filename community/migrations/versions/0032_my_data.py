@@ -3,6 +3,9 @@
 What is there is sealed with the keys of the settings, the accounts that are known get their blind
 index, and of the account by which a line was matched only the end is kept. Down again, it is opened
 but for that: both ways need the keys.
+
+Not additive: the servers of before read the columns that are sealed as plain text and would show and
+compare the sealed forms, and write plain ones, which the database refuses. Stop them for it.
 """
 
 import json

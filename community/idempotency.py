@@ -7,12 +7,13 @@ neither. Whoever comes second with the same key waits for the first, then finds 
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint, delete, select, update
+from sqlalchemy import ForeignKey, Index, String, UniqueConstraint, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from community.database import Base, Instant, Key
 from community.errors import Conflict, Invalid, StaleSnapshot
+from community.sealing import Bound, Sealed, is_sealed
 
 # The status of a key whose unit of work is under way; no other unit ever sees it.
 UNDER_WAY = 0
@@ -42,6 +43,7 @@ class IdempotencyKey(Base):
     __table_args__ = (
         UniqueConstraint("member_id", "key"),
         Index("ix_idempotency_keys_created_at", "created_at"),
+        is_sealed("body"),
     )
 
     id: Mapped[Key]
@@ -52,7 +54,10 @@ class IdempotencyKey(Base):
     route: Mapped[str] = mapped_column(String(300))
     body_hash: Mapped[str] = mapped_column(String(64))
     status: Mapped[int] = mapped_column(default=UNDER_WAY)
-    body: Mapped[str] = mapped_column(Text, default="")
+    # Sealed, as answers repeat what is sealed elsewhere; null while the unit is under way.
+    body: Mapped[str | None] = mapped_column(
+        Sealed("idempotency_keys", "body", "key", is_long=True)
+    )
     created_at: Mapped[Instant]
 
 
@@ -82,7 +87,6 @@ def claim_key(
             route=route,
             body_hash=body_hash,
             status=UNDER_WAY,
-            body="",
             created_at=now,
         )
         .on_conflict_do_nothing(index_elements=["member_id", "key"])
@@ -105,7 +109,7 @@ def claim_key(
         raise IdempotencyMismatch(
             "Another request was made with this Idempotency-Key; use a new one.", key=key
         )
-    return StoredAnswer(kept.status, kept.body)
+    return StoredAnswer(kept.status, str(kept.body or ""))
 
 
 def store_answer(session: Session, *, member_id: int, key: str, status: int, body: str) -> None:
@@ -113,7 +117,7 @@ def store_answer(session: Session, *, member_id: int, key: str, status: int, bod
     session.execute(
         update(IdempotencyKey)
         .where(IdempotencyKey.member_id == member_id, IdempotencyKey.key == key)
-        .values(status=status, body=body)
+        .values(status=status, body=Bound(body, key))
         .execution_options(synchronize_session=False)
     )
 

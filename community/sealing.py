@@ -18,7 +18,18 @@ from typing import Any
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from sqlalchemy import ColumnElement, String, cast, event, inspect, type_coerce
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    ColumnElement,
+    MetaData,
+    String,
+    Text,
+    cast,
+    event,
+    inspect,
+    type_coerce,
+)
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import Mapper
 from sqlalchemy.types import TypeDecorator
@@ -146,11 +157,14 @@ class Sealed(TypeDecorator[str]):
     impl = String(SEALED_CHARACTERS)
     cache_ok = True
 
-    def __init__(self, table: str, column: str, row: str) -> None:
+    def __init__(self, table: str, column: str, row: str, *, is_long: bool = False) -> None:
         super().__init__()
+        if is_long:
+            self.impl = Text()
         self.table = table
         self.column = column
         self.row = row
+        self.is_long = is_long
 
     def column_expression(self, column: Any) -> ColumnElement[Any]:
         """Read the row's name along: without it the value does not open."""
@@ -192,6 +206,21 @@ class BlindIndex(TypeDecorator[str]):
         return None if value is None else Digest(value)
 
 
+def is_sealed(column: str) -> CheckConstraint:
+    """The law that nobody writes this column plain."""
+    return CheckConstraint(f"{column} LIKE '{MARK}:%:%'", name=f"{column}_is_sealed")
+
+
+def sealed_columns(metadata: MetaData) -> list[Column[Any]]:
+    """Every sealed column of these tables, in the order of their names."""
+    return [
+        column
+        for _, table in sorted(metadata.tables.items())
+        for column in table.columns
+        if isinstance(column.type, Sealed)
+    ]
+
+
 def bind_rows(*models: type[Any]) -> None:
     """Bind sealed values of mapped objects to their rows, and fill their blind indexes."""
     for model in models:
@@ -213,7 +242,8 @@ def _bind(mapper: Mapper[Any], _connection: Any, target: Any) -> None:
         if value is not None:
             value = Bound(value, getattr(target, row.key))
         setattr(target, column.key, value)
-        setattr(target, f"{column.key}_index", None if value is None else str(value))
+        if f"{column.key}_index" in table.c:
+            setattr(target, f"{column.key}_index", None if value is None else str(value))
 
 
 def _place(table: str, column: str, row: str) -> bytes:

@@ -84,6 +84,10 @@ def _time(text: str) -> time:
     return time.fromisoformat(text)
 
 
+def _time_or_never(text: str) -> time | None:
+    return None if text == "never" else _time(text)
+
+
 def _rate(text: str) -> str:
     if not _RATE.fullmatch(text):
         raise ValueError("a rate such as 600/minute is needed")
@@ -291,6 +295,11 @@ class Settings:
     )
     retention_file: Path | None = _setting(
         _folder, None, "JSON file of how long personal data is kept; empty: the platform's rules."
+    )
+    retention_at: time | None = _setting(
+        _time_or_never,
+        time(3),
+        "From when on a worker takes away, once a day, what has run out; never: by hand only.",
     )
     metrics_token: str = _setting(
         _secret,

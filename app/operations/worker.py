@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from app.businessday.schedule import Schedule
 from app.clock import now
 from app.extensions import db
+from app.personal.work import forget_what_has_run_out
 from app.risk.work import work_one
 from app.scoring.work import train_one
 from app.transaction import run_unit
@@ -28,7 +29,7 @@ logger = logging.getLogger(__name__)
 # Keys are kept for days: once an hour is often enough to clear them away.
 UPKEEP = timedelta(hours=1)
 
-KINDS = ("webhooks", "stress", "training", "day", "upkeep")
+KINDS = ("webhooks", "stress", "training", "day", "retention", "upkeep")
 
 Stopping = Callable[[], bool]
 # Works off what is there of a kind; whether anything was done.
@@ -55,6 +56,10 @@ class Worker:
         }
         if self._schedule.at is not None:
             jobs["day"] = self._close_day
+        if settings.retention_at is not None:
+            jobs["retention"] = lambda session, stopping: forget_what_has_run_out(
+                session, stopping=stopping
+            )
         self.jobs = {name: work for name, work in jobs.items() if not only or name in only}
 
     def stop(self) -> None:

@@ -13,6 +13,12 @@ declare(
         "consent:give": (is_owner,),
         "consent:withdraw": (is_owner,),
         "consent:read": (is_owner, holds_office, is_auditor),
+        # The wish is the member's own; the office weighs it.
+        "erasure:ask": (is_owner,),
+        "erasure:withdraw": (is_owner,),
+        "erasure:read": (is_owner, is_operator, answers_for),
+        "erasure:list": (is_operator,),
+        "retention:read": (is_operator, is_auditor),
         # As for acting in their place: an officer of every community of theirs.
         "member:erase": (is_operator, answers_for),
     }

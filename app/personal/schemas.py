@@ -2,9 +2,9 @@
 
 import marshmallow as ma
 
-from app.fields import Instant, Schema, Text
+from app.fields import Day, Instant, Schema, Text, YesNo
 from app.members.schemas import NamedSchema
-from community.personal.models import ReaderRole
+from community.personal.models import ErasureState, ReaderRole
 
 
 class AccessNoteSchema(Schema):
@@ -76,3 +76,71 @@ class ErasureSchema(Schema):
     removed = ma.fields.Dict(keys=ma.fields.String(), values=ma.fields.Integer(), required=True)
     emptied = ma.fields.Dict(keys=ma.fields.String(), values=ma.fields.Integer(), required=True)
     kept = ma.fields.List(ma.fields.Nested(KeptSchema), required=True)
+
+
+class ErasureRequestInSchema(Schema):
+    """That it cannot be undone was read and understood: only `true` counts."""
+
+    understood = YesNo(
+        required=True,
+        validate=ma.validate.Equal(True, error="Say that you have understood it."),
+        metadata={"example": True},
+    )
+
+
+class ErasureRefusalInSchema(Schema):
+    """Why it cannot be now, for the member to read."""
+
+    reason = Text(500, required=True)
+
+
+class ErasureRequestSchema(Schema):
+    """A member's wish to be erased, and what became of it."""
+
+    state = ma.fields.Enum(ErasureState, by_value=ma.fields.String, required=True)
+    asked_at = Instant(required=True)
+    due_on = Day(required=True, metadata={"description": "By when the office answers."})
+    settled_at = Instant(required=True, allow_none=True)
+    reason = ma.fields.String(required=True)
+
+
+class RetentionRuleSchema(Schema):
+    """How long one kind is kept, and who says so."""
+
+    days = ma.fields.Integer(required=True)
+    source = ma.fields.String(required=True)
+
+
+class RetentionRunSchema(Schema):
+    """One day's taking away of what had run out."""
+
+    on = Day(required=True)
+    rules = ma.fields.Dict(
+        keys=ma.fields.String(), values=ma.fields.Nested(RetentionRuleSchema), required=True
+    )
+    counts = ma.fields.Dict(
+        keys=ma.fields.String(),
+        values=ma.fields.Integer(),
+        required=True,
+        metadata={"description": "What was taken away so far, by kind."},
+    )
+    started_at = Instant(required=True)
+    finished_at = Instant(required=True, allow_none=True)
+
+
+class WaitingErasureSchema(ErasureRequestSchema):
+    """A wish that waits for the office's answer, and whose it is."""
+
+    member = ma.fields.Nested(NamedSchema, required=True)
+
+
+class ErasureOutlookSchema(Schema):
+    """What erasure would take, what it would leave and why, and what has to end before."""
+
+    live = ma.fields.Dict(keys=ma.fields.String(), values=ma.fields.Integer(), required=True)
+    removed = ma.fields.List(ma.fields.String(), required=True)
+    emptied = ma.fields.List(ma.fields.String(), required=True)
+    kept = ma.fields.List(ma.fields.Nested(KeptSchema), required=True)
+    answer_days = ma.fields.Integer(required=True)
+    answer_source = ma.fields.String(required=True)
+    request = ma.fields.Nested(ErasureRequestSchema, required=True, allow_none=True)

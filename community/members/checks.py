@@ -2,20 +2,18 @@
 
 from collections.abc import Iterator
 
-from sqlalchemy import String, cast, select, type_coerce
+from sqlalchemy import String, cast, null, select, type_coerce
 from sqlalchemy.orm import Session
 
+from community.database import Base
 from community.ledger.checks import Breach
 from community.members.models import (
     ApiToken,
-    Credential,
     EnrolmentCode,
-    Household,
-    Member,
     PageSession,
 )
 from community.members.service import SCOPES
-from community.sealing import CannotOpen, keys_of
+from community.sealing import CannotOpen, Sealed, keys_of, sealed_columns
 
 
 def check_members(session: Session) -> Iterator[Breach]:
@@ -48,17 +46,19 @@ def _secrets(session: Session) -> Iterator[Breach]:
 
 
 def _sealed(session: Session) -> Iterator[Breach]:
-    """What is sealed opens in its own row, and is found by its blind index."""
+    """What is sealed opens in its own row, and is found by its blind index where it has one."""
     keys = keys_of(session.get_bind().dialect)
-    for row, column, index in (
-        (Household.public_id, Household.reference, Household.reference_index),
-        (Member.public_id, Member.reference, Member.reference_index),
-        (Credential.member_id, Credential.login_name, Credential.login_name_index),
-    ):
-        table = column.class_.__tablename__
-        place = {"table": table, "column": column.key}
+    for column in sealed_columns(Base.metadata):
+        kind, table = column.type, column.table
+        assert isinstance(kind, Sealed)
+        place = {"table": kind.table, "column": kind.column}
+        index = table.c.get(f"{column.name}_index")
         rows = session.execute(
-            select(cast(row, String), type_coerce(column, String), index)
+            select(
+                cast(table.c[kind.row], String),
+                type_coerce(column, String),
+                null() if index is None else index,
+            )
             .where(column.is_not(None))
             .execution_options(yield_per=1000)
         )
@@ -66,7 +66,7 @@ def _sealed(session: Session) -> Iterator[Breach]:
             try:
                 value = keys.open(stored, row=name, **place)
             except CannotOpen:
-                yield Breach(9, table, name, "cannot be opened")
+                yield Breach(9, kind.table, name, "cannot be opened")
                 continue
-            if keys.blind(value, **place) != found:
-                yield Breach(9, table, name, "is not found by its blind index")
+            if index is not None and keys.blind(value, **place) != found:
+                yield Breach(9, kind.table, name, "is not found by its blind index")

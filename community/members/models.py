@@ -9,12 +9,7 @@ from sqlalchemy.types import JSON
 
 from community.database import Base, Instant, Key, Text120, UtcTime, choice, new_public_id
 from community.members.principal import Role
-from community.sealing import MARK, BlindIndex, Sealed, bind_rows
-
-
-def is_sealed(column: str) -> CheckConstraint:
-    """The law that nobody writes this column plain."""
-    return CheckConstraint(f"{column} LIKE '{MARK}:%:%'", name=f"{column}_is_sealed")
+from community.sealing import BlindIndex, Sealed, bind_rows, is_sealed
 
 
 class MemberKind(StrEnum):

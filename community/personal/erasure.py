@@ -41,6 +41,7 @@ from community.members.models import ApiToken, Household, Member, RoleGrant
 from community.monitoring.models import MAY_BE_EMPTIED, CaseStatus, RiskCase
 from community.personal.errors import StillLive
 from community.personal.export import in_order, rows_about
+from community.personal.models import ErasureRequest, ErasureState
 from community.personal.registry import ABOUT, Place
 from community.records.models import RecordConsent
 from community.trust.models import Vouch, VouchStatus
@@ -50,10 +51,10 @@ ERASED = "(erased)"
 _AT_ONCE = 500
 
 
-def live_parts(session: Session, member_id: int) -> dict[str, int]:
-    """What keeps a member from being erased, and how much there is of each."""
+def live_questions(member_id: int) -> Mapping[str, tuple[type[Base], ColumnElement[bool]]]:
+    """What keeps a member from being erased, by name: rows of which table."""
     loans_not_over = Loan.status.not_in(ENDED)
-    questions: Mapping[str, tuple[type[Base], ColumnElement[bool]]] = {
+    return {
         "loans": (Loan, (Loan.borrower_id == member_id) & loans_not_over),
         "guarantees": (
             Guarantee,
@@ -114,8 +115,12 @@ def live_parts(session: Session, member_id: int) -> dict[str, int]:
             (RoleGrant.member_id == member_id) & RoleGrant.revoked_at.is_(None),
         ),
     }
+
+
+def live_parts(session: Session, member_id: int) -> dict[str, int]:
+    """What keeps a member from being erased, and how much there is of each."""
     counts = {}
-    for name, (model, condition) in questions.items():
+    for name, (model, condition) in live_questions(member_id).items():
         count = session.scalar(select(func.count()).select_from(model).where(condition))
         if count:
             counts[name] = count
@@ -134,6 +139,11 @@ def erase(session: Session, *, member_id: int, now: datetime, actor_id: int) -> 
     if live:
         told = ", ".join(f"{count} {name}" for name, count in live.items())
         raise StillLive(f"First bring to an end: {told}.", live=live)
+    session.execute(
+        update(ErasureRequest)
+        .where(ErasureRequest.member_id == member_id, ErasureRequest.state == ErasureState.OPEN)
+        .values(state=ErasureState.DONE, settled_at=now, settled_by_id=actor_id)
+    )
     taken = take_out(session, member, now=now)
     record_event(
         session,
@@ -166,7 +176,7 @@ def take_out(session: Session, member: Member, *, now: datetime) -> dict[str, An
         kept[name] = place.why.value
         if name != "members":  # they come last, by their own object
             for subjects, columns in _by_subjects(table, place).items():
-                ours = [row for row in rows if _is_about(place, row, subjects, member_id, found)]
+                ours = [row for row in rows if is_about(place, row, subjects, member_id, found)]
                 emptied |= empty(session, columns, ours)
     session.execute(
         update(ApiToken)
@@ -205,7 +215,7 @@ def _forget(session: Session, member: Member, now: datetime) -> dict[str, int]:
     return emptied
 
 
-def _is_about(
+def is_about(
     place: Place,
     row: dict[str, Any],
     subjects: tuple[str, ...],

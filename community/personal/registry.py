@@ -103,6 +103,12 @@ ABOUT: dict[str, Place] = {
     "access_notes": Place(
         why=Reason.ACCESS, subjects=("member_id",), mentions=("reader_id",), keeps=("action",)
     ),
+    "erasure_requests": Place(
+        why=Reason.CONSENT,
+        subjects=("member_id",),
+        mentions=("settled_by_id",),
+        clears={"reason": ("member_id",)},
+    ),
     # Where they belong.
     "memberships": Place(why=CONTRACT, subjects=("member_id",)),
     "membership_changes": Place(
@@ -157,7 +163,7 @@ ABOUT: dict[str, Place] = {
         why=Reason.IDENTITY,
         subjects=("member_id",),
         mentions=("noted_by_id",),
-        keeps=("account",),
+        hides=("account_index",),
         is_deleted=True,
     ),
     "collections": Place(
@@ -465,6 +471,7 @@ NOBODY = frozenset(
         "network_builds",
         "products",
         "record_keys",
+        "retention_runs",
         "risk_circle_names",
         "risk_stress_draws",
         "seasons",

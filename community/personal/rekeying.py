@@ -12,7 +12,7 @@ from sqlalchemy import Column, String, Table, bindparam, cast, func, select, typ
 from sqlalchemy.orm import Session
 
 from community.database import Base
-from community.sealing import MARK, Sealed, key_of, keys_of
+from community.sealing import MARK, Sealed, key_of, keys_of, sealed_columns
 
 
 @dataclass
@@ -24,20 +24,10 @@ class KeyUse:
     by: Counter[str] = field(default_factory=Counter)
 
 
-def sealed_columns() -> list[Column[Any]]:
-    """Every sealed column of the platform, in the order of their names."""
-    return [
-        column
-        for _, table in sorted(Base.metadata.tables.items())
-        for column in table.columns
-        if isinstance(column.type, Sealed)
-    ]
-
-
 def key_uses(session: Session) -> list[KeyUse]:
     """By which keys the values of each sealed column are sealed, by key id."""
     found = []
-    for column in sealed_columns():
+    for column in sealed_columns(Base.metadata):
         use = KeyUse(column.table.name, column.name)
         raw = type_coerce(column, String)
         others = select(raw).where(column.is_not(None)).limit(1)
@@ -56,24 +46,26 @@ def rotate_portion(session: Session, *, limit: int) -> int:
     Every value is changed only from what was read, so that nobody's newer one is lost.
     """
     keys = keys_of(session.get_bind().dialect)
-    for column in sealed_columns():
+    for column in sealed_columns(Base.metadata):
         rows = _portion(session, column, limit, f"{MARK}:{keys.first}:%")
         if not rows:
             continue
         place = {"table": column.table.name, "column": column.name}
         done = [
             {
-                "key": key,
-                "old": stored,
-                "new": keys.seal(keys.open(stored, row=row, **place), row=row, **place),
+                "of_row": key,
+                "was": stored,
+                "becomes": keys.seal(keys.open(stored, row=row, **place), row=row, **place),
             }
             for key, row, stored in rows
         ]
         raw = type_coerce(column, String)
         session.connection().execute(
             update(_table(column))
-            .where(_table(column).c.id == bindparam("key"), raw == bindparam("old", type_=String))
-            .values({column: bindparam("new", type_=String)}),
+            .where(
+                _table(column).c.id == bindparam("of_row"), raw == bindparam("was", type_=String)
+            )
+            .values({column: bindparam("becomes", type_=String)}),
             done,
         )
         return len(done)
@@ -87,16 +79,18 @@ def reindex(session: Session) -> int:
     """
     count = 0
     keys = keys_of(session.get_bind().dialect)
-    for column in sealed_columns():
+    for column in sealed_columns(Base.metadata):
         table = _table(column)
+        if f"{column.name}_index" not in table.c:
+            continue
         place = {"table": table.name, "column": column.name}
         rows = session.execute(select(table.c.id, column).where(column.is_not(None))).all()
         if rows:
             session.connection().execute(
                 update(table)
-                .where(table.c.id == bindparam("key"))
+                .where(table.c.id == bindparam("of_row"))
                 .values({f"{column.name}_index": bindparam("found")}),
-                [{"key": key, "found": keys.blind(value, **place)} for key, value in rows],
+                [{"of_row": key, "found": keys.blind(value, **place)} for key, value in rows],
             )
         count += len(rows)
     return count

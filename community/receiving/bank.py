@@ -193,7 +193,7 @@ def known_for(session: Session, community: Community, lines: Iterable[Line], on:
             select(PayerAccount.account, PayerAccount.member_id).where(
                 PayerAccount.community_id == community.id
             ),
-            PayerAccount.account,
+            PayerAccount.account_index,
             {line.payer_account for line in lines if line.payer_account},
         )
     )
@@ -415,7 +415,7 @@ def _remember(
     there = session.scalar(
         select(PayerAccount).where(
             PayerAccount.community_id == row.community_id,
-            PayerAccount.account == row.payer_account,
+            PayerAccount.account_index == row.payer_account,
         )
     )
     facts = {

@@ -26,6 +26,8 @@ from enum import StrEnum
 _LOAN = re.compile(r"(?<![0-9a-z_])lon_[0-9a-hj-km-np-tv-z]{16}(?![0-9a-z])")
 _MEMBER = re.compile(r"(?<![0-9a-z_])mem_[0-9a-hj-km-np-tv-z]{16}(?![0-9a-z])")
 # A reference may hold any of these in its middle; a text puts them around it.
+# How much of an account is written down to tell it from others.
+_ENDING = 4
 _ROUND = ".,:!?#()[]{}<>\"'-_/，。：！？（）【】《》、“”"
 _PARTS = re.compile(r"[\s;；]+")
 _FINE_PARTS = re.compile(r"[\s;；,，。:：/、()（）\[\]【】]+")
@@ -134,7 +136,7 @@ def match(line: Line, known: Known) -> Match:
         if owner is None:
             return _unmatched(line, known, Unmatched.NOTHING_NAMED, ())
         people, rule = [owner], Rule.ACCOUNT_KNOWN
-        facts = (("account", line.payer_account), ("member", owner.public_id))
+        facts = (("account", ending_of(line.payer_account)), ("member", owner.public_id))
     if len(people) > 1:
         return _unmatched(line, known, Unmatched.SEVERAL_MEMBERS, facts)
     [borrower] = people
@@ -151,6 +153,11 @@ def match(line: Line, known: Known) -> Match:
     if len(loans) > 1:
         facts += (("oldest_of", str(len(loans))),)
     return _matched(line, known, chosen, rule, certainty, facts)
+
+
+def ending_of(account: str) -> str:
+    """What tells an account from others without giving it away: its end, if it is long enough."""
+    return f"…{account[-_ENDING:]}" if len(account) >= 2 * _ENDING else "…"
 
 
 def loan_ids_in(text: str) -> set[str]:

@@ -19,6 +19,7 @@ from community.database import (
     choice,
     new_public_id,
 )
+from community.sealing import BlindIndex, Sealed, bind_rows, is_sealed
 
 
 class CollectionStatus(StrEnum):
@@ -137,6 +138,7 @@ class BankLine(Base):
             name="suspense_is_posted",
         ),
         Index("ix_bank_lines_status", "community_id", "status", "booked_on"),
+        is_sealed("payer_account"),
     )
 
     id: Mapped[Key]
@@ -150,7 +152,8 @@ class BankLine(Base):
     amount_minor: Mapped[Minor]
     currency: Mapped[str] = mapped_column(String(3))
     payer_name: Mapped[Text120]
-    payer_account: Mapped[str] = mapped_column(String(64))
+    # Sealed, also where the bank named none; found again by `PayerAccount.account_index`.
+    payer_account: Mapped[str] = mapped_column(Sealed("bank_lines", "payer_account", "public_id"))
     text: Mapped[Text500]
     statement_hash: Mapped[str] = mapped_column(String(64))
     status: Mapped[BankLineStatus] = mapped_column(choice(BankLineStatus))
@@ -174,13 +177,20 @@ class PayerAccount(Base):
     """A bank account that an officer knows to be a member's."""
 
     __tablename__ = "payer_accounts"
-    __table_args__ = (UniqueConstraint("community_id", "account"),)
+    __table_args__ = (UniqueConstraint("community_id", "account_index"), is_sealed("account"))
 
     id: Mapped[Key]
+    public_id: Mapped[str] = mapped_column(
+        String(40), unique=True, default=lambda: new_public_id("pac")
+    )
     community_id: Mapped[int] = mapped_column(ForeignKey("communities.id"))
-    account: Mapped[str] = mapped_column(String(64))
+    account: Mapped[str] = mapped_column(Sealed("payer_accounts", "account", "public_id"))
+    account_index: Mapped[str] = mapped_column(BlindIndex("payer_accounts", "account"))
     member_id: Mapped[int] = mapped_column(ForeignKey("members.id"))
     # From which line it was learned.
     bank_line_id: Mapped[int] = mapped_column(ForeignKey("bank_lines.id"))
     noted_by_id: Mapped[int | None] = mapped_column(ForeignKey("members.id"))
     noted_at: Mapped[Instant]
+
+
+bind_rows(BankLine, PayerAccount)

@@ -3,9 +3,10 @@
 from collections.abc import Collection, Sequence
 from datetime import date
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
+from community.communities.models import Community
 from community.records.errors import ConsentNotFound, RecordNotFound
 from community.records.keys import PublicKey
 from community.records.models import (
@@ -42,6 +43,31 @@ def consents_of(*, community_id: int, member_id: int) -> Select[RecordConsent]:
     """A member's consents in a community; page by RecordConsent.id."""
     return select(RecordConsent).where(
         RecordConsent.community_id == community_id, RecordConsent.member_id == member_id
+    )
+
+
+def consents_by(member_id: int) -> Select[RecordConsent, Community]:
+    """A member's consents in all communities, each with its community; page by RecordConsent.id."""
+    return (
+        select(RecordConsent, Community)
+        .join(Community, Community.id == RecordConsent.community_id)
+        .where(RecordConsent.member_id == member_id)
+    )
+
+
+def count_live(session: Session, *, member_id: int, on: date) -> int:
+    """How many of a member's consents are live on a day."""
+    return (
+        session.scalar(
+            select(func.count())
+            .select_from(RecordConsent)
+            .where(
+                RecordConsent.member_id == member_id,
+                RecordConsent.withdrawn_on.is_(None),
+                RecordConsent.until_on >= on,
+            )
+        )
+        or 0
     )
 
 

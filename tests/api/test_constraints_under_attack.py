@@ -40,9 +40,9 @@ MADE = (
     "INSERT INTO accrual_lines (entry_id, loan_id, amount_minor)"
     " SELECT (SELECT min(id) FROM journal_entries), min(id), 1 FROM loans",
     "INSERT INTO payer_accounts"
-    " (id, community_id, account, member_id, bank_line_id, noted_at)"
-    " SELECT 7, community_id, 'x', (SELECT min(id) FROM members), id, '2026-01-01 00:00:00'"
-    " FROM bank_lines WHERE id = (SELECT min(id) FROM bank_lines)",
+    " (id, public_id, community_id, account, account_index, member_id, bank_line_id, noted_at)"
+    " SELECT 7, 'x', community_id, 'enc1:x:x', 'x', (SELECT min(id) FROM members), id,"
+    " '2026-01-01 00:00:00' FROM bank_lines WHERE id = (SELECT min(id) FROM bank_lines)",
     "INSERT INTO declared_event_loans (id, event_id, loan_id, status, reason, fingerprint,"
     " change_id, before, after, before_minor, after_minor, deferral_days) SELECT 7,"
     " (SELECT min(id) FROM declared_events), min(id), 'applied', '', 'x',"
@@ -97,6 +97,14 @@ MADE = (
     " '2026-01-01 00:00:00' FROM members",
     "INSERT INTO access_notes (id, member_id, reader_id, role, action, hour_at)"
     " SELECT 999999980, min(id), max(id), 'officer', 'x', '2026-01-01 00:00:00' FROM members",
+    "INSERT INTO erasure_requests (id, member_id, state, asked_at, due_on, reason)"
+    " SELECT 7, min(id), 'open', '2026-01-01 00:00:00', '2026-01-31', '' FROM members",
+    "INSERT INTO erasure_requests"
+    " (id, member_id, state, asked_at, due_on, settled_at, settled_by_id, reason)"
+    " SELECT 8, min(id), 'refused', '2026-01-01 00:00:00', '2026-01-31',"
+    " '2026-01-02 00:00:00', max(id), 'x' FROM members",
+    "INSERT INTO retention_runs (id, run_on, rules, counts, kinds_done, started_at, finished_at)"
+    " VALUES (7, '2026-01-01', '{}', '{}', '[]', '2026-01-01 00:00:00', '2026-01-02 00:00:00')",
     "INSERT INTO purpose_consents (id, member_id, purpose, text_version, given_at)"
     " SELECT 7, min(id), 'x', 'x', '2026-01-01 00:00:00' FROM members",
     "INSERT INTO enrolment_codes (id, member_id, digest, issued_by_id, created_at, expires_at)"

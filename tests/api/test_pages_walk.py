@@ -53,6 +53,9 @@ THINGS = {
     "version": "1",
     "amendment_id": "@amendment",
     "expulsion_id": "@expulsion",
+    "consent_id": "@consent",
+    "record_id": "@record",
+    "purpose": "visit_place",
 }
 # A page of the office may want another thing than the usual one.
 INSTEAD = {
@@ -139,6 +142,11 @@ REFUSED: dict[str, dict[str, int]] = {
     "member.apply_people": NO_MEMBERS,
     "member.apply_people_csv": NO_MEMBERS,
     "member.apply_confirm": NO_MEMBERS,
+    # A consent is read here by whoever gave it; the office has its own list.
+    **{
+        f"member.{name}": dict.fromkeys(set(KINDS) - {"wang"}, 404)
+        for name in ("my_record", "record_text")
+    },
     "member.asked_themes": STRANGERS,
     "member.asked_theme": STRANGERS,
     "member.call": {"wang": 404, **NEIGHBOURS, **STRANGERS},

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from flask import Flask
@@ -227,3 +227,77 @@ def test_who_holds_a_role_is_not_erased(app: Flask) -> None:
         operator.post(f"{API}/members/{officer.public_id}/erasure"), 409, "still-live"
     )
     assert problem["live"] == {"roles": 1}
+
+
+def test_a_member_asks_to_be_erased_and_the_office_answers(app: Flask) -> None:
+    """Asked, taken back, refused with a reason, asked again, done; all of it in the chain."""
+    operator = register(app, roles=[(Role.OPERATOR, None)])
+    member = register(app)
+    mine = f"{API}/members/{member.public_id}"
+    asked = f"{mine}/erasure-request"
+    outlook = member.get(f"{mine}/erasure").get_json()
+    assert (outlook["live"], outlook["request"], outlook["answer_days"]) == ({}, None, 30)
+    assert {"table": "members", "why": "identity"} in outlook["kept"]
+    assert "members.name" in outlook["emptied"]
+    for wrong in ({}, {"understood": False}, {"understood": 1}):
+        assert_problem(member.post(asked, wrong), 422, "validation")
+    assert_problem(member.delete(asked), 404, "erasure-not-asked")
+    assert_problem(operator.post(asked, {"understood": True}), 403, "not-allowed")
+    told = member.post(asked, {"understood": True})
+    assert told.status_code == 201, told.text
+    due = date.fromisoformat(told.get_json()["due_on"])
+    assert due - datetime.fromisoformat(told.get_json()["asked_at"]).date() in (
+        timedelta(days=30),
+        timedelta(days=31),  # the community's day may be the next one already
+    )
+    assert_problem(member.post(asked, {"understood": True}), 409, "erasure-asked")
+    waiting = operator.get(f"{API}/erasure-requests").get_json()["items"]
+    assert [item["member"]["id"] for item in waiting] == [member.public_id]
+    assert member.delete(asked).get_json()["state"] == "withdrawn"
+    assert operator.get(f"{API}/erasure-requests").get_json()["items"] == []
+    assert member.post(asked, {"understood": True}).status_code == 201
+    assert_problem(operator.post(f"{asked}/refusal", {"reason": ""}), 422, "validation")
+    assert_problem(member.post(f"{asked}/refusal", {"reason": "x"}), 403, "not-allowed")
+    refused = operator.post(f"{asked}/refusal", {"reason": "A complaint is open."})
+    assert refused.get_json()["state"] == "refused"
+    assert_problem(operator.post(f"{asked}/refusal", {"reason": "x"}), 404, "erasure-not-asked")
+    known = member.get(f"{mine}/erasure").get_json()["request"]
+    assert (known["state"], known["reason"]) == ("refused", "A complaint is open.")
+    assert member.post(asked, {"understood": True}).status_code == 201
+    done = operator.post(f"{mine}/erasure").get_json()
+    assert done["emptied"]["erasure_requests.reason"] == 1
+    after = operator.get(f"{mine}/erasure").get_json()["request"]
+    assert after["state"] == "done"
+    with app.app_context():
+        session = db.session()
+        assert verify(session).breaches == ()
+        kinds = session.scalars(
+            select(Event.kind)
+            .where(Event.subject == member.public_id, Event.kind.like("member.eras%"))
+            .order_by(Event.seq)
+        ).all()
+        assert [kind.partition("_")[2] or kind for kind in kinds] == [
+            "asked",
+            "withdrawn",
+            "asked",
+            "refused",
+            "asked",
+            "member.erased",
+        ]
+        facts = session.scalars(select(Event.facts).where(Event.kind == "member.erasure_refused"))
+        assert facts.all() == [{}]
+
+
+def test_what_is_confidential_is_not_told_by_a_refused_wish(world: World) -> None:
+    """Zhao has an open case that a report opened; what stands against her wish does not say so."""
+    mine = "/members/@zhao/erasure"
+    own = world.call("zhao", "GET", mine).get_json()["live"]
+    told = world.call("operator", "GET", mine).get_json()["live"]
+    assert told.pop("cases") >= 1
+    told.pop("complaints", None)
+    assert own == told
+    asked = world.call("zhao", "POST", f"{mine}-request", json={"understood": True})
+    problem = assert_problem(asked, 409, "still-live")
+    assert problem["live"] == own
+    assert not {"cases", "complaints"} & problem["live"].keys()
+    assert world.changed() == []

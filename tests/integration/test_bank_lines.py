@@ -1,37 +1,45 @@
 """Bank statements: taken in once, matched or in suspense, settled once by hand."""
 
 import io
+import json
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from itertools import permutations
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, func, select, update
+from sqlalchemy import Engine, String, func, select, text, type_coerce, update
 from sqlalchemy.orm import Session
 
 from community.communities import service as communities
 from community.communities.models import CommunityKind
 from community.engine import session_factory
 from community.errors import CurrencyMismatch, WrongState
+from community.idempotency import StoredAnswer, claim_key, store_answer
 from community.importing.errors import ImportRefused
 from community.importing.statements import StatementReport, import_statement, read_statement
 from community.ledger.errors import DayClosed
 from community.ledger.models import AccountKind, Event, JournalEntry
 from community.ledger.service import balance, close_through
 from community.loans.models import Loan, LoanStatus, Repayment, RepaymentSource
+from community.members.checks import check_members
+from community.models import metadata
+from community.personal.rekeying import key_uses, rotate_portion
 from community.receiving import bank
 from community.receiving.checks import check_receiving
 from community.receiving.errors import BankLineSettled
 from community.receiving.matching import Line
-from community.receiving.models import BankLine, BankLineStatus
+from community.receiving.models import BankLine, BankLineStatus, PayerAccount
 from community.receiving.queries import suspense_by_day
 from community.savings.models import SavingsMovement
+from community.sealing import Keyring, give_keys, keys_of
 from community.verification import verify
 from tests.integration.test_collections import circle_on
 from tests.integration.test_loans_at_once import together
+from tests.keys import DATA_KEYS, INDEX_KEY
 from tests.receiving import Circle, bank_line, make_circle
 
+MOVED = {"table": "bank_lines", "column": "payer_account", "row": "bkl_elsewhere"}
 HEAD = "reference,booked_on,amount,currency,payer_name,payer_account,text\n"
 
 
@@ -207,6 +215,64 @@ def test_an_account_that_an_officer_knows_is_known_from_then_on(circle: Circle) 
         circle.loans["cai"].id
     )
     circle.hamlet.check()
+
+
+def test_no_row_holds_an_account_that_can_be_read(circle: Circle) -> None:
+    """Lines, known accounts, why a line was matched, stored answers: scanned as they lie there."""
+    number, session = "6217009876543210", circle.hamlet.session
+    rows = take(circle, bank_line("b1", 1_00, "?", payer_account=number))
+    facts = {"loan_id": circle.loans["bo"].id, "remember": True}
+    settle(circle, bank.apply_line, rows["b1"], **facts)
+    # The last word changes whose account it is, not which; found again by its blind index.
+    rows = take(circle, bank_line("b2", 1_00, f"lon_{'0' * 16}", payer_account=number))
+    settle(circle, bank.save_line, rows["b2"], member_id=circle.id("bo"), remember=True)
+    known = take(circle, bank_line("b3", 1_00, "?", payer_account=number))["b3"]
+    assert ("account", "…3210") in [tuple(fact) for fact in known.match["facts"]]
+    key: dict[str, Any] = {"member_id": circle.id("bo"), "key": "statement-1"}
+    told = json.dumps({"payer_account": number})
+    once = {**key, "route": "POST /x", "body_hash": "x", "now": circle.hamlet.now}
+    assert claim_key(session, **once) is None
+    store_answer(session, **key, status=201, body=told)
+    session.flush()
+    assert claim_key(session, **once) == StoredAnswer(201, told)
+
+    def plain() -> list[str]:
+        return [
+            table.name
+            for table in metadata.sorted_tables
+            for row in session.execute(text(f"SELECT * FROM {table.name}"))
+            if number in repr(tuple(row))
+        ]
+
+    assert plain() == []
+    dialect = session.get_bind().dialect
+    before = keys_of(dialect)
+    try:
+        give_keys(dialect, Keyring((("next", bytes(range(64, 96))), *DATA_KEYS), INDEX_KEY))
+        while rotate_portion(session, limit=100):
+            pass
+        used = {(use.table, use.column): set(use.by) for use in key_uses(session)}
+        for place in (
+            ("bank_lines", "payer_account"),
+            ("payer_accounts", "account"),
+            ("idempotency_keys", "body"),
+        ):
+            assert used[place] == {"next"}
+        session.expire_all()
+        assert {row.payer_account for row in session.scalars(select(BankLine))} == {number}
+        assert session.scalars(select(PayerAccount.account)).all() == [number]
+        assert claim_key(session, **once) == StoredAnswer(201, told)
+        assert plain() == []
+        circle.hamlet.check()
+        # Moved by hand into another row it is worth nothing, and the verifier says so.
+        session.execute(
+            update(BankLine)
+            .where(BankLine.id == known.id)
+            .values(payer_account=type_coerce(keys_of(dialect).seal(number, **MOVED), String))
+        )
+        assert [breach.what for breach in check_members(session)] == ["cannot be opened"]
+    finally:
+        give_keys(dialect, before)
 
 
 def test_refusals_by_hand_leave_the_line_in_suspense(circle: Circle) -> None:

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,12 @@ from community.communities.models import Charter
 from community.engine import make_engine, session_factory
 from community.groups.models import GroupAgreement, GroupSignature
 from community.guarantees.models import Claim, PaidAs
+from community.idempotency import IdempotencyKey
 from community.ledger.guards import GUARDED
 from community.loans.models import LoanPosition
 from community.members.models import Member
 from community.portfolio import guards as portfolio_guards
+from community.receiving.models import BankLine, PayerAccount
 from community.verification import verify
 from config.settings import Settings
 from tests.circle import FOUR, RULES, Circle
@@ -246,6 +249,39 @@ def test_what_identifies_people_is_sealed_by_migrating_and_opened_again(
         assert connection.scalars(text(plain)).all() == ["330106-1", None]
 
 
+def test_accounts_of_payers_are_sealed_by_migrating_and_opened_again(
+    two_databases: tuple[str, str],
+) -> None:
+    url = two_databases[0]
+    then, match = "2026-01-01 00:00:00", {"rule": "x", "facts": [["account", "6217009876543210"]]}
+    facts = {"match": json.dumps(match), "then": then}
+    for revision, rows in (("0002", ROWS), ("0031", ACCOUNTS)):
+        _migrate(url, partial(upgrade, revision=revision))
+        with _connected(url) as connection:
+            for statement in rows.split(";"):
+                connection.execute(text(statement), facts)
+    _upgrade(url)
+    account = "6217009876543210"
+    with _connected(url) as connection:
+        for table in ("bank_lines", "payer_accounts", "idempotency_keys"):
+            found = connection.execute(text(f"SELECT * FROM {table}")).all()
+            assert account not in repr(found)
+        assert connection.scalar(select(BankLine.payer_account)) == account
+        assert connection.scalars(select(BankLine.match)).one()["facts"] == [["account", "…3210"]]
+        known = select(PayerAccount.account).where(PayerAccount.account_index == account)
+        assert connection.scalar(known) == account
+        bodies = select(IdempotencyKey.body).order_by(IdempotencyKey.id)
+        assert connection.scalars(bodies).all() == [account, None]
+    _migrate(url, lambda: downgrade(revision="0031"))
+    with _connected(url) as connection:
+        for question in (
+            "SELECT payer_account FROM bank_lines",
+            "SELECT account FROM payer_accounts",
+            "SELECT body FROM idempotency_keys WHERE id = 1",
+        ):
+            assert connection.scalar(text(question)) == account
+
+
 def test_downgrading_leaves_nothing(two_databases: tuple[str, str]) -> None:
     _upgrade(two_databases[0])
     _migrate(two_databases[0], lambda: downgrade(revision="base"))
@@ -265,6 +301,22 @@ INSERT INTO journal_entries (id, book_id, seq, kind, currency, business_on, valu
   VALUES (1, 1, 1, 'capital.received', 'CNY', '2026-01-01', '2026-01-01', '2026-01-01 00:00:00',
           'x', 'h0', 'h1');
 INSERT INTO postings (id, entry_id, account_id, amount_minor) VALUES (1, 1, 1, 5), (2, 1, 2, -5)
+"""
+
+
+ACCOUNTS = """
+INSERT INTO members (id, public_id, kind, name, version, created_at)
+  VALUES (1, 'mem_1', 'person', '李伟', 1, :then);
+INSERT INTO bank_lines (id, public_id, community_id, reference, booked_on, amount_minor, currency,
+                        payer_name, payer_account, text, statement_hash, status, match,
+                        suspense_entry_id, settled_note, recorded_at, version)
+  VALUES (1, 'bkl_1', 1, 'r', '2026-01-01', 5, 'CNY', '', '6217009876543210', '', 'x', 'suspense',
+          :match, 1, '', :then, 1);
+INSERT INTO payer_accounts (id, community_id, account, member_id, bank_line_id, noted_at)
+  VALUES (1, 1, '6217009876543210', 1, 1, :then);
+INSERT INTO idempotency_keys (id, member_id, key, route, body_hash, status, body, created_at)
+  VALUES (1, 1, 'one', 'x', 'x', 201, '6217009876543210', :then),
+         (2, 1, 'two', 'x', 'x', 0, '', :then)
 """
 
 

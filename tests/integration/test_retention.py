@@ -1,23 +1,31 @@
 """What has run out is counted first, then taken away; the rest and the books stay."""
 
 import json
+import os
+import socket
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import Engine, select, update
 
 from app import create_app
 from app.extensions import db
+from app.personal.work import forget_what_has_run_out
 from community.engine import session_factory
+from community.ledger.models import Event
 from community.members.models import ApiToken, MemberKind, PageSession
 from community.members.service import register_member
 from community.members.signin import open_session
-from community.personal.errors import BadRetentionRules
-from community.personal.models import AccessNote, ReaderRole
+from community.personal.daily import Holder, take_run, work_on
+from community.personal.errors import BadRetentionRules, RetentionTakenOver
+from community.personal.models import AccessNote, ReaderRole, RetentionRun
 from community.personal.retention import KINDS, OWN_RULES, read_rules
+from community.verification import verify
 from config.settings import Settings
 from tests.databases import make_tables
 from tests.keys import KEYS
@@ -127,3 +135,102 @@ def test_rules_that_cannot_be_used_are_refused(tmp_path: Path, text: str, said: 
     place.write_text(text, encoding="utf-8")
     with pytest.raises(BadRetentionRules, match=said):
         read_rules(place)
+
+
+def work(app: Flask, now: datetime = NOW, **how: Any) -> bool:
+    """One go of the worker's job at a moment."""
+    with app.app_context():
+        before, app.extensions["clock"].fixed = app.extensions["clock"].fixed, now
+        try:
+            return forget_what_has_run_out(db.session(), **how)
+        finally:
+            app.extensions["clock"].fixed = before
+            db.session.remove()
+
+
+def runs(app: Flask) -> list[RetentionRun]:
+    with app.app_context():
+        found = list(db.session.scalars(select(RetentionRun).order_by(RetentionRun.on)))
+        db.session.expunge_all()
+        return found
+
+
+def test_once_a_day_what_has_run_out_goes(app: Flask) -> None:
+    """The day's run, from 03:00 on by the community's clock; the next day has one of its own."""
+    early = NOW.replace(hour=18) - timedelta(days=1)  # 02:00 in Shanghai
+    assert not work(app, early)
+    assert runs(app) == []
+    assert work(app)
+    [run] = runs(app)
+    assert run.on == NOW.date()
+    assert run.counts == dict.fromkeys(KINDS, 0) | {"sessions": 1, "access_notes": 1, "tokens": 1}
+    assert run.rules["tokens"]["days"] == RULES["tokens"]
+    assert "Cybersecurity Law" in run.rules["tokens"]["source"]
+    assert (run.finished_at, run.lease_owner) == (NOW, None)
+    assert not work(app, NOW + timedelta(hours=3))
+    assert len(runs(app)) == 1
+    assert told(app, "run") == dict.fromkeys(KINDS, 0)
+    with app.app_context():
+        event = db.session.scalars(select(Event).where(Event.kind == "retention.run")).one()
+        assert event.facts["taken_away"] == run.counts
+        assert verify(db.session()).breaches == ()
+    # Two days on the other session and note have run out as well.
+    assert work(app, NOW + timedelta(days=2))
+    assert [run.counts["sessions"] for run in runs(app)] == [1, 1]
+
+
+def test_a_run_that_was_stopped_or_killed_is_finished_by_the_next(app: Flask) -> None:
+    """Stopped after a portion; then held by somebody alive; then its holder is dead."""
+    assert not work(app, portion=1, stopping=lambda: True)
+    [run] = runs(app)
+    assert (run.counts, run.kinds_done, run.finished_at) == ({"sessions": 1}, [], None)
+    with app.app_context():
+        alive = f"{socket.gethostname()}/{os.getppid()}/x"
+        db.session.execute(
+            update(RetentionRun).values(lease_owner=alive, lease_until=NOW + timedelta(minutes=5))
+        )
+        db.session.commit()
+    assert not work(app)
+    [run] = runs(app)
+    assert (run.lease_owner, run.counts) == (alive, {"sessions": 1})
+    # Its lease has run out by the next day: what was left is finished before the day's own run.
+    later = NOW + timedelta(days=1)
+    assert work(app, later)
+    assert [(run.on, run.finished_at) for run in runs(app)] == [(NOW.date(), later)]
+    assert work(app, later)
+    assert [run.on for run in runs(app)] == [NOW.date(), later.date()]
+    assert [run.counts["sessions"] for run in runs(app)] == [1, 0]
+    assert not work(app, later)
+
+
+def test_of_two_workers_one_has_the_day(engine: Engine) -> None:
+    """Both begin it at the same moment; who was taken for dead writes no more."""
+    rules = read_rules()
+    holders = [Holder(name, timedelta(minutes=5), lambda _: True) for name in ("a/1/x", "b/1/x")]
+    when: dict[str, Any] = {"now": NOW}
+
+    def begin(holder: Holder) -> int | None:
+        with session_factory(engine)() as session:
+            found = take_run(session, on=NOW.date(), rules=rules, holder=holder, **when)
+            session.commit()
+            return found
+
+    with session_factory(engine)() as first:
+        run_id = take_run(first, on=NOW.date(), rules=rules, holder=holders[0], **when)
+        assert run_id is not None
+        waits: list[int | None] = []
+        other = threading.Thread(target=lambda: waits.append(begin(holders[1])))
+        other.start()
+        first.commit()
+        other.join()
+    # Behind the commit it finds the day taken, or, on SQLite, whose holder it was told is dead.
+    if waits == [None]:
+        waits = [begin(holders[1])]
+    assert waits == [run_id]
+    with session_factory(engine)() as session:
+        with pytest.raises(RetentionTakenOver):
+            work_on(session, run_id=run_id, holder=holders[0], limit=9, **when)
+        session.rollback()
+        assert work_on(session, run_id=run_id, holder=holders[1], limit=9, **when)
+        session.commit()
+    assert begin(holders[0]) is None

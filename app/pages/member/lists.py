@@ -12,7 +12,7 @@ ROWS = 20
 
 
 def listed(
-    session: Session, statement: Select[Any], key: Any, *, newest_first: bool = True
+    session: Session, statement: Select[*tuple[Any, ...]], key: Any, *, newest_first: bool = True
 ) -> tuple[Page, str, str]:
     """A part of a list, the address of what follows, and that of its beginning if this is not it.
 

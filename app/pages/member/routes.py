@@ -20,6 +20,7 @@ from app.pages.member import (  # noqa: F401  their views are this room's
     leaving,
     limits,
     loans,
+    mydata,
     profile,
     ratings,
     visits,

@@ -12,7 +12,7 @@ from functools import partial
 
 from sqlalchemy.orm import Session
 
-from app.demo import failing, founding, grouping, lending, promises
+from app.demo import failing, founding, grouping, lending, promises, watching
 from app.demo.cast import FINISHED, TOWNSHIP, Play, Size
 from app.demo.people import make_villages
 from app.demo.stories import DAYS_PLAYED, LENDING_AFTER
@@ -68,6 +68,7 @@ def _plan(play: Play) -> None:
         (6, founding.welcome_newcomers),
     ):
         play.on_day(DAYS_PLAYED - back, partial(happening, play))
+    watching.plan(play)
 
 
 def _finish(session: Session, play: Play) -> None:

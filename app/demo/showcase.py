@@ -10,7 +10,7 @@ from app.demo.cast import AUDITOR, COOPERATIVE, MONTHLY_PRODUCT, OPERATOR, TOWNS
 from community.communities.models import Community
 from community.communities.queries import find_community_by_reference
 from community.credit.service import credit_limits
-from community.groups.models import Group, GroupStatus
+from community.groups.models import Group, GroupMember, GroupStatus
 from community.guarantees.models import Call, CallStatus
 from community.loans.models import Loan, LoanStatus
 from community.members.models import Member
@@ -113,14 +113,24 @@ def _counts(session: Session, community_id: int, side: object, condition: object
 
 
 def _leader(session: Session, community_id: int, member_id: int) -> int | None:
+    """Who leads the group in which most loans run, and none is late."""
+    running = func.count().filter(Loan.status == LoanStatus.CURRENT)
+    late = func.count().filter(Loan.status.in_([LoanStatus.OVERDUE, LoanStatus.CALLED]))
     return session.scalar(
         select(Group.leader_id)
+        .join(GroupMember, GroupMember.group_id == Group.id)
+        .join(
+            Loan,
+            (Loan.borrower_id == GroupMember.member_id) & (Loan.community_id == community_id),
+            isouter=True,
+        )
         .where(
             Group.community_id == community_id,
             Group.status == GroupStatus.ACTIVE,
             Group.leader_id != member_id,
         )
-        .order_by(Group.id)
+        .group_by(Group.id, Group.leader_id)
+        .order_by(late, running.desc(), Group.id)
         .limit(1)
     )
 

@@ -137,7 +137,12 @@ def money_text(here: str, amount_minor: int, currency: str) -> str:
     digits = figure_text(amount_minor, currency)
     if here == "en":
         return f"{currency}{_NO_BREAK}{digits}"
-    return f"{digits}{_NO_BREAK}{'元' if currency == 'CNY' else currency}"
+    return f"{digits}{_NO_BREAK}{unit_text(here, currency)}"
+
+
+def unit_text(here: str, currency: str) -> str:
+    """What amounts are counted in: '元' or 'CNY'."""
+    return "元" if (here, currency) == ("zh-CN", "CNY") else currency
 
 
 def figure_text(amount_minor: int, currency: str) -> str:
@@ -192,6 +197,7 @@ def _filters(here: str) -> dict[str, Any]:
     return {
         "money": lambda amount_minor, currency: money_text(here, amount_minor, currency),
         "figure": figure_text,
+        "unit": lambda currency: unit_text(here, currency),
         "percent": percent_text,
         "day": day,
         # Within a sentence, where no markup can be.
@@ -250,11 +256,12 @@ def _kind_here(room: str) -> str:
 
 
 def _listed(kind: str) -> list[tuple[str, Entry]]:
-    """The listed pages of a kind of people, each with its room, in the order of the rooms."""
+    """The listed pages of a kind of people, each with its room: those of their own room first."""
+    rooms = [room for room in current_app.blueprints.values() if isinstance(room, Room)]
     return [
         (room.name, entry)
-        for room in current_app.blueprints.values()
-        if isinstance(room, Room) and kind in room.kinds
+        for room in sorted(rooms, key=lambda room: room.name != kind)
+        if kind in room.kinds
         for entry in room.entries
     ]
 

@@ -15,8 +15,9 @@ from community.exposure.register import CAP_RULES, RuleSource, register_of, rule
 from community.groups import amendments
 from community.groups.models import Group, GroupAmendment
 from community.groups.queries import living_members
+from community.groups.wording import LANGUAGES, amount
 from community.members.queries import Named, names_of
-from community.money import Money, format_minor
+from community.money import Money
 from community.trust.group_vouches import group_changes
 from community.trust.guarantee_caps import CapCheck, CapNote
 from community.trust.models import Vouch, VouchKind, VouchStatus
@@ -306,15 +307,15 @@ def _preview(
 
 
 def _text(check: CapCheck, promised: Sequence[tuple[str, int]]) -> dict[str, str]:
-    def money(minor: int) -> str:
-        return f"{format_minor(minor, check.currency)} {check.currency}"
+    def told(minor: int) -> dict[str, str]:
+        return {at: amount(minor, check.currency, at) for at in LANGUAGES}
 
-    chinese = "、".join(f"{name}（最多 {money(minor)}）" for name, minor in promised)
-    english = ", ".join(f"{name} (up to {money(minor)})" for name, minor in promised)
-    before, after = money(check.before.most_minor), money(check.after.most_minor)
+    chinese = "、".join(f"{name}（最多 {told(minor)['zh-CN']}）" for name, minor in promised)
+    english = ", ".join(f"{name} (up to {told(minor)['en']})" for name, minor in promised)
+    before, after = told(check.before.most_minor), told(check.after.most_minor)
     return {
         "zh-CN": f"签字后您为这些人担保：{chinese}。如果您担保的人都还不上，您最多要付的"
-        f"从 {before} 变为 {after}。",
+        f"从 {before['zh-CN']} 变为 {after['zh-CN']}。",
         "en": f"If you sign, you stand behind {english}. If everyone you stand behind fails, the "
-        f"most you could owe goes from {before} to {after}.",
+        f"most you could owe goes from {before['en']} to {after['en']}.",
     }

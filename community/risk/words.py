@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from community.money import format_minor
+from community.groups.wording import LANGUAGES, amount
 
 REASONS: dict[str, tuple[str, str]] = {
     "hub": (
@@ -153,40 +153,42 @@ def say(fact: Mapping[str, Any], *, currency: str, names: Mapping[int, str]) -> 
     texts = REASONS.get(code) or ACTIONS.get(code) or ALARMS[code]
     return {
         language: text.format_map(_figures(fact, currency, names, at))
-        for at, (language, text) in enumerate(zip(("zh-CN", "en"), texts, strict=True))
+        for at, (language, text) in enumerate(zip(LANGUAGES, texts, strict=True))
     }
 
 
 def _figures(
-    fact: Mapping[str, Any], currency: str, names: Mapping[int, str], language: int
+    fact: Mapping[str, Any], currency: str, names: Mapping[int, str], at: int
 ) -> dict[str, Any]:
+    language = LANGUAGES[at]
     found: dict[str, Any] = dict(fact)
     for figure in ("amount", "ticket", "came_in", "paid_out"):
         if f"{figure}_minor" in fact:
-            found[figure] = f"{format_minor(fact[f'{figure}_minor'], currency)} {currency}"
+            found[figure] = amount(fact[f"{figure}_minor"], currency, language)
     if "trust_bps" in fact:
-        found["trust"] = percent(fact["trust_bps"] or 0)
+        found["trust"] = percent(fact["trust_bps"] or 0, language)
     for figure in ("share", "limit", "assessed", "used", "alike", "promised", "owed"):
         if f"{figure}_bps" in fact:
-            found[figure] = percent(fact[f"{figure}_bps"])
+            found[figure] = percent(fact[f"{figure}_bps"], language)
     if "ratio_bps" in fact:
         ratio = fact["ratio_bps"]
-        found["ratio"] = _NO_MEANS[language] if ratio is None else percent(ratio)
+        found["ratio"] = _NO_MEANS[at] if ratio is None else percent(ratio, language)
     for figure in ("expected", "pool", "worst"):
         if f"{figure}_change_bps" in fact:
-            found[figure] = _signed(fact[f"{figure}_change_bps"])
+            found[figure] = _signed(fact[f"{figure}_change_bps"], language)
     if fact.get("member_id") is not None:
         found["name"] = names.get(fact["member_id"], "?")
     return found
 
 
-def percent(bps: int) -> str:
+def percent(bps: int, language: str = "en") -> str:
     """Ten-thousandths as a percentage with one decimal, rounded down."""
     whole, rest = divmod(abs(bps), 100)
-    return f"{whole}.{rest // 10} %" if rest // 10 else f"{whole} %"
+    sign = "%" if language == "zh-CN" else " %"
+    return f"{whole}.{rest // 10}{sign}" if rest // 10 else f"{whole}{sign}"
 
 
-def _signed(bps: int) -> str:
+def _signed(bps: int, language: str) -> str:
     if bps == 0:
-        return "±0 %"
-    return ("−" if bps < 0 else "+") + percent(bps)
+        return "不变" if language == "zh-CN" else "±0 %"
+    return ("−" if bps < 0 else "+") + percent(bps, language)

@@ -231,7 +231,7 @@ def test_an_officers_code_serves_once(app: Flask, person: Callable[..., Person])
     assert weak.status_code == 422
     reader = Reader(app)
     answer = reader.send("/enrol", code=code.lower().replace("-", " "), **form)
-    assert answer.location == "/me"
+    assert answer.location == "/"
     assert "Your password is set" in reader.open("/me").text
     assert Reader(app).send("/enrol", code=code, **form).status_code == 422
     with app.app_context():

@@ -1,19 +1,25 @@
 """A served world, a Chromium to look at it with, and what every page has to satisfy.
 
-    def test_my_page(visit: Visit) -> None:
-        page = visit("wang", "en", "/me")
-        visit.check(page, "member-home")
+    @BOTH
+    def test_my_page(visit: Visit, language: str) -> None:
+        page = visit("wang", language, "/me")
+        page.get_by_role("link", name=say(language, "贷款", "Loans")).click()
+        visit.check(page, "member-loans")
 
 `visit` signs somebody of `tests.api.world` in and opens an address; `visit.check` looks for what
-keeps people from using the page, in light and in dark, and leaves a picture of it at the width of
-a phone and of a desk in var/screenshots/<language>/<name>-<width>.png.
+keeps people from using the page, and leaves a picture of it at the width of a phone and of a desk
+in var/screenshots/<language>/<name>-<width>.png. Each language has a world and a server of its own,
+so that the same journey can be made in both.
 """
 
 import os
+import re
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -27,6 +33,7 @@ from tests.api.world import World, make_world
 from tests.databases import sqlite_template
 from tests.serving import gunicorn
 
+BOTH = pytest.mark.parametrize("language", ["zh-CN", "en"])
 PHONE, DESK = 390, 1280
 BYTES_MAX = 150_000
 SCREENSHOTS = ROOT / "var" / "screenshots"
@@ -60,6 +67,11 @@ NAMES = {
 }
 
 
+def say(language: str, chinese: str, english: str) -> str:
+    """What a page says in this language."""
+    return chinese if language == "zh-CN" else english
+
+
 @dataclass
 class Site:
     """The running platform, and who is known there."""
@@ -74,47 +86,60 @@ class Visit:
 
     browser: Browser
     site: Site
+    # What a browser keeps of somebody who has signed in, by who it is and the language.
+    signed_in: dict[tuple[str, str], Any]
     open_contexts: list[BrowserContext] = field(default_factory=list)
     # By page: what the browser complained about, and which other hosts were asked.
     complaints: dict[Page, list[str]] = field(default_factory=dict)
 
     def __call__(self, who: str | None, language: str, path: str) -> Page:
         """A page of this address in a browser of its own; `@name` stands for a thing's id."""
+        kept = self.signed_in.get((who or "", language))
         context = self.browser.new_context(
-            locale=language, viewport={"width": PHONE, "height": 844}, reduced_motion="reduce"
+            locale=language,
+            viewport={"width": PHONE, "height": 844},
+            reduced_motion="reduce",
+            storage_state=kept,
         )
         context.set_default_timeout(10_000)
         self.open_contexts.append(context)
         page = context.new_page()
         self._listen(page)
-        if who is not None:
+        if who is not None and kept is None:
             self.sign_in(page, who, language)
-        page.goto(self.site.url + self.site.world.named(path))
+            self.signed_in[who, language] = context.storage_state()
+        self.go(page, path)
         return page
+
+    def go(self, page: Page, path: str) -> None:
+        """On to another address in the same browser."""
+        self.complaints[page].clear()
+        page.goto(self.site.url + self.site.world.named(path))
 
     def sign_in(self, page: Page, who: str, language: str) -> None:
         """By token, through the form."""
         page.goto(f"{self.site.url}/sign-in/token?lang={language}")
         page.locator("#f-token").fill(self.site.world.tokens[who])
         page.locator("main form button[type=submit]").click()
-        page.wait_for_url("**/me")
+        page.wait_for_url(re.compile("^(?!.*/sign-in)"))
 
     def check(self, page: Page, name: str) -> None:
-        """What every page has to satisfy, and its pictures."""
+        """Fail if the page does not satisfy what every page has to."""
+        assert self.look(page, name) == []
+
+    def look(self, page: Page, name: str) -> list[str]:
+        """What keeps people from using the page, and its pictures."""
         language = page.locator("html").get_attribute("lang") or "none"
         folder = SCREENSHOTS / language
         folder.mkdir(parents=True, exist_ok=True)
         faults = []
-        for width, scheme in ((DESK, "dark"), (PHONE, "light")):
+        for width, scheme, asked in ((DESK, "dark", "en"), (PHONE, "light", "zh-CN")):
             page.set_viewport_size({"width": width, "height": 844})
-            page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-            found = Axe().run(page).response["violations"]
-            faults += [
-                f"{scheme}: {item['id']}: {node['html'][:160]}: {node['failureSummary'][:300]}"
-                for item in found
-                for node in item["nodes"]
-            ]
-            page.emulate_media(color_scheme="light")
+            # Every language once: one of them on a dark desk, the other on a light phone.
+            if language == asked:
+                page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+                faults += self._found_by_axe(page, scheme)
+                page.emulate_media(color_scheme="light")
             page.screenshot(path=folder / f"{name}-{width}.png", full_page=True)
         wide = page.evaluate("document.documentElement.scrollWidth")
         if wide > PHONE:
@@ -124,8 +149,16 @@ class Visit:
         weight = page.evaluate(_WEIGHT)
         if weight > BYTES_MAX:
             faults.append(f"the page weighs {weight} bytes")
-        faults += self.complaints[page]
-        assert faults == []
+        return faults + self.complaints[page]
+
+    @staticmethod
+    def _found_by_axe(page: Page, scheme: str) -> list[str]:
+        found = Axe().run(page).response["violations"]
+        return [
+            f"{scheme}: {item['id']}: {node['html'][:160]}: {node['failureSummary'][:300]}"
+            for item in found
+            for node in item["nodes"]
+        ]
 
     def _listen(self, page: Page) -> None:
         heard: list[str] = []
@@ -158,22 +191,33 @@ _WEIGHT = """() => performance.getEntriesByType('resource')
 
 
 @pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """The world of the API's tests, served by gunicorn; its clock stands still."""
+def sites(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Site]]:
+    """By language: the world of the API's tests, served by gunicorn; its clock stands still."""
     folder = tmp_path_factory.mktemp("site")
-    with sqlite_template(folder) as template, make_world(template, folder) as world:
-        settings = world.app.extensions["settings"]
-        _name_people(settings.database_url, world)
-        with gunicorn(
-            settings.database_url,
-            folder,
-            workers=1,
-            FIXED_NOW=world.app.extensions["clock"].fixed.isoformat(),
-            DATABASE_DURABLE="0",
-            PASSWORD_MEMORY_KIB="8",
-            PASSWORD_PASSES="1",
-        ) as served:
-            yield Site(f"http://127.0.0.1:{served.port}", world)
+    with ExitStack() as stack:
+        template = stack.enter_context(sqlite_template(folder))
+
+        @cache
+        def started(language: str) -> Site:
+            own = folder / language
+            own.mkdir()
+            world = stack.enter_context(make_world(template, own))
+            settings = world.app.extensions["settings"]
+            _name_people(settings.database_url, world)
+            served = stack.enter_context(
+                gunicorn(
+                    settings.database_url,
+                    own,
+                    workers=1,
+                    FIXED_NOW=world.app.extensions["clock"].fixed.isoformat(),
+                    DATABASE_DURABLE="0",
+                    PASSWORD_MEMORY_KIB="8",
+                    PASSWORD_PASSES="1",
+                )
+            )
+            return Site(f"http://127.0.0.1:{served.port}", world)
+
+        yield started
 
 
 @pytest.fixture(scope="session")
@@ -192,10 +236,27 @@ def browser() -> Iterator[Browser]:
         started.close()
 
 
+@pytest.fixture(scope="session")
+def signed_in() -> dict[str, dict[tuple[str, str], Any]]:
+    """What browsers keep of who has signed in, by site: once is enough for all tests."""
+    return {}
+
+
 @pytest.fixture
-def visit(browser: Browser, site: Site) -> Iterator[Visit]:
-    """Opens pages as somebody; its browsers are closed when the test ends."""
-    made = Visit(browser, site)
+def visit(
+    request: pytest.FixtureRequest,
+    browser: Browser,
+    sites: Callable[[str], Site],
+    signed_in: dict[str, dict[tuple[str, str], Any]],
+) -> Iterator[Visit]:
+    """Opens pages as somebody; its browsers are closed when the test ends.
+
+    A test with a parameter `language` has the site of that language, any other the English one.
+    """
+    case = getattr(request.node, "callspec", None)
+    language = case.params.get("language", "en") if case else "en"
+    site = sites(language)
+    made = Visit(browser, site, signed_in.setdefault(site.url, {}))
     yield made
     for context in made.open_contexts:
         context.close()

@@ -1,48 +1,57 @@
-"""The cooperative's pages: the season calendar, declared events, the board of a village review."""
+"""The cooperative: an event from its declaration to its undoing; the board of a review."""
 
-import pytest
+import re
+
 from playwright.sync_api import expect
 
-from tests.browser.conftest import Visit
+from tests.browser.conftest import BOTH, Visit, say
 
 
-@pytest.mark.parametrize(
-    ("language", "path", "name"),
-    [
-        ("zh-CN", "/cooperative", "cooperative-calendar"),
-        ("en", "/cooperative/@village", "cooperative-calendar"),
-        ("zh-CN", "/cooperative/campaigns/@campaign", "cooperative-campaign"),
-    ],
-)
-def test_the_pages_of_a_cooperative(visit: Visit, language: str, path: str, name: str) -> None:
-    visit.check(visit("officer", language, path), name)
-
-
-def test_an_event_is_declared_previewed_applied_and_taken_back(visit: Visit) -> None:
-    page = visit("officer", "en", "/cooperative")
-    page.get_by_role("link", name="Events").click()
-    page.get_by_role("link", name="Declare an event").click()
-    page.get_by_label("What happened").select_option("drought")
-    page.get_by_label("Crop").select_option("beans")
-    page.get_by_label("Due until").fill("2026-12-31")
-    page.get_by_role("button", name="Declare and preview").click()
+@BOTH
+def test_an_event_is_declared_previewed_applied_and_taken_back(visit: Visit, language: str) -> None:
+    page = visit("officer", language, "/cooperative")
+    page.get_by_role("link", name=say(language, "灾害与行情", "Events")).click()
+    page.get_by_role("link", name=say(language, "宣布一件事", "Declare an event")).click()
+    page.get_by_label(say(language, "发生了什么", "What happened")).select_option("drought")
+    page.get_by_label(say(language, "作物", "Crop")).select_option("beans")
+    page.get_by_label(say(language, "到哪天到期的", "Due until")).fill("2026-12-31")
+    declare = page.get_by_role("button", name=say(language, "宣布并预览", "Declare and preview"))
+    declare.click()
     expect(page.get_by_role("alert")).to_be_focused()
-    visit.check(page, "cooperative-declare")
-    page.get_by_label("Days later").fill("30")
-    page.get_by_label("Why").fill("No rain since March")
-    page.get_by_role("button", name="Declare and preview").click()
-    loans = page.get_by_role("region", name="Loan by loan")
-    expect(loans).to_contain_text("1 Oct 2026")
-    expect(loans).to_contain_text("31 Oct 2026")
-    expect(loans).to_contain_text("will change")
-    page.get_by_role("link", name="中文").click()
-    visit.check(page, "cooperative-event")
-    page.get_by_role("link", name="English").click()
-    page.get_by_label("Why").fill("Decided in the assembly")
-    page.get_by_role("button", name="Apply", exact=True).click()
-    expect(page.get_by_role("status")).to_contain_text("applied to all loans")
-    expect(loans).to_contain_text("changed")
-    page.get_by_label("Why it is taken back").fill("It rained after all")
-    page.get_by_role("button", name="Take it back").click()
-    expect(page.get_by_role("status")).to_contain_text("taken back")
-    expect(loans).to_contain_text("as before")
+    visit.check(page, "cooperative-declare-refused")
+    page.get_by_label(say(language, "推迟天数", "Days later")).fill("30")
+    page.get_by_label(say(language, "理由", "Why")).fill(
+        say(language, "三月以来没有下雨", "No rain since March")
+    )
+    declare.click()
+    loans = page.get_by_role("region", name=say(language, "逐笔贷款", "Loan by loan"))
+    expect(loans).to_contain_text(say(language, "2026年10月1日", "1 Oct 2026"))
+    expect(loans).to_contain_text(say(language, "2026年10月31日", "31 Oct 2026"))
+    expect(loans).to_contain_text(say(language, "会变", "will change"))
+    visit.check(page, "cooperative-previewed")
+    page.get_by_label(say(language, "理由", "Why")).fill(
+        say(language, "社员大会决定", "Decided in the assembly")
+    )
+    page.get_by_role("button", name=say(language, "应用", "Apply"), exact=True).click()
+    expect(page.get_by_role("status")).to_contain_text(
+        say(language, "已应用到所有贷款", "applied to all loans")
+    )
+    expect(loans).to_contain_text(say(language, "已改", "changed"))
+    page.get_by_label(say(language, "为什么撤回", "Why it is taken back")).fill(
+        say(language, "后来下了雨", "It rained after all")
+    )
+    page.get_by_role("button", name=say(language, "撤回", "Take it back")).click()
+    expect(page.get_by_role("status")).to_contain_text(say(language, "已撤回", "taken back"))
+    expect(loans).to_contain_text(say(language, "已恢复", "as before"))
+
+
+@BOTH
+def test_the_board_of_a_review_is_read_from_the_calendar_on(visit: Visit, language: str) -> None:
+    page = visit("officer", language, "/cooperative")
+    expect(page.locator("svg.seasons")).to_be_visible()
+    page.get_by_role("link", name=say(language, "整村评议", "Reviews")).click()
+    page.get_by_role("link", name="spring").click()
+    expect(page).to_have_url(re.compile("/cooperative/campaigns/"))
+    board = page.get_by_role("main")
+    expect(board).to_contain_text("18/18")
+    expect(board.locator("table").first).to_contain_text("钱文斌")

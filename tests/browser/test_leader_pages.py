@@ -1,30 +1,16 @@
-"""The leader's pages: the group, the meeting sheet from draft to paper, meetings and votes."""
+"""The leader: the meeting sheet from draft to paper, by the keyboard; a meeting with a vote."""
 
 import re
 
-import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import Visit
+from tests.browser.conftest import BOTH, Visit, say
 
 
-@pytest.mark.parametrize(
-    ("language", "path", "name"),
-    [
-        ("zh-CN", "/lead", "leader-group"),
-        ("zh-CN", "/lead/groups/@active/people", "leader-people"),
-        ("zh-CN", "/lead/groups/@active/visits", "leader-visits"),
-        ("en", "/lead/groups/@active/meetings", "leader-meetings"),
-        ("en", "/lead/groups/@active/report", "leader-report"),
-    ],
-)
-def test_the_pages_of_a_leader(visit: Visit, language: str, path: str, name: str) -> None:
-    visit.check(visit("wang", language, path), name)
-
-
-def test_the_keyboard_fills_a_sheet_and_the_totals_live(visit: Visit) -> None:
-    page = visit("wang", "zh-CN", "/lead")
-    page.get_by_role("link", name="打开会议表").click()
+@BOTH
+def test_the_keyboard_fills_a_sheet_and_the_totals_live(visit: Visit, language: str) -> None:
+    page = visit("wang", language, "/lead")
+    page.get_by_role("link", name=say(language, "打开会议表", "Open the meeting sheet")).click()
     expect(page.locator("[data-keys]")).to_be_visible()
     paid = page.locator("input[name^=paid_]").first
     saved = page.locator("input[name^=saved_]")
@@ -43,49 +29,59 @@ def test_the_keyboard_fills_a_sheet_and_the_totals_live(visit: Visit) -> None:
     expect(page.locator("[data-sum=all]")).to_have_text("2,190.50")
     page.locator("select[name^=is_]").last.select_option("absent")
     expect(page.locator("[data-sum=there]")).to_have_text("2")
-    page.get_by_label("点钞合计").fill("2190.40")
-    expect(page.locator("[data-difference]")).to_have_text("! 与表上相差 −0.10")
+    page.get_by_label(say(language, "点钞合计", "Cash counted")).fill("2190.40")
+    expect(page.locator("[data-difference]")).to_have_text(
+        say(language, "! 与表上相差 −0.10", "! differs by −0.10")
+    )
     visit.check(page, "leader-sheet")
 
 
-def test_a_sheet_from_draft_to_paper_and_a_vote(visit: Visit) -> None:
-    page = visit("ma", "en", "/lead")
-    page.get_by_role("link", name="Settle the days").click()
-    page.get_by_label("Every so many days").fill("30")
-    page.get_by_role("button", name="Save").click()
-    expect(page.get_by_role("status")).to_contain_text("are settled")
-    page.get_by_role("link", name="Open the meeting sheet").click()
+@BOTH
+def test_a_sheet_from_draft_to_paper_and_a_vote(visit: Visit, language: str) -> None:
+    page = visit("ma", language, "/lead")
+    page.get_by_role("link", name=say(language, "定开会的日子", "Settle the days")).click()
+    page.get_by_label(say(language, "隔多少天一次", "Every so many days")).fill("30")
+    page.get_by_role("button", name=say(language, "保存", "Save")).click()
+    expect(page.get_by_role("status")).to_contain_text(say(language, "已定下", "are settled"))
+    page.get_by_role("link", name=say(language, "打开会议表", "Open the meeting sheet")).click()
     expect(page.locator("[data-keys]")).to_be_visible()
     # The first amount has the cursor by one step, the rest by Enter.
     saved = page.locator("input[name^=saved_]")
+    counted = page.get_by_label(say(language, "点钞合计", "Cash counted"))
+    post = page.get_by_role("button", name=say(language, "入账", "Post"), exact=True)
     saved.first.focus()
     for amount in ("1", "2.50", "3"):
         page.keyboard.type(amount)
         page.keyboard.press("Enter")
-    expect(page.get_by_label("Cash counted")).to_be_focused()
-    page.get_by_role("button", name="Keep as draft").click()
-    expect(page.get_by_role("status").first).to_contain_text("nothing is booked")
+    expect(counted).to_be_focused()
+    page.get_by_role("button", name=say(language, "存草稿", "Keep as draft")).click()
+    expect(page.get_by_role("status").first).to_contain_text(
+        say(language, "没有入账", "nothing is booked")
+    )
     expect(saved.nth(1)).to_have_value("2.50")
-    page.get_by_label("Cash counted").fill("7")
-    page.get_by_role("button", name="Post", exact=True).click()
+    counted.fill("7")
+    post.click()
     expect(page.get_by_role("alert")).to_be_focused()
-    expect(page.get_by_role("alert")).to_contain_text("do not add up")
+    expect(page.get_by_role("alert")).to_contain_text(
+        say(language, "与点钞数不符", "do not add up")
+    )
     expect(saved.nth(1)).to_have_value("2.50")
-    page.get_by_label("Cash counted").fill("6.5")
-    page.get_by_role("button", name="Post", exact=True).click()
+    counted.fill("6.5")
+    post.click()
     expect(page).to_have_url(re.compile("/lead/sheets/col_"))
-    expect(page.get_by_role("button", name="Print")).to_be_visible()
-    visit.check(page, "leader-paper")
-    page.get_by_role("link", name="To the meeting").click()
+    expect(page.get_by_role("button", name=say(language, "打印", "Print"))).to_be_visible()
+    page.get_by_role("link", name=say(language, "去这次会议", "To the meeting")).click()
     page.locator("summary").click()
-    page.get_by_label("What is put to the vote").fill("A shared pump for the lower fields")
-    page.get_by_role("button", name="Put something to the vote").click()
+    page.get_by_label(say(language, "提案内容", "What is put to the vote")).fill(
+        say(language, "合买一台水泵", "A shared pump for the lower fields")
+    )
+    page.get_by_role("button", name=say(language, "提出表决", "Put something to the vote")).click()
     for row in page.locator(".hand").all():
-        row.get_by_label("yes").check()
-    visit.check(page, "leader-meeting")
-    page.get_by_role("button", name="Cast").click()
-    page.get_by_role("button", name="Count").click()
-    expect(page.locator(".motion")).to_contain_text("carried")
-    page.get_by_role("button", name="Close the meeting").click()
-    expect(page.get_by_role("status")).to_contain_text("is closed")
-    expect(page.get_by_role("main")).to_contain_text("3 of 3 came")
+        row.get_by_label(say(language, "赞成", "yes")).check()
+    visit.check(page, "leader-voting")
+    page.get_by_role("button", name=say(language, "记下", "Cast")).click()
+    page.get_by_role("button", name=say(language, "计票", "Count")).click()
+    expect(page.locator(".motion")).to_contain_text(say(language, "通过", "carried"))
+    page.get_by_role("button", name=say(language, "结束会议", "Close the meeting")).click()
+    expect(page.get_by_role("status")).to_contain_text(say(language, "会议已结束", "is closed"))
+    expect(page.get_by_role("main")).to_contain_text(say(language, "3 人中到 3 人", "3 of 3 came"))

@@ -17,14 +17,13 @@ from app.communities.facts import community_facts
 from app.extensions import db
 from app.marks import limited
 from app.monitoring import permissions as _cases  # noqa: F401  declares who reads cases
-from app.monitoring.facts import case_facts
-from app.monitoring.views import case_view, case_views
+from app.monitoring.views import case_views
 from app.pages.auditor import permissions as _permissions  # noqa: F401  declares who may come in
 from app.pages.entry import language
 from app.pages.forms import read_query
 from app.pages.layout import page
 from app.pages.office.start import counts_of, looked_after
-from app.pages.office.values import choice_name
+from app.pages.riskdesk.case_views import case_page
 from app.pages.room import Room
 from app.pages.words import Words
 from app.paging import PageArgs, paginate
@@ -163,14 +162,12 @@ def case(community_id: str, case_id: str) -> Response:
     found = cases.get_case(session, case_id)
     if found.community_id != community.id:
         raise CaseNotFound()
-    facts = case_facts(session, found)
-    permit("case:read", facts)
+    desk = Words("riskdesk", language())
     return page(
         "auditor/case.html",
         community=community,
-        case=case_view(session, found, facts),
-        choice_name=lambda code: choice_name(Words("office", language()), str(code)),
-        as_text=lambda facts: json.dumps(facts, ensure_ascii=False, default=str),
+        view=case_page(session, case_id, today(), desk),
+        desk=desk,
     )
 
 

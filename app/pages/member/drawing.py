@@ -18,6 +18,8 @@ WIDTH = 360
 ROW = 54
 TOP = 14
 _FAR_X, _NEAR_X, _ME_X = 16, 146, 330
+# Where nobody stands two promises away.
+_ONLY_NEAR_X = 40
 _THICKEST = 13
 # Wide enough for every Chinese name; a longer one is whole in the drawing's title.
 _NAME_CHARACTERS = 12
@@ -120,15 +122,16 @@ def lay_out(name: str, paths: Sequence[PathView]) -> Drawing:
     people: list[Spot] = []
     lines: list[Line] = []
     y = TOP + ROW // 2
-    for key in sorted(near, key=lambda item: (-totals[item], item)):
+    near_x = _NEAR_X if far else _ONLY_NEAR_X
+    for key in sorted(near, key=lambda item: (-totals[item], near[item][0], item)):
         direct_name, own = near[key]
         behind = far.get(key, {})
         middle = y + ROW * (max(1, len(behind)) - 1) // 2
-        people.append(Spot(_NEAR_X, middle, direct_name, own))
-        lines.append(Line(_NEAR_X, middle, me.x, me.y, _width(totals[key], most), totals[key]))
+        people.append(Spot(near_x, middle, direct_name, own))
+        lines.append(Line(near_x, middle, me.x, me.y, _width(totals[key], most), totals[key]))
         for far_name, amount in sorted(behind.values(), key=lambda item: (-item[1], item[0])):
             people.append(Spot(_FAR_X, y, far_name, amount))
-            lines.append(Line(_FAR_X, y, _NEAR_X, middle, _width(amount, most), amount))
+            lines.append(Line(_FAR_X, y, near_x, middle, _width(amount, most), amount))
             y += ROW
         if not behind:
             y += ROW

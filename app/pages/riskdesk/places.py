@@ -9,6 +9,7 @@ from app.extensions import db
 from app.permissions import Facts, may, permit
 from community.communities.models import Community
 from community.errors import NotFound
+from community.loans.models import Loan
 
 _KEPT = "desk_community"
 # More are found by their address; a list of all would not fit on a page.
@@ -24,7 +25,7 @@ class Place:
 
 
 def place_for(action: str) -> Place:
-    """The community asked for, else the one looked at last, else the oldest that is open to them.
+    """The community asked for, else the one looked at last, else the oldest of theirs that lends.
 
     Raises NotFound where the reader may do this in no community.
     """
@@ -34,7 +35,8 @@ def place_for(action: str) -> Place:
     by_id = {each.public_id: each for each in mine}
     if asked and asked not in by_id:
         raise NotFound()
-    first = min(mine, key=lambda each: each.id, default=None)
+    lending = set(db.session().scalars(select(Loan.community_id).distinct()))
+    first = min(mine, key=lambda each: (each.id not in lending, each.id), default=None)
     chosen = by_id.get(asked) or by_id.get(session.get(_KEPT, "")) or first
     if chosen is None:
         raise NotFound()

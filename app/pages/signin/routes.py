@@ -74,7 +74,7 @@ def sign_in() -> AnyResponse:
     """The form, and the way in by login name and password."""
     if request.method == "GET":
         if g.get("principal") is not None:
-            return redirect("/me", 303)
+            return redirect("/", 303)
         return _shown("signin/sign_in.html", Form(values={_TARGET: _target()}))
     form, data = read(SignInSchema())
     if form.errors:
@@ -253,7 +253,7 @@ def _rule() -> int:
 
 
 def _entered(secret: str, target: str) -> AnyResponse:
-    answer_ = redirect(target if target and is_safe_path(target) else "/me", 303)
+    answer_ = redirect(target if target and is_safe_path(target) else "/", 303)
     sign_in_browser(answer_, secret)
     return answer_
 

@@ -18,6 +18,7 @@ READERS = {
     "member": "wang",
     "leader": "wang",
     "cooperative": "officer",
+    "review": "wang",
     "office": "operator",
     "riskdesk": "operator",
     "auditor": "auditor",

@@ -75,11 +75,20 @@ def complete(app: Flask) -> dict[str, Any]:
         for answer in answers.values():
             _add_headers(answer, etag=bool(facts.get("etag")))
         operation["responses"] = answers | refusals.by_status(codes)
+        if any(given["in"] == "query" for given in operation.get("parameters", [])):
+            operation["responses"]["414"] = {"$ref": "#/components/responses/ADDRESS_TOO_LONG"}
         _loosen_body(operation, components["schemas"])
         _add_examples(places, operation, components["schemas"])
-    components["responses"] = refusals.components
+    components["responses"] = refusals.components | {"ADDRESS_TOO_LONG": _ADDRESS_TOO_LONG}
     components["examples"] = refusals.examples
     return document
+
+
+# The server refuses it before there is a request that the platform could answer.
+_ADDRESS_TOO_LONG: dict[str, Any] = {
+    "description": "The address with its query is longer than 4,000 bytes.",
+    "content": {"text/html": {"schema": {"type": "string"}}},
+}
 
 
 def operations(document: dict[str, Any]) -> Iterator[tuple[str, list[Any], Operation]]:

@@ -40,8 +40,9 @@ def answers() -> dict[tuple[str, str], dict[str, frozenset[str]]]:
 def _types(answer: dict[str, Any], shared: dict[str, Any]) -> frozenset[str]:
     if "$ref" not in answer:
         return frozenset()
-    content = shared[answer["$ref"].rpartition("/")[2]]["content"][PROBLEM_JSON]
-    return frozenset(content["schema"]["properties"]["type"]["enum"])
+    content = shared[answer["$ref"].rpartition("/")[2]]["content"].get(PROBLEM_JSON)
+    # An address that is too long is answered by the server, which knows no problem types.
+    return frozenset(content["schema"]["properties"]["type"]["enum"] if content else ())
 
 
 def assert_documented(app: Flask, method: str, address: str, answer: TestResponse) -> None:

@@ -45,7 +45,7 @@ max_response_time = 60
 [checks.positive_data_acceptance]
 expected-statuses = ["2xx", "400", "403", "404", "409", "412", "422"]
 [checks.negative_data_rejection]
-expected-statuses = ["400", "401", "403", "404", "409", "412", "413", "415", "422", "428"]
+expected-statuses = ["400", "401", "403", "404", "409", "412", "413", "414", "415", "422", "428"]
 [checks.missing_required_header]
 expected-statuses = ["400", "401", "403", "404", "409", "415", "422", "428"]
 [[operations]]

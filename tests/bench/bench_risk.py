@@ -20,6 +20,7 @@ from community.communities.templates import load
 from community.guarantees.plan import HeldLine
 from community.risk.ahead import Book, CoveredLine, LoanOut, Purse, Signed, fail
 from community.risk.book import Desk, LoanTraits
+from community.risk.closed import Limits, closed_pools
 from community.risk.scan import scan
 from community.risk.stress import Shock, Stress, Tally, summed_up
 from tests.bench.networks import village_network
@@ -47,6 +48,22 @@ def run() -> None:
     print(
         f"   search: {taken:.1f} s ({used:.1f} s of processor time) for"
         f" {len(found.found):,} circles; {_memory()} (aim: 10 s)"
+    )
+    limits = Limits(
+        rules.circle_members_max,
+        rules.self_dealing_bps,
+        rules.self_dealing_promised_bps,
+        rules.self_dealing_owed_bps,
+    )
+    network = desk.network
+    heads = network.out_head.astype(np.int64)
+    promises = (network.tails.astype(np.int64), heads, network.out_room)
+    started, used = time.perf_counter(), time.process_time()
+    closed = closed_pools(desk.book.loans, desk.book.purses, *promises, limits=limits)
+    taken, used = time.perf_counter() - started, time.process_time() - used
+    print(
+        f"   circles that cover their own loans: {taken:.1f} s ({used:.1f} s of processor time),"
+        f" {len(closed):,} told; {_memory()}"
     )
     stress = Stress(desk, rules, Shock(frozenset(), background=True), SEED)
     started, used = time.perf_counter(), time.process_time()

@@ -24,7 +24,7 @@ from app.pages.entry import language
 from app.pages.forms import Form, answer
 from app.pages.layout import page, say
 from app.pages.room import Room
-from app.pages.words import problem_titles
+from app.pages.words import Words, problem_titles
 from app.permissions import may, permit, requires
 from app.problems import all_problems
 from community.campaigns import deciding, granting, queries, service
@@ -166,6 +166,7 @@ def add_routes(pages: Room) -> None:
                 "cooperative/finding.html",
                 form=form,
                 view=view,
+                rule_said=_rule_said(view["rule"]),
                 ticked=request.form.getlist("reviewers")
                 if request.method == "POST"
                 else [one.public_id for one in view["reviewers"]],
@@ -331,6 +332,12 @@ def hindrance_said(code: str | None) -> str:
     if language() != "en" and code in problem_titles():
         return problem_titles()[code][0]
     return next((kind.title for kind in all_problems() if kind.code == code), code)
+
+
+def _rule_said(name: str) -> str:
+    """What a rule of the charter is called, by the words of the charter's page."""
+    words = Words("office", language())
+    return words.find(f"rule.{name}") or name
 
 
 def act() -> dict[str, Any]:

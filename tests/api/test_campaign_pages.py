@@ -70,7 +70,10 @@ def test_a_member_reviews_those_they_know_and_may_think_again(reviewed: Reviewed
         board_of(reviewed),
         *links(officer.open(board_of(reviewed)).text, "campaign-households"),
     ):
-        assert "777.77" not in officer.open(page).text
+        text = officer.open(page).text
+        assert "777.77" not in text
+        assert "Nothing is shown before the round is closed" in text
+        assert "Nobody answered" not in text
     before = hidden(me.open(homes[0]).text)
     reviewed.answer_all()
     reviewed.step("round-closure")

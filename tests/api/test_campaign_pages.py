@@ -70,7 +70,10 @@ def test_a_member_reviews_those_they_know_and_may_think_again(reviewed: Reviewed
         board_of(reviewed),
         *links(officer.open(board_of(reviewed)).text, "campaign-households"),
     ):
-        assert "777.77" not in officer.open(page).text
+        text = officer.open(page).text
+        assert "777.77" not in text
+        assert "Nothing is shown before the round is closed" in text
+        assert "Nobody answered" not in text
     before = hidden(me.open(homes[0]).text)
     reviewed.answer_all()
     reviewed.step("round-closure")
@@ -196,10 +199,26 @@ def test_a_review_is_opened_and_given_up(reviewed: Reviewed) -> None:
     wrong = officer.send(path, name="Summer", seed="a b")
     assert wrong.status_code == 422
     assert 'id="e-seed"' in wrong.text
-    made = officer.send(path, name="Summer", seed="7-1-3")
+    first, second, *_ = reviewed.people
+    for kin in ("mem_1", first.public_id, f"{first.public_id} mem_0000000000000000"):
+        refused = officer.send(path, name="Summer", kin=kin)
+        assert refused.status_code == 422
+        assert 'id="e-kin"' in refused.text
+        assert kin in refused.text
+    made = officer.send(
+        path,
+        name="Summer",
+        seed="7-1-3",
+        kin=f"{first.public_id}，{second.public_id}\r\n",
+    )
     assert made.status_code == 303
     assert officer.send(made.location, act="draw").status_code == 303
     found = reviewed.officer.get(made.location.replace("/cooperative/", "/api/v1/")).get_json()
     assert (found["name"], found["status"]) == ("Summer", "reviewing")
     # The number drawn, and the campaign that it is for.
     assert found["seed"].startswith("7-1-3:")
+    path = found["id"]
+    asked = first.get(f"/api/v1/campaigns/{path}/my-assignments").get_json()["items"]
+    reviews = {who["id"] for one in asked for who in one["people"]}
+    assert len(reviews) == 3
+    assert second.public_id not in reviews

@@ -221,6 +221,7 @@ def test_new_terms_are_seen_as_a_diff_with_their_price_and_published_once(
         "check",
         **said,
         yearly_rate_ppm="7.25",
+        allocation_order=["principal", "interest", "", ""],
         fee_name=["Stamp", ""],
         fee_amount=["3", ""],
         fee_share=["0.5", ""],
@@ -229,10 +230,12 @@ def test_new_terms_are_seen_as_a_diff_with_their_price_and_published_once(
     check_html(check, "en")
     # What the page shows is what the API's preview says, in words.
     fee = {"name": "Stamp", "moment": "disbursement", "amount_minor": 300, "share_bps": 50}
-    asked = {"terms": before | {"yearly_rate_ppm": 72_500, "fees": [fee]}, **said}
+    order = ["principal", "interest"]
+    new = {"yearly_rate_ppm": 72_500, "allocation_order": order, "fees": [fee]}
+    asked = {"terms": before | new, **said}
     told = own_world.call("officer", "POST", f"{seed_money}/versions/preview", json=asked)
-    assert [row["term"] for row in told.get_json()["differences"]] == ["yearly_rate_ppm", "fees"]
-    assert check.text.count('<p class="change">') == 2
+    assert [row["term"] for row in told.get_json()["differences"]] == list(new)
+    assert check.text.count('<p class="change">') == 3
     assert "Stamp: CNY\N{NO-BREAK SPACE}3.00 plus 0.5% of principal (when paid out)" in check.text
     example = told.get_json()["example"]
     for cost in (example["before"], example["after"]):
@@ -245,7 +248,7 @@ def test_new_terms_are_seen_as_a_diff_with_their_price_and_published_once(
     other = draft(officer, path, check.text, "check", example_principal="99999999")
     assert other.status_code == 422
     assert 'id="e-example_principal"' in other.text
-    assert other.text.count('<p class="change">') == 2
+    assert other.text.count('<p class="change">') == 3
     # Back in the form everything is as it was typed.
     back = draft(officer, path, check.text, "edit")
     assert back.status_code == 200

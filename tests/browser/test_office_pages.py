@@ -86,7 +86,8 @@ def test_an_operator_changes_the_terms_of_a_product(visit: Visit, language: str)
     page.get_by_role("button", name=say("查看改动")).click()
     expect(page.get_by_role("alert")).to_contain_text(say("请填写数字"))
     expect(page.get_by_label(say("最多可借"))).to_have_value("很多")
-    visit.check(page, "office-product-edit")
+    if language == "zh-CN":
+        visit.check(page, "office-product-edit")
     page.get_by_label(say("最多可借")).fill(largest)
     page.get_by_label(say("固定金额"), exact=True).first.fill("5")
     page.get_by_role("button", name=say("查看改动")).click()
@@ -98,7 +99,8 @@ def test_an_operator_changes_the_terms_of_a_product(visit: Visit, language: str)
     page.get_by_role("button", name=say("发布")).click()
     expect(page.get_by_role("status")).to_contain_text(say("新条款已发布"))
     expect(page.get_by_role("main")).to_contain_text(f"{largest}.00")
-    visit.check(page, "office-product")
+    if language == "en":
+        visit.check(page, "office-product")
 
 
 SAID = (

@@ -416,7 +416,6 @@ def _check(
     community: Community, offered: Offered, form: Form, draft: Draft, data: dict[str, Any]
 ) -> Response:
     asked, example = read(ExampleForm())
-    asked.once = form.once
     found, t = None, words()
     if not asked.errors:
         try:

@@ -12,10 +12,12 @@ from app.campaigns.facts import assignment_facts, campaign_facts, own_facts
 from app.clock import now, today
 from app.extensions import db
 from app.fields import Money, PublicId, Schema, Text, Whole
+from app.pages.entry import language
 from app.pages.forms import Form, answer
 from app.pages.layout import page
 from app.pages.member.lists import listed
 from app.pages.room import Room
+from app.pages.words import Words
 from app.permissions import may, permit, requires
 from community.campaigns import deciding, queries, service, wording
 from community.campaigns.models import (
@@ -235,7 +237,9 @@ def _known_homes(row: Campaign) -> list[tuple[str, str]]:
     """Households that the caller may name by their people: one's own, and those one reviews."""
     session, me = db.session(), caller().member_id
     own = members.get_member_by_id(session, me)
-    found = [(own.public_id, own.name)] if _own_household(row) is not None else []
+    t = Words("review", language())
+    is_there = _own_household(row) is not None
+    found = [(own.public_id, t("my_home", name=own.name))] if is_there else []
     mine = session.scalars(
         queries.assignments_of(row.id, reviewer_id=me)
         .order_by(CampaignAssignment.id)

@@ -53,7 +53,11 @@ def test_a_member_asks_for_a_loan_without_a_script(visit: Visit) -> None:
     page.get_by_label("分几期还").fill("3")
     page.get_by_role("button", name="下一步").click()
     page.get_by_label("用途", exact=True).fill("买两只羊")
-    page.get_by_label("付给谁").fill("张记农资店")
+    page.locator("#f-payee_name").fill("张记农资店")
+    page.get_by_text("付给几个人").click()
+    page.get_by_label("付给第一位多少").fill("30")
+    page.locator("#f-payee_name_2").fill("大山羊场")
+    visit.check(page, "member-apply-purpose")
     page.get_by_role("button", name="下一步").click()
     expect(page.get_by_role("main")).to_contain_text("李建军")
     page.get_by_role("button", name="下一步").click()
@@ -62,7 +66,8 @@ def test_a_member_asks_for_a_loan_without_a_script(visit: Visit) -> None:
     page.get_by_role("button", name="提交申请").click()
     expect(page).to_have_url(re.compile("/me/loans/lon_"))
     expect(page.get_by_role("status")).to_contain_text("申请已提交")
-    expect(page.get_by_role("main")).to_contain_text("张记农资店")
+    for text in ("张记农资店", "30.00", "大山羊场", "20.00"):
+        expect(page.get_by_role("main")).to_contain_text(text)
 
 
 def test_a_request_to_vouch_is_answered_with_what_it_means(visit: Visit) -> None:

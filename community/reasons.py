@@ -50,7 +50,7 @@ class Reason:
 REASONS: Mapping[str, Reason] = {
     "endorsed": Reason(
         "{given} of {needed} endorsements",
-        "{needed} 人联名，已有 {given} 人",
+        "需要 {needed} 人联名，已有 {given} 人",
         "{given} of {needed} endorsements",
     ),
     "unpaid": Reason(

@@ -296,3 +296,75 @@ def test_before_anybody_signs_a_group_is_only_of_those_in_it(village: Village) -
         f"{place}/amendments/new", pair_cap="2500", pair_cap_currency="CNY"
     )
     assert proposed.status_code == 409
+
+
+def test_who_is_asked_to_join_reads_signs_and_is_in(
+    app: Flask, village: Village, active: tuple[str, list[Person]]
+) -> None:
+    place, people = active
+    new = village.settle("New Face")
+    # Only people whom the proposer is connected with are offered; the form says who.
+    asked = reader(people[0]).send(
+        f"{place}/amendments/new",
+        pair_cap="2000",
+        pair_cap_currency="CNY",
+        joining=new.public_id,
+        reason="she farms next to us",
+    )
+    amendment = ends_at(asked, r"/me/amendments/gam_\w+")
+    mine = reader(new, "zh-CN")
+    group = mine.open(place)
+    check_html(group, "zh-CN")
+    assert amendment in group.text
+    # Joining a group that binds is no answer to an invitation: everybody signs.
+    assert "/acceptance" not in group.text
+    assert "New Face" in reader(people[1]).open(amendment).text
+    hash_ = new.get(amendment.replace("/me", "/api/v1")).get_json()["agreement_hash"]
+    for person in [*people, new]:
+        who = reader(person)
+        answers = right(app, amendment.rpartition("/")[2], person)
+        ends_at(who.send(f"{amendment}/understanding", **answers), re.escape(amendment))
+        signed = who.send(f"{amendment}/signature", shown=amendment, agreement_hash=hash_)
+        ends_at(signed, re.escape(amendment))
+    # An officer may put it into force too.
+    officer = Reader(app, "en").sign_in(village.officer.token)
+    ends_at(officer.send(f"{amendment}/activation", shown=amendment), f"{place}/agreement")
+    shown = new.get(place.replace("/me", "/api/v1")).get_json()
+    assert [one["status"] for one in shown["members"]] == ["signed"] * 6
+
+
+def test_what_is_taken_over_is_named_exactly(active: tuple[str, list[Person]]) -> None:
+    place, people = active
+    first = reader(people[1])
+    made = first.send(
+        f"{place}/expulsions/new",
+        member=people[4].public_id,
+        settlement="taken_over",
+        reason="moved away",
+    )
+    expulsion = ends_at(made, r"/me/expulsions/gex_\w+")
+    wrong = first.send(
+        f"{expulsion}/consent", shown=expulsion, takes_over="5", takes_over_currency="CNY"
+    )
+    assert wrong.status_code == 409
+    check_html(wrong, "en")
+    assert "Your promise for the member covers 0.00 CNY" in wrong.text
+    ends_at(first.send(f"{expulsion}/consent", shown=expulsion), re.escape(expulsion))
+    # One no of another ends it, and nobody is told whose.
+    other = reader(people[2])
+    ends_at(other.send(f"{expulsion}/refusal", shown=expulsion), re.escape(expulsion))
+    page = reader(people[3]).open(expulsion)
+    assert "refused" in page.text
+    assert "Member 2" not in page.text
+
+
+def test_a_group_in_which_nothing_is_live_is_ended_by_its_leader(
+    active: tuple[str, list[Person]],
+) -> None:
+    place, people = active
+    assert "End the group" not in reader(people[1]).open(place).text
+    form = f"{place}/amendments/new"
+    assert reader(people[1]).send(f"{place}/dissolution", shown=form).status_code == 403
+    leader = reader(people[0])
+    ends_at(leader.send(f"{place}/dissolution", shown=place), "/me/groups")
+    assert "The group has ended." in leader.open("/me/groups").text

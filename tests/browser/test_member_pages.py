@@ -22,7 +22,11 @@ def test_a_member_asks_for_a_loan_without_a_script(visit: Visit, language: str) 
     page.get_by_label(say(language, "分几期还", "Number of instalments")).fill("3")
     onward.click()
     page.get_by_label(say(language, "用途", "Purpose"), exact=True).fill("买两只羊")
-    page.get_by_label(say(language, "付给谁", "Who gets the money")).fill("张记农资店")
+    page.locator("#f-payee_name").fill("张记农资店")
+    page.get_by_text(say(language, "付给几个人", "Several payees")).click()
+    page.get_by_label(say(language, "付给第一位多少", "How much the first one gets")).fill("30")
+    page.locator("#f-payee_name_2").fill("大山羊场")
+    visit.check(page, "member-apply-payees")
     onward.click()
     expect(page.get_by_role("main")).to_contain_text("李建军")
     onward.click()
@@ -32,7 +36,8 @@ def test_a_member_asks_for_a_loan_without_a_script(visit: Visit, language: str) 
     expect(page.get_by_role("status")).to_contain_text(
         say(language, "申请已提交", "Your application is in")
     )
-    expect(page.get_by_role("main")).to_contain_text("张记农资店")
+    for text in ("张记农资店", "30.00", "大山羊场", "20.00"):
+        expect(page.get_by_role("main")).to_contain_text(text)
     visit.check(page, "member-loan-applied")
 
 

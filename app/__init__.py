@@ -73,6 +73,7 @@ FEATURES = [
     "pages.office",
     "pages.operator",
     "pages.riskdesk",
+    "pages.platform",
     "pages.auditor",
     "demo",
 ]

@@ -46,6 +46,8 @@ THINGS = {
     "visit_id": "@visit",
     "number": "1",
     "consent_id": "@consent",
+    "webhook_id": "@webhook",
+    "delivery_id": "@delivery",
     "record_id": "@record",
     "purpose": "visit_place",
 }
@@ -115,6 +117,22 @@ REFUSED: dict[str, dict[str, int]] = {
     **{
         f"member.{name}": dict.fromkeys(set(KINDS) - {"wang"}, 404)
         for name in ("my_record", "record_text")
+    },
+    # What is of no community is for operators; auditors read it.
+    **{
+        f"platform.{name}": dict.fromkeys(set(KINDS) - {"operator", "auditor"}, 403)
+        for name in ("webhooks", "retention")
+    },
+    **{
+        f"platform.{name}": dict.fromkeys(set(KINDS) - {"operator"}, 403)
+        for name in ("new_webhook", "erasures")
+    },
+    "platform.webhook": dict.fromkeys(set(KINDS) - {"operator", "auditor"}, 404),
+    # A member is erased by whoever answers for them.
+    "platform.erasure_request": {
+        **dict.fromkeys(("wang", "zhao", "auditor"), 403),
+        "gao": 404,
+        **STRANGERS,
     },
     "member.asked_themes": STRANGERS,
     "member.asked_theme": STRANGERS,

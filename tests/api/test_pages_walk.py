@@ -118,14 +118,10 @@ REFUSED: dict[str, dict[str, int]] = {
         f"member.{name}": dict.fromkeys(set(KINDS) - {"wang"}, 404)
         for name in ("my_record", "record_text")
     },
-    # What is of no community is for operators; auditors read it.
-    **{
-        f"platform.{name}": dict.fromkeys(set(KINDS) - {"operator", "auditor"}, 403)
-        for name in ("webhooks", "retention")
-    },
+    # What is of no community is for operators, and whoever audits everything.
     **{
         f"platform.{name}": dict.fromkeys(set(KINDS) - {"operator"}, 403)
-        for name in ("new_webhook", "erasures")
+        for name in ("webhooks", "new_webhook", "erasures", "retention")
     },
     "platform.webhook": dict.fromkeys(set(KINDS) - {"operator", "auditor"}, 404),
     # A member is erased by whoever answers for them.

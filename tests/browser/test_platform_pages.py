@@ -70,5 +70,5 @@ def test_what_retention_took_away(visit: Visit) -> None:
         assert forget_what_has_run_out(db.session())
         clock.fixed = before
         db.session.remove()
-    page = visit("auditor", "en", "/platform/retention")
+    page = visit("operator", "en", "/platform/retention")
     visit.check(page, "platform-retention")

@@ -26,7 +26,10 @@ from community.personal.models import ErasureRequest, ErasureState, RetentionRun
 class EraseSchema(Schema):
     """That it is meant: nothing of it can be undone."""
 
-    sure = YesNo(required=True, validate=ma.validate.Equal(True))
+    sure = YesNo(
+        required=True,
+        validate=ma.validate.Equal(True, error="Say that you have understood it."),
+    )
 
 
 @pages.listed("erasures")

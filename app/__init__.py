@@ -74,6 +74,7 @@ FEATURES = [
     "pages.office",
     "pages.operator",
     "pages.riskdesk",
+    "pages.platform",
     "pages.auditor",
     "demo",
 ]

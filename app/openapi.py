@@ -17,6 +17,7 @@ from flask import Flask
 
 from app.examples import example_of
 from app.problems import PROBLEM_JSON, all_problems, meaning_of, status_of
+from app.webhooks import described
 from community.errors import CommunityError
 
 VERBS = ("get", "post", "put", "patch", "delete")
@@ -64,6 +65,7 @@ def complete(app: Flask) -> dict[str, Any]:
     moneys: dict[str, dict[str, Any]] = {}
     document["paths"] = _name_money(document["paths"], moneys)
     components["schemas"] = _name_money(components["schemas"], moneys) | moneys
+    document["webhooks"] = described.webhooks()
     refusals = _Refusals()
     known: dict[str, dict[str, Any]] = json.loads(_REFUSALS.read_text())
     for verb, places, operation in operations(document):

@@ -128,6 +128,17 @@ def state_settlement(data: dict[str, Any], claim_id: str) -> Any:
     return _shown(session, settlement)
 
 
+@blp.route("/claim-settlements/<pid(cst):settlement_id>")
+@requires("claim:read")
+@blp.response(200, ClaimSettlementSchema)
+def get_settlement(settlement_id: str) -> Any:
+    """One payment on a claim, as it was stated, confirmed, refused or taken back."""
+    session = db.session()
+    settlement = statements.get_settlement(session, settlement_id)
+    permit("claim:read", _settlement_facts(session, settlement))
+    return _shown(session, settlement)
+
+
 @blp.route("/claim-settlements/<pid(cst):settlement_id>/confirmation", methods=["POST"])
 @requires("claim:confirm")
 @money_moving(ClaimSettlementSchema)

@@ -107,6 +107,7 @@ _OF_FIELDS: Final = (
     (r"An id such as (\S+) is needed\.", "需要形如 {0} 的编号。"),
     (r"Not a valid date\.|A day is .*|A date .*", "请填写日期，如 2026-05-04。"),
     (r"Not a valid integer\.|A whole number.*", "请填写整数。"),
+    (r"Say that you have understood it\.", "请先勾选。"),
     (r"Must be one of: .*", "请从列出的选项中选择。"),
     (r"The amount has to be above zero\.", "金额须大于零。"),
     (r"The amount cannot be below zero\.", "金额不能小于零。"),

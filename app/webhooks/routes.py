@@ -7,7 +7,7 @@ from app.blueprint import Blueprint
 from app.clock import now
 from app.extensions import db
 from app.paging import Page, PageArgs, page_of, paginate
-from app.permissions import Facts, permit, requires
+from app.permissions import permit, requires
 from app.transaction import transactional
 from app.webhooks import permissions as _permissions  # noqa: F401  declares this room's actions
 from app.webhooks.schemas import (
@@ -19,10 +19,10 @@ from app.webhooks.schemas import (
     WebhookStateInSchema,
 )
 from app.webhooks.sending import address_rules, sealer
+from app.webhooks.views import delivery_view, webhook_facts, webhook_views
 from community.communities import queries as communities
-from community.communities.models import Community
 from community.webhooks import queries, service
-from community.webhooks.models import DeliveryState, WebhookDelivery, WebhookSubscription
+from community.webhooks.models import WebhookDelivery, WebhookSubscription
 
 blp = Blueprint("webhooks", __name__, description="Webhooks: other systems are told (回调通知)")
 
@@ -49,7 +49,7 @@ def add_webhook(data: dict[str, Any]) -> Any:
         now=now(),
         actor_id=caller().member_id,
     )
-    return _views([subscription])[0] | {"secret": secret}
+    return webhook_views([subscription])[0] | {"secret": secret}
 
 
 @blp.route("/webhooks")
@@ -62,7 +62,7 @@ def list_webhooks(args: dict[str, Any]) -> Page:
     page = paginate(
         db.session(), queries.webhooks(), key=WebhookSubscription.id, args=args, newest_first=True
     )
-    return Page(_views(page.items), page.next_cursor)
+    return Page(webhook_views(page.items), page.next_cursor)
 
 
 @blp.route(_WEBHOOK)
@@ -70,7 +70,7 @@ def list_webhooks(args: dict[str, Any]) -> Page:
 @blp.response(200, WebhookSchema)
 def get_webhook(webhook_id: str) -> Any:
     """One webhook, with how many of its deliveries wait, arrived, or were given up."""
-    return _views([_permitted("webhook:read", webhook_id)])[0]
+    return webhook_views([_permitted("webhook:read", webhook_id)])[0]
 
 
 @blp.route(f"{_WEBHOOK}/state", methods=["POST"])
@@ -87,7 +87,7 @@ def set_state(data: dict[str, Any], webhook_id: str) -> Any:
         actor_id=caller().member_id,
         **data,
     )
-    return _views([subscription])[0]
+    return webhook_views([subscription])[0]
 
 
 @blp.route(f"{_WEBHOOK}/secret", methods=["POST"])
@@ -103,7 +103,7 @@ def renew_secret(webhook_id: str) -> Any:
         now=now(),
         actor_id=caller().member_id,
     )
-    return _views([subscription])[0] | {"secret": secret}
+    return webhook_views([subscription])[0] | {"secret": secret}
 
 
 @blp.route(f"{_WEBHOOK}/deliveries")
@@ -116,7 +116,7 @@ def list_deliveries(args: dict[str, Any], webhook_id: str) -> Page:
     webhook = _permitted("webhook:read", webhook_id)
     statement = queries.deliveries_of(webhook.id, args.pop("state", None))
     page = paginate(session, statement, key=WebhookDelivery.id, args=args, newest_first=True)
-    return Page([_delivery_view(delivery) for delivery in page.items], page.next_cursor)
+    return Page([delivery_view(delivery) for delivery in page.items], page.next_cursor)
 
 
 @blp.route("/webhook-deliveries/<pid(whd):delivery_id>/redelivery", methods=["POST"])
@@ -127,45 +127,14 @@ def redeliver(delivery_id: str) -> Any:
     """Try a delivery that was given up from the beginning."""
     session = db.session()
     delivery = queries.get_delivery(session, delivery_id)
-    permit("webhook:keep", _facts(session.get_one(WebhookSubscription, delivery.subscription_id)))
-    return _delivery_view(service.redeliver(session, delivery_id=delivery.id, now=now()))
+    permit(
+        "webhook:keep",
+        webhook_facts(session.get_one(WebhookSubscription, delivery.subscription_id)),
+    )
+    return delivery_view(service.redeliver(session, delivery_id=delivery.id, now=now()))
 
 
 def _permitted(action: str, webhook_id: str) -> WebhookSubscription:
     webhook = queries.get_webhook(db.session(), webhook_id)
-    permit(action, _facts(webhook))
+    permit(action, webhook_facts(webhook))
     return webhook
-
-
-def _facts(webhook: WebhookSubscription) -> Facts:
-    if webhook.community_id is None:
-        return Facts()
-    return Facts(path=db.session().get_one(Community, webhook.community_id).path_ids)
-
-
-def _views(subscriptions: list[WebhookSubscription]) -> list[dict[str, Any]]:
-    session = db.session()
-    counts = queries.counts(session, [row.id for row in subscriptions])
-    found = []
-    for row in subscriptions:
-        community = row.community_id and session.get_one(Community, row.community_id).public_id
-        found.append(
-            {
-                "id": row.public_id,
-                "url": row.url,
-                "kinds": row.kinds,
-                "community": community,
-                "state": row.state,
-                "reason": row.reason,
-                **{state.value: counts[row.id].get(state, 0) for state in DeliveryState},
-                "created_at": row.created_at,
-                "ended_at": row.ended_at,
-            }
-        )
-    return found
-
-
-def _delivery_view(row: WebhookDelivery) -> dict[str, Any]:
-    names = ("kind", "subject", "seq", "recorded_at", "state", "attempts", "next_at")
-    more = ("last_status", "fault", "settled_at")
-    return {"id": row.public_id, **{name: getattr(row, name) for name in (*names, *more)}}

@@ -20,11 +20,18 @@ from schemathesis.specs.openapi.checks import (
     response_schema_conformance,
     status_code_conformance,
 )
+from sqlalchemy import select
 
 from app import create_app
 from app.extensions import db
 from app.problems import all_problems, status_of
+from app.webhooks import described
+from community.database import new_public_id
+from community.ledger.models import Event
 from community.verification import verify
+from community.webhooks import service
+from community.webhooks.kinds import FAMILIES, KINDS
+from community.webhooks.models import WebhookDelivery
 from config.settings import Settings
 from tests.api.test_permissions_matrix import IDS
 from tests.api.world import API, World, make_world
@@ -176,6 +183,57 @@ def test_every_example_is_what_its_schema_admits(document: dict[str, Any]) -> No
         check("problem", name, content["schema"], content)
     assert seen["request"] > 110
     assert seen["answer"] > 300 < seen["problem"]
+
+
+def test_every_kind_of_webhook_is_described(document: dict[str, Any]) -> None:
+    """All kinds that there are and no other: body, headers of the signature, what answers do."""
+    told = document["webhooks"]
+    assert set(told) == set(KINDS) == set(described.MEANINGS)
+    assert set(described.SUBJECTS) == set(FAMILIES)
+    assert set(described.BY_KIND) <= set(KINDS)
+    for kind, item in told.items():
+        operation = item["post"]
+        assert operation["summary"], kind
+        headers = {given["name"]: given for given in operation["parameters"]}
+        assert headers.keys() == {"webhook-id", "webhook-timestamp", "webhook-signature"}
+        assert all(given["required"] and given["in"] == "header" for given in headers.values())
+        assert operation["responses"].keys() == {"2XX", "3XX", "410", "default"}
+        content = operation["requestBody"]["content"]["application/json"]
+        assert content["schema"]["properties"]["type"]["const"] == kind
+        Draft202012Validator(content["schema"]).validate(content["example"])
+        place = described.subject_of(kind)[2].removeprefix("GET ")
+        assert "get" in document["paths"][place]
+    names = {item["post"]["operationId"] for item in told.values()}
+    known = {operation["operationId"] for _, _, operation in operations(document)}
+    assert len(names) == len(KINDS)
+    assert not names & known
+    assert "webhooks" in {tag["name"] for tag in document["tags"]}
+
+
+def test_what_a_world_records_is_what_its_receivers_were_promised(world: World) -> None:
+    """Every record of a whole village that can be told of, as it would be sent."""
+    with world.app.app_context():
+        session = db.session()
+        recorded = session.execute(
+            select(Event.kind, Event.subject, Event.seq, Event.recorded_at).where(
+                Event.kind.in_(KINDS)
+            )
+        ).all()
+        session.rollback()
+    seen = set()
+    for kind, subject, seq, recorded_at in recorded:
+        delivery = WebhookDelivery(
+            public_id=new_public_id("whd"),
+            kind=kind,
+            subject=subject,
+            seq=seq,
+            recorded_at=recorded_at,
+        )
+        body = service.document_of(delivery, new_public_id("com"))
+        Draft202012Validator(described.body_of(kind)).validate(body)
+        seen.add(kind)
+    assert {kind.partition(".")[0] for kind in seen} == set(FAMILIES)
+    assert len(seen) > 25
 
 
 def _last(reference: str) -> str:

@@ -54,6 +54,8 @@ THINGS = {
     "amendment_id": "@amendment",
     "expulsion_id": "@expulsion",
     "consent_id": "@consent",
+    "webhook_id": "@webhook",
+    "delivery_id": "@delivery",
     "record_id": "@record",
     "purpose": "visit_place",
 }
@@ -146,6 +148,18 @@ REFUSED: dict[str, dict[str, int]] = {
     **{
         f"member.{name}": dict.fromkeys(set(KINDS) - {"wang"}, 404)
         for name in ("my_record", "record_text")
+    },
+    # What is of no community is for operators, and whoever audits everything.
+    **{
+        f"platform.{name}": dict.fromkeys(set(KINDS) - {"operator"}, 403)
+        for name in ("webhooks", "new_webhook", "erasures", "retention")
+    },
+    "platform.webhook": dict.fromkeys(set(KINDS) - {"operator", "auditor"}, 404),
+    # A member is erased by whoever answers for them.
+    "platform.erasure_request": {
+        **dict.fromkeys(("wang", "zhao", "auditor"), 403),
+        "gao": 404,
+        **STRANGERS,
     },
     "member.asked_themes": STRANGERS,
     "member.asked_theme": STRANGERS,

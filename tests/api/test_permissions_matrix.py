@@ -126,7 +126,7 @@ READS = {
     "personal.list_consents": Read(OWN),
     # The wish is theirs; it is answered by who may erase.
     "personal.get_erasure_outlook": Read("200 404 404 200 200 404 404 404"),
-    "personal.list_retention_runs": Read("403 403 403 403 200 200 403 403"),
+    "personal.list_retention_runs": Read("403 403 403 403 200 403 403 403"),
     "personal.list_erasure_requests": Read("403 403 403 403 200 403 403 403"),
     "communities.list_communities": Read(ALL),
     "communities.get_community": Read(VILLAGERS),
@@ -193,6 +193,7 @@ READS = {
     "claims.list_claims": Read(OWN),
     "claims.get_claims_statement": Read(OWN),
     "claims.get_claim": Read(SHARED, "li", "dai"),
+    "claims.get_settlement": Read(SHARED, "li", "dai"),
     "servicing.get_payoff": Read(OWN, **ABOUT_DING),
     "businessday.list_days": Read(BOOKS),
     "ledger.list_events": Read(DESK),

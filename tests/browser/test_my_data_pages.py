@@ -56,7 +56,7 @@ def test_whoever_has_left_asks_to_be_erased(visit: Visit) -> None:
     page.get_by_role("link", name="See what it means").click()
     expect(page.get_by_role("region", name="It cannot be asked for yet")).to_contain_text("loans")
     visit.check(page, "member-data-erasure-refused")
-    _register(visit, "newcomer", "周小雨")
+    register(visit, "newcomer", "周小雨")
     page = visit("newcomer", "en", "/me/data")
     visit.check(page, "member-data-nothing")
     page.get_by_role("link", name="See what it means").click()
@@ -71,7 +71,7 @@ def test_whoever_has_left_asks_to_be_erased(visit: Visit) -> None:
     expect(page.get_by_role("main")).to_contain_text("taken back")
 
 
-def _register(visit: Visit, key: str, name: str) -> None:
+def register(visit: Visit, key: str, name: str) -> None:
     """Somebody who is in no community, and so has nothing live."""
     world = visit.site.world
     made = world.call("operator", "POST", "/members", json={"name": name})

@@ -19,11 +19,13 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from jsonschema import Draft202012Validator
 from sqlalchemy import Engine, select, update
 
 from app import create_app
 from app.extensions import db
 from app.transaction import run_unit
+from app.webhooks import described
 from app.webhooks.sending import sealer
 from app.webhooks.work import tell
 from community.engine import session_factory
@@ -218,6 +220,12 @@ def test_a_loans_life_is_told_in_order_signed_and_without_its_people(
         assert headers["webhook-signature"] == f"v1,{mac}"
         document = json.loads(body)
         assert document["id"] == headers["webhook-id"]
+        # As the OpenAPI document promises: the body by its kind, and each header.
+        promised = described.webhooks()[document["type"]]["post"]
+        for content in promised["requestBody"]["content"].values():
+            Draft202012Validator(content["schema"]).validate(document)
+        for given in promised["parameters"]:
+            Draft202012Validator(given["schema"]).validate(headers[given["name"]])
         # Ids, the kind and instants: no name, no amount, nobody who did it.
         assert set(document) == {"id", "type", "timestamp", "data"}
         assert set(document["data"]) == {"subject", "community", "seq"}

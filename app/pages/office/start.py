@@ -17,7 +17,7 @@ from app.pages.forms import read_query
 from app.pages.layout import page
 from app.pages.office.room import enter, pages, show
 from app.paging import PageArgs, paginate
-from app.permissions import permit, requires
+from app.permissions import may, permit, requires
 from community.communities import queries as communities
 from community.communities.models import Community, Membership, MembershipStatus
 from community.ledger.models import Book
@@ -120,6 +120,7 @@ def home() -> Response:
         counts=counts_of(session, [community.id for community in listed]),
         older=older,
         first=first,
+        keeps_platform=may("webhook:keep"),
     )
 
 

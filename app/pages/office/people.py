@@ -14,9 +14,11 @@ from app.extensions import db
 from app.fields import Schema, Text, Whole
 from app.members.facts import member_facts
 from app.members.permissions import MemberFacts
+from app.pages.entry import language
 from app.pages.forms import Form, Nothing, answer, read, read_query
 from app.pages.layout import say
 from app.pages.office.room import can, enter, pages, show
+from app.pages.words import Words
 from app.paging import PageArgs, paginate
 from app.permissions import may, permit, requires
 from app.transaction import in_transaction
@@ -30,6 +32,8 @@ from community.members.models import Member, MemberKind
 from community.risk.errors import AdmissionHeld
 
 _LISTED = 30
+# How the register's import notes what it did.
+_BY_FILE = "import of file "
 
 
 class PeopleArgs(PageArgs):
@@ -210,6 +214,16 @@ def _person_page(community: Community, member: Member, form: Form) -> Response:
         details=may("member:details", facts),
         membership=membership,
         changes=queries.list_changes(session, membership.id),
+        note_of=_note_of,
         may_admit=may_decide and membership.status is MembershipStatus.APPLIED,
         may_enrol=may("member:enrol", facts),
     )
+
+
+def _note_of(reason: str) -> str:
+    """Why a membership changed: what the platform notes by itself, in the reader's language."""
+    words = Words("office", language())
+    if reason.startswith(_BY_FILE):
+        return words("by_file")
+    key = reason.replace(" ", "_")
+    return words.of("change_note", key) if words.find(f"change_note.{key}") else reason

@@ -13,7 +13,7 @@ CHECKED := app community config graph tests tools wsgi.py
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo fuzz client run test test-browser properties check audit format bench migrate oracles villages simulate lock bench-real hosts clean main-env dev-env bench-env
+.PHONY: help setup demo fuzz client run test test-browser pictures properties check audit format bench migrate oracles villages simulate lock bench-real hosts clean main-env dev-env bench-env
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -44,6 +44,9 @@ test: dev-env ## run every test, on a PostgreSQL and a Redis of their own
 
 test-browser: dev-env ## look at every page in Chromium; pictures go to var/screenshots
 	@$(VENV_PYTHON) -m pytest tests/browser -n 2 --dist worksteal
+
+pictures: dev-env ## walk the tours of docs/guides through a small demo, and take their pictures anew
+	@$(VENV_PYTHON) -m tests.pictures
 
 fuzz: dev-env ## send made-up requests to every route of real servers, on both databases
 	@$(VENV_PYTHON) -m tests.fuzz

@@ -30,6 +30,7 @@ STOP_SECONDS = 40
 PAGES = (
     "/",
     "/sign-in",
+    "/sign-in/token",
     "/pages/pages.css",
     "/api/docs",
     "/api/v1/openapi.json",
@@ -196,13 +197,13 @@ def stop(server: "subprocess.Popen[bytes]") -> None:
 def tell(base: str, shown: dict[str, Any], log: Path) -> None:
     """Print what to open and what to ask."""
     print(f"\nLianbao runs at {base} (log: {log})\n")
-    print("Open")
-    print(f"  {base}/           what this is; sign in with a token to see its owner's pages")
-    print(f"  {base}/api/docs   the whole API\n")
-    print("Tokens (Authorization: Bearer …)")
+    print("Open in a browser, and paste one of these tokens")
+    print(f"  {base}/sign-in/token\n")
     for person in shown["people"]:
         print(f"  {person['role']:<12}{person['token']}  {person['name']}")
-    print("\nAsk it")
+    print("\nWhat each of them finds, step by step: docs/guides")
+    print(f"The whole API: {base}/api/docs\n")
+    print("Ask it from another terminal")
     for question in shown["questions"]:
         print(f"  # {question['about']}\n  {question['curl']}")
     print("\nCtrl-C stops it.", flush=True)

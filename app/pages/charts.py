@@ -10,6 +10,8 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import count, pairwise
+from math import ceil
+from unicodedata import east_asian_width
 
 import leather
 from flask import Response, g
@@ -19,6 +21,8 @@ from markupsafe import Markup
 from app.sheets import sheet
 
 WIDTH, HEIGHT = 420, 240
+# How many Latin letters a name beside a bar may be long.
+_ROOM = 18
 
 theme.tick_font_size = 12
 theme.tick_font_char_height = 12
@@ -169,9 +173,19 @@ def _picture(
 
 
 def _apart(name: str, place: int) -> str:
-    """A name as far as there is room; two of one name stay two."""
-    short = name if len(name) <= 14 else f"{name[:13]}…"
-    return short + "\N{ZERO WIDTH SPACE}" * place
+    """A name as far as there is room; two of one name stay two.
+
+    The library leaves room by the number of characters; a Chinese one takes half as much again.
+    """
+    short = name
+    while _room(short) > _ROOM:
+        short = f"{short.removesuffix('…')[:-1]}…"
+    return short + "\N{ZERO WIDTH SPACE}" * (place + _room(short) - len(short))
+
+
+def _room(name: str) -> int:
+    wide = sum(east_asian_width(character) in "WF" for character in name)
+    return len(name) + ceil(wide / 2)
 
 
 def _many(values: Sequence[tuple[str, float]]) -> Sequence[tuple[int, tuple[str, float]]]:

@@ -49,7 +49,7 @@ def test_a_member_signs_in_by_name_or_telephone(app: Flask, member: Person) -> N
     with_password(member, "+86 138-0013-8000")
     reader = Reader(app)
     answer = sign_in(reader, "+8613800138000")
-    assert (answer.status_code, answer.location) == (303, "/me")
+    assert (answer.status_code, answer.location) == (303, "/")
     assert "Hello, Wang Fang" in reader.open("/me").text
     given = next(line for line in answer.headers.getlist("Set-Cookie") if line.startswith(SESSION))
     assert "HttpOnly" in given
@@ -183,7 +183,7 @@ def test_a_form_has_to_come_from_its_page(
     for reader, path, page in (
         (Reader(app), "/sign-in", "/sign-in"),
         (Reader(app), "/sign-in/token", "/sign-in/token"),
-        (signed_in, "/sign-out", "/me"),
+        (signed_in, "/sign-out", "/"),
     ):
         right = hidden(reader.open(page).text)["form_proof"]
         fields = {"login_name": "li.wei", "password": PASSWORD, "token": member.token}
@@ -206,10 +206,10 @@ def test_where_to_go_on_is_a_page_of_ours(app: Flask, member: Person) -> None:
     assert asked.location == "/sign-in?next=%2Fstatement%3Fx%3D1"
     for target, goes in (
         ("/statement", "/statement"),
-        ("//elsewhere.example/", "/me"),
-        ("https://elsewhere.example/", "/me"),
-        ("/\\elsewhere.example", "/me"),
-        ("javascript:alert(1)", "/me"),
+        ("//elsewhere.example/", "/"),
+        ("https://elsewhere.example/", "/"),
+        ("/\\elsewhere.example", "/"),
+        ("javascript:alert(1)", "/"),
     ):
         answer = Reader(app).send("/sign-in/token", token=member.token, next=target)
         assert answer.location == goes, target
@@ -261,7 +261,7 @@ def test_changing_the_password_ends_the_other_sessions(app: Flask, member: Perso
     assert "a field of wheat" not in wrong.text
     assert there.open("/me").status_code == 200
     done = here.send("/me/password", password=PASSWORD, new_password="a field of wheat")
-    assert (done.status_code, done.location) == (303, "/me")
+    assert (done.status_code, done.location) == (303, "/")
     assert cookie(here) != before
     assert "Your password was changed" in here.open("/me").text
     assert there.open("/me").status_code == 303

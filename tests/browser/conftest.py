@@ -223,7 +223,7 @@ def sites(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """A Chromium of this machine."""
-    path = _chromium()
+    path = chromium()
     if path is None:
         pytest.exit(
             "There is no Chromium. As root: apt-get install chromium fonts-noto-cjk; or name one: "
@@ -262,7 +262,8 @@ def visit(
         context.close()
 
 
-def _chromium() -> str | None:
+def chromium() -> str | None:
+    """Where Chromium is, or None."""
     named = os.environ.get("CHROMIUM")
     if named:
         return named if Path(named).exists() else None

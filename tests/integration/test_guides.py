@@ -11,12 +11,16 @@ from flask import Flask
 
 from app import create_app
 from app.openapi import VERBS, complete
+from app.pages.words import COMMON, LANGUAGES, catalog, rooms
 from community.communities.charter import CharterRules
 from config.settings import ROOT, Settings
+from tests.pictures.tours import PICTURES, tours
 
 GUIDES = [*sorted((ROOT / "docs" / "guides").glob("*.md"))]
 PAGES = [*GUIDES, *(ROOT / "docs" / name for name in ("charters.md", "algorithms.md", "client.md"))]
 PREFIX = "/api/v1"
+# What the tours name and no page says of itself: a village, a circle.
+NAMES = {"南湖村", "Circle 1"}
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +92,45 @@ def _links(text: str) -> Iterator[str]:
     for target in re.findall(r"\]\(([^)#]+)", text):
         if not target.startswith("http"):
             yield target
+
+
+def test_every_picture_is_there_is_shown_and_is_small() -> None:
+    named = {
+        path
+        for page in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
+        for target in re.findall(r"!\[[^\]]+\]\(([^)]+)\)", page.read_text())
+        if (path := (page.parent / target).resolve()).parent == PICTURES
+    }
+    kept = set(PICTURES.iterdir())
+    assert sorted(path.name for path in named - kept) == [], "run: make pictures"
+    assert sorted(path.name for path in kept - named) == [], "no page shows them"
+    sizes = {path.name: path.stat().st_size for path in kept}
+    assert [name for name, size in sizes.items() if size >= 120_000] == []
+    assert sum(sizes.values()) < 1_500_000
+    # Only tours take them: what README shows is shown by a guide too.
+    taken = {act.what for tour in tours() for step in tour.steps for act in step}
+    assert {path.name for path in kept} <= taken
+
+
+def test_there_is_a_tour_for_everybody_that_says_what_the_pages_say() -> None:
+    found = {(tour.who, tour.language): tour for tour in tours()}
+    kinds = {"member", "leader", "cooperative", "operator", "auditor"}
+    in_chinese = {("member", "zh-CN"), ("leader", "zh-CN")}
+    assert found.keys() == {(kind, "en") for kind in kinds} | in_chinese
+    for (who, language), tour in found.items():
+        place = LANGUAGES.index(language)
+        said = "\n".join(
+            words[place] for room in [*rooms(), COMMON] for words in catalog(room).values()
+        )
+        quoted = [
+            act.what
+            for step in tour.steps
+            for act in step
+            # What people call something, and the number of a circle, is no word of a page.
+            if act.kind in ("click", "see", "write") and act.what not in NAMES
+        ]
+        assert [words for words in quoted if words not in said] == [], (who, language)
+        assert len(quoted) > 5, (who, language)
 
 
 def test_the_rules_that_the_page_about_charters_names_exist() -> None:

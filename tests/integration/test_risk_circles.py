@@ -115,7 +115,7 @@ def test_reasons_and_suggestions_are_said_in_both_languages(db_session: Session)
         "Replace this vouch, on which 30.00 CNY rests, by one of somebody outside with locked"
         " savings: expected loss −27.2 % (the pool's −57.1 %), worst loss −27.2 %."
     )
-    assert "30.00 CNY" in said["replace_vouch"]["zh-CN"]
+    assert "30.00 元" in said["replace_vouch"]["zh-CN"]
     assert said["cover_inside"]["en"].startswith("100 % of the cover of their loans (110.00 CNY)")
     assert said["mutual_pairs"]["zh-CN"].startswith("圈内有2对成员互相担保")
     assert said["borrow_together"]["en"] == "2 of the 3 owe at the same time."

@@ -128,7 +128,6 @@ def events(community_id: str) -> Response:
     )
 
 
-@pages.listed("cases")
 @pages.get("/audit/<pid(com):community_id>/cases")
 @requires("case-queue:read")
 def case_list(community_id: str) -> Response:

@@ -197,13 +197,19 @@ def test_a_draft_changes_until_it_is_posted_and_never_after(circle: Circle) -> N
     locked = lock_one(session, Collection, draft.id)
     fresh = [circle.entry("ann", 2_00), circle.deposit("bo", 3_00)]
     days = {"collected_on": hamlet.day, "on": hamlet.day}
-    hamlet.do(collecting.change, collection=locked, entries=fresh, **days)
-    assert (draft.total_minor, draft.version) == (5_00, 2)
     step = {"collection_id": draft.id, "actor_id": circle.id("ann"), **hamlet.when}
+    # Emptied, it stays a draft, and is nothing to post.
+    hamlet.do(collecting.change, collection=locked, entries=[], **days)
+    assert (draft.total_minor, collecting.lines_of(session, draft.id)) == (0, [])
+    with pytest.raises(NothingCollected):
+        hamlet.do(collecting.post, **step)
+    locked = lock_one(session, Collection, draft.id)
+    hamlet.do(collecting.change, collection=locked, entries=fresh, **days)
+    assert (draft.total_minor, draft.version) == (5_00, 3)
     hamlet.do(collecting.post, **step)
     # Posting again answers what is posted.
     again = hamlet.do(collecting.post, **step)
-    assert (again.id, again.version) == (draft.id, 3)
+    assert (again.id, again.version) == (draft.id, 4)
     assert receipts(session) == [(circle.loans["ann"].id, 2_00, RepaymentSource.BORROWER)]
     with pytest.raises(CollectionPosted):
         hamlet.do(collecting.change, collection=draft, entries=fresh, **days)

@@ -21,7 +21,7 @@ from typing import Any
 from playwright.sync_api import Error, Page, expect, sync_playwright
 
 from config.settings import ROOT
-from tests.browser.conftest import FLAGS, chromium
+from tests.browser.conftest import FLAGS, PATIENCE, chromium
 from tests.keys import ENVIRON
 from tests.pictures.tours import PICTURES, Act, Tour, tours
 from tests.serving import Served, gunicorn
@@ -63,8 +63,7 @@ def main(arguments: list[str]) -> int:
                 viewport={"width": 1280, "height": HEIGHTS["1280"]},
                 reduced_motion="reduce",
             )
-            context.set_default_timeout(10_000)
-            expect.set_options(timeout=10_000)
+            context.set_default_timeout(PATIENCE)
             failed += not _walk(context.new_page(), tour, served, tokens[tour.who])
             browser.close()
     return 1 if failed else 0

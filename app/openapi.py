@@ -89,7 +89,12 @@ def complete(app: Flask) -> dict[str, Any]:
 # The server refuses it before there is a request that the platform could answer.
 _ADDRESS_TOO_LONG: dict[str, Any] = {
     "description": "The address with its query is longer than 4,000 bytes.",
-    "content": {"text/html": {"schema": {"type": "string"}}},
+    "content": {
+        "text/html": {
+            "schema": {"type": "string"},
+            "example": "<html><head><title>Request-URI Too Long</title></head></html>",
+        }
+    },
 }
 
 

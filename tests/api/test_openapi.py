@@ -258,6 +258,8 @@ def test_every_operation_has_its_headers_and_its_tag(document: dict[str, Any]) -
         [tag] = operation["tags"]
         assert tag in tags, where
         for status, response in operation["responses"].items():
+            if status == "414":
+                continue  # the server's own, which gives no number to what it has not read
             answer = shared[_last(response["$ref"])] if "$ref" in response else response
             assert "X-Request-Id" in answer["headers"], where
             assert ("WWW-Authenticate" in answer["headers"]) == (status == "401"), where

@@ -23,6 +23,7 @@ from tests.api.wrong import (
     loans,
     monitoring,
     others,
+    personal,
     places,
     profiles,
     receiving,
@@ -70,6 +71,7 @@ TABLE = [
     *risk.RISK,
     *scoring.SCORING,
     *webhooks.WEBHOOKS,
+    *personal.PERSONAL,
 ]
 
 

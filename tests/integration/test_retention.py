@@ -5,7 +5,8 @@ import os
 import socket
 import threading
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from sqlalchemy import Engine, select, update
 
 from app import create_app
 from app.extensions import db
+from app.operations.worker import Worker
 from app.personal.work import forget_what_has_run_out
 from community.engine import session_factory
 from community.ledger.models import Event
@@ -234,3 +236,13 @@ def test_of_two_workers_one_has_the_day(engine: Engine) -> None:
         assert work_on(session, run_id=run_id, holder=holders[1], limit=9, **when)
         session.commit()
     assert begin(holders[0]) is None
+
+
+def test_a_host_may_keep_retention_by_hand(app: Flask) -> None:
+    settings = app.extensions["settings"]
+    assert Settings.from_environ({"RETENTION_AT": "never"}).retention_at is None
+    assert Settings.from_environ({}).retention_at == time(3)
+    app.extensions["settings"] = replace(settings, retention_at=None)
+    assert not work(app)
+    assert "retention" not in Worker(app).jobs
+    assert runs(app) == []

@@ -183,7 +183,7 @@ def test_a_form_has_to_come_from_its_page(
     for reader, path, page in (
         (Reader(app), "/sign-in", "/sign-in"),
         (Reader(app), "/sign-in/token", "/sign-in/token"),
-        (signed_in, "/sign-out", "/"),
+        (signed_in, "/sign-out", "/me"),
     ):
         right = hidden(reader.open(page).text)["form_proof"]
         fields = {"login_name": "li.wei", "password": PASSWORD, "token": member.token}
@@ -261,7 +261,7 @@ def test_changing_the_password_ends_the_other_sessions(app: Flask, member: Perso
     assert "a field of wheat" not in wrong.text
     assert there.open("/me").status_code == 200
     done = here.send("/me/password", password=PASSWORD, new_password="a field of wheat")
-    assert (done.status_code, done.location) == (303, "/")
+    assert (done.status_code, done.location) == (303, "/me")
     assert cookie(here) != before
     assert "Your password was changed" in here.open("/me").text
     assert there.open("/me").status_code == 303

@@ -19,6 +19,7 @@ READERS = {
     "leader": "wang",
     "cooperative": "officer",
     "review": "wang",
+    "platform": "operator",
     "office": "operator",
     "riskdesk": "operator",
     "auditor": "auditor",

@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
-from community.bulk import insert_columns, reserve_ids
+from community.bulk import count_anew, insert_columns, reserve_ids
 from community.errors import InsufficientFunds
 from community.ledger.books import book_ids, lock_books
 from community.ledger.chain import entry_hash
@@ -285,6 +285,8 @@ def _move_balances(
             "balance_minor": [after[place] for place in new],
         },
     )
+    # The books' guards join these with the postings to come.
+    count_anew(session, (Account,), len(new))
     ids.update(zip(new, new_ids, strict=True))
     return ids
 

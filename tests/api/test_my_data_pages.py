@@ -25,7 +25,9 @@ def test_my_data_is_told_in_words_and_not_in_names_of_tables(world: World) -> No
             action.partition(":")[0].replace("-", "_")
             for action, opening in PERMISSIONS.items()
             # Those by which nobody in office gets in leave no note.
+            # Nor those of the routes that other tests add.
             if any(predicate not in _NOT_BY_OFFICE for predicate in opening)
+            and action.partition(":")[0] not in ("probe", "secret")
         },
         "reader_role": set(ReaderRole),
         "goes": {name for name, place in ABOUT.items() if place.is_deleted or place.clears},

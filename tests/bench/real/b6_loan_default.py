@@ -139,7 +139,9 @@ def by_card(features: Any, classes: Any, bad: Bools, train: Rows, test: Rows) ->
             for rows, known in zip((train, test), coded, strict=True)
         ]
     )
-    above = np.round((columns - np.nanmin(columns, axis=0)) * 10_000)
+    above = np.round(
+        (columns - np.min(np.where(np.isnan(columns), np.inf, columns), axis=0)) * 10_000
+    )
     rows = np.where(np.isnan(above), NONE, above).astype(np.int64)
     learn, calibrate, judge = rows[:cut], rows[cut : train.size], rows[train.size :]
     codes_of = [str(at) for at in range(rows.shape[1])]

@@ -44,6 +44,10 @@ ON_BOTH = {
 }
 
 
+# Files with tests of half a minute and more.
+LONGEST = {"test_day_killed", "test_demo", "test_readme", "test_approval_race", "test_villages"}
+
+
 def chosen(items: Sequence[pytest.Item]) -> tuple[list[pytest.Item], list[pytest.Item]]:
     """The tests to run, and those left out as their twin runs on the other database."""
     names = {item.nodeid for item in items}

@@ -166,6 +166,15 @@ def test_an_objection_is_raised_answered_and_then_all_is_granted(reviewed: Revie
     assert "it was mended" in me.open(mine).text
     assert "his roof leaks" in shown.text
     assert officer.send(path, shown=board, **said).status_code == 409
+    # One's own amount is changed, and both sides read to how much.
+    assert me.send(form, about=second.public_id, reason="a bad harvest").status_code == 303
+    [other] = [
+        each for each in links(officer.open(board).text, "campaign-objections") if each != path
+    ]
+    said = {"outcome": "changed", "amount": "300", "answer": "by half"}
+    assert officer.send(other, **said).status_code == 303
+    for page in (officer.open(other), me.open(mine)):
+        assert "by half (CNY\N{NO-BREAK SPACE}300.00)" in page.text
     # Grants begin when the objection period is over, and are pressed as often as needed.
     early = officer.send(board, act="grant")
     assert early.status_code == 409

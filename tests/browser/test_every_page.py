@@ -6,9 +6,10 @@ import pytest
 from playwright.sync_api import Page
 from werkzeug.routing import Rule
 
+from tests import by_turns
 from tests.api.test_pages_walk import QUERY, address, routes
 from tests.api.world import World
-from tests.browser.conftest import BOTH, Visit
+from tests.browser.conftest import Visit
 
 # Who looks at the pages of a room.
 READERS = {
@@ -44,12 +45,14 @@ PLACE = {
     "riskdesk.rules": "/desk/rules?rule=late&from_on=2026-03-25&until_on=2026-04-13",
 }
 # What answers a GET and is no page.
-FILES = ("_csv", "_json", ".static", ".photo")
+FILES = ("_csv", "_json", ".static", ".photo", ".export_my_data", ".record_text")
 # In so many tests, which browsers of several processes share.
 PARTS = 12
 
 
-@BOTH
+# English pages are looked at on a desk and on a phone; every Chinese one too if `BOTH` is set, as
+# the journeys are in any case.
+@pytest.mark.parametrize("language", ["en", "zh-CN"] if by_turns.BOTH else ["en"])
 @pytest.mark.parametrize("part", range(PARTS))
 def test_every_page_is_fit_to_be_used(visit: Visit, language: str, part: int) -> None:
     faults = {}

@@ -50,6 +50,8 @@ class _Tags(HTMLParser):
         self.faults: list[str] = []
         self.language = ""
         self.ids: list[str] = []
+        # Of the table that is open: how many cells each row has.
+        self.rows: list[int] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         named = dict(attrs)
@@ -57,6 +59,13 @@ class _Tags(HTMLParser):
             self.faults.append(f"an attribute of <{tag}> is there twice")
         if "id" in named:
             self.ids.append(named["id"] or "")
+        if tag == "table":
+            self.rows = []
+        elif tag == "tr":
+            self.rows.append(0)
+        elif tag in ("td", "th"):
+            assert "rowspan" not in named  # would have to be counted
+            self.rows[-1] += int(named.get("colspan") or 1)
         if tag == "html":
             self.language = named.get("lang") or ""
         self.faults += [
@@ -75,6 +84,8 @@ class _Tags(HTMLParser):
     def handle_endtag(self, tag: str) -> None:
         if tag in _VOID:
             return
+        if tag == "table" and len(set(self.rows)) > 1:
+            self.faults.append(f"a table at {self.getpos()} has rows of {sorted(set(self.rows))}")
         if not self.open or self.open[-1] != tag:
             self.faults.append(f"</{tag}> closes {self.open[-1:]} at {self.getpos()}")
         elif self.open:

@@ -78,8 +78,8 @@ def finding_text(kind: FindingKind, names: Sequence[str], facts: Mapping[str, An
         count = len(facts["answers"])
         return {
             "zh-CN": f"{zh_names} 有 {count} 份意见与同户其他人的意见相差过大。中间数不受其影响。",
-            "en": f"{en_names}: {count} answers far from what the others say of the same "
-            "households. The middle answer does not follow them.",
+            "en": f"{en_names}: {count} answer{'' if count == 1 else 's'} far from what the others "
+            "say of the same households. The middle answer does not follow them.",
         }
     if kind is FindingKind.BIAS:
         bias = _percent(abs(facts["bias_bps"]))

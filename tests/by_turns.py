@@ -39,7 +39,6 @@ ON_BOTH = {
     "test_migrating_seasons",
     "test_migrations",
     "test_once",
-    "test_openapi",
     "test_sealing",
 }
 

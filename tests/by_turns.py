@@ -1,9 +1,9 @@
 """Which database a test runs on.
 
-What depends on the kind of database (locks, constraints, SQL of its own, crashes, migrations,
-whole lives) runs on both. Every other test runs on one of them, by turns: which one is settled by
-its name, so that it is always the same, and half of a file's tests are on either. `BOTH=1 make
-test` runs all of them on both; so does whoever names files, or chooses by `-k`.
+What depends most on the kind of database (races, constraints, the ledger, imports, backup) runs on
+both. Every other test runs on one of them, by turns: which one is settled by its name, so that it is
+always the same, and half of a file's tests are on either. `BOTH=1 make test` runs all of them on
+both; so does whoever names files, or chooses by `-k`.
 """
 
 import os
@@ -21,7 +21,6 @@ ON_BOTH = {
     "test_backup",
     "test_constraints_under_attack",
     "test_credit_races",
-    "test_day_killed",
     "test_declared_events_at_once",
     "test_demo",
     "test_engine",
@@ -29,15 +28,12 @@ ON_BOTH = {
     "test_foundation_idempotency",
     "test_foundation_transactions",
     "test_group_races",
-    "test_guarantees_machine",
     "test_import",
-    "test_laws_random",
     "test_ledger",
     "test_ledger_cheats",
     "test_loans_at_once",
     "test_loans_that_meet",
     "test_migrating_seasons",
-    "test_migrations",
     "test_once",
     "test_sealing",
 }

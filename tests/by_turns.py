@@ -1,8 +1,8 @@
 """Which database a test runs on.
 
 What depends most on the kind of database (races, constraints, the ledger, imports, backup) runs on
-both. Every other test runs on one of them, by turns: which one is settled by its name, so that it is
-always the same, and half of a file's tests are on either. `BOTH=1 make test` runs all of them on
+both. Every other test runs on one of them, by turns: which one is settled by its name, so that it
+is always the same, and half of a file's tests are on either. `BOTH=1 make test` runs all of them on
 both; so does whoever names files, or chooses by `-k`.
 """
 

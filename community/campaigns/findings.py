@@ -167,11 +167,12 @@ def assess(
     listed = sorted(opinions, key=lambda one: (one.household, one.reviewer))
     everything = _sheet(listed, ())
     biases = _biases(everything, rules)
+    unbiased = _corrected(everything, biases)
     findings = [
         *_bias_findings(everything, biases),
-        *_outliers(_corrected(everything, biases), rules),
-        *_agreements(everything, biases, homes, rules),
-        *_rings(_corrected(everything, biases), homes, rules),
+        *_outliers(unbiased, rules),
+        *_agreements(everything, unbiased, homes, rules),
+        *_rings(unbiased, homes, rules),
     ]
     counted = _sheet(listed, excluded)
     sheet = _corrected(counted, _biases(counted, rules))
@@ -317,15 +318,14 @@ def _outliers(sheet: _Sheet, rules: CharterRules) -> Iterable[Finding]:
 
 
 def _agreements(
-    sheet: _Sheet, biases: Mapping[int, int], homes: Mapping[int, int], rules: CharterRules
+    sheet: _Sheet, unbiased: _Sheet, homes: Mapping[int, int], rules: CharterRules
 ) -> Iterable[Finding]:
     """Panels, from pairs up, who say the same, or lift each other, more often than by chance.
 
     The search is greedy: from the likeliest pairs, one more reviewer as long as that makes the
     panel less likely. What it finds is measured against all panels of that size there could be.
     """
-    deviations = _corrected(sheet, biases).deviations()
-    talk = _Agreement(sheet, deviations, homes, rules.campaign_inflation_bps)
+    talk = _Agreement(sheet, unbiased.deviations(), homes, rules.campaign_inflation_bps)
     found: dict[tuple[int, ...], _Odds] = {}
     for pair in talk.starts():
         panel, odds = pair, talk.odds(pair)

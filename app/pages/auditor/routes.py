@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from flask import Response, url_for
+from flask import Response
 from sqlalchemy import ColumnElement, Select
 
 from app.auth import caller
@@ -20,13 +20,12 @@ from app.monitoring import permissions as _cases  # noqa: F401  declares who rea
 from app.monitoring.views import case_views
 from app.pages.auditor import permissions as _permissions  # noqa: F401  declares who may come in
 from app.pages.entry import language
-from app.pages.forms import read_query
 from app.pages.layout import page
+from app.pages.lists import listed
 from app.pages.office.start import counts_of, looked_after
 from app.pages.riskdesk.case_views import case_page
 from app.pages.room import Room
 from app.pages.words import Words
-from app.paging import PageArgs, paginate
 from app.permissions import permit, requires
 from app.sheets import Cell, sheet
 from community.communities import queries as communities
@@ -76,11 +75,11 @@ _ENTRY_COLUMNS = (
 def home() -> Response:
     """The communities whose books one may look into."""
     permit("audit:list")
-    listed, older, first = looked_after("auditor.home")
+    found, older, first = looked_after()
     return page(
         "auditor/home.html",
-        communities=listed,
-        counts=counts_of(db.session(), [community.id for community in listed]),
+        communities=found,
+        counts=counts_of(db.session(), [community.id for community in found]),
         older=older,
         first=first,
     )
@@ -108,23 +107,14 @@ def events(community_id: str) -> Response:
     """The events of a community's chain, newest first: who did what, with every fact."""
     community = _enter(community_id, "event:read")
     session = db.session()
-    _, args = read_query(PageArgs())
-    listed = paginate(
-        session,
-        ledger.events_of(community.id),
-        key=Event.id,
-        args={"cursor": args.get("cursor", ""), "limit": _LISTED},
-        newest_first=True,
-    )
+    found, older, first = listed(session, ledger.events_of(community.id), Event.id, rows=_LISTED)
     return page(
         "auditor/events.html",
         community=community,
-        events=ledger.event_views(session, listed.items),
+        events=ledger.event_views(session, found.items),
         as_text=lambda facts: json.dumps(facts, ensure_ascii=False, indent=1),
-        older=url_for("auditor.events", community_id=community_id, cursor=listed.next_cursor)
-        if listed.next_cursor
-        else "",
-        first=url_for("auditor.events", community_id=community_id) if args.get("cursor") else "",
+        older=older,
+        first=first,
     )
 
 
@@ -134,21 +124,16 @@ def case_list(community_id: str) -> Response:
     """All cases of a community that its list may show, open and closed."""
     community = _enter(community_id, "case-queue:read")
     session = db.session()
-    _, args = read_query(PageArgs())
-    listed = paginate(
-        session,
-        cases.list_cases(community.id, reader_id=caller().member_id),
-        key=RiskCase.list_key,
-        args={"cursor": args.get("cursor", ""), "limit": _LISTED},
+    query = cases.list_cases(community.id, reader_id=caller().member_id)
+    found, older, first = listed(
+        session, query, RiskCase.list_key, newest_first=False, rows=_LISTED
     )
     return page(
         "auditor/cases.html",
         community=community,
-        cases=case_views(session, listed.items),
-        older=url_for("auditor.case_list", community_id=community_id, cursor=listed.next_cursor)
-        if listed.next_cursor
-        else "",
-        first=url_for("auditor.case_list", community_id=community_id) if args.get("cursor") else "",
+        cases=case_views(session, found.items),
+        older=older,
+        first=first,
     )
 
 

@@ -17,8 +17,8 @@ from app.marks import limited
 from app.pages.cooperative import campaign_steps
 from app.pages.forms import Form, Nothing, answer, read
 from app.pages.layout import page
+from app.pages.lists import listed
 from app.pages.room import Room
-from app.paging import paginate
 from app.permissions import may, permit, requires
 from community.campaigns import deciding, queries, service
 from community.campaigns.models import (
@@ -34,7 +34,6 @@ from community.communities import queries as communities
 from community.errors import CommunityError, Invalid, NotAllowed, NotFound
 
 _PLACE = "/cooperative/<pid(com):community_id>"
-CAMPAIGNS_LISTED = 20
 ROWS_LISTED = 20
 # What the board's button does at each step; the rest is done household by household.
 _RUNS: dict[str, Callable[..., Any]] = {
@@ -60,16 +59,13 @@ def add_routes(pages: Room) -> None:
         session = db.session()
         community = communities.get_community(session, community_id)
         permit("campaign:read", community_facts(session, community))
-        args = {"limit": CAMPAIGNS_LISTED, "cursor": request.args.get("cursor", "")}
-        query = queries.list_campaigns(community.id)
-        found = paginate(session, query, key=Campaign.id, args=args, newest_first=True)
-        here = url_for("cooperative.campaigns", community_id=community_id)
+        found, older, first = listed(session, queries.list_campaigns(community.id), Campaign.id)
         return page(
             "cooperative/campaigns.html",
             community=community,
             campaigns=found.items,
-            older=f"{here}?cursor={found.next_cursor}" if found.next_cursor else "",
-            first=here if args["cursor"] else "",
+            older=older,
+            first=first,
             may_open=may("campaign:open", community_facts(session, community)),
         )
 
@@ -124,8 +120,13 @@ def add_routes(pages: Room) -> None:
 def _board(campaign_id: str, form: Form, *, may_run: bool) -> Response:
     session = db.session()
     row = queries.get_campaign(session, campaign_id)
-    args = {"limit": ROWS_LISTED, "cursor": request.args.get("cursor", "")}
-    homes = paginate(session, queries.list_households(row.id), key=CampaignHousehold.id, args=args)
+    homes, older, first = listed(
+        session,
+        queries.list_households(row.id),
+        CampaignHousehold.id,
+        newest_first=False,
+        rows=ROWS_LISTED,
+    )
     reviewers = session.scalars(
         queries.list_reviewers(row.id).order_by(CampaignReviewer.id).limit(ROWS_LISTED)
     ).all()
@@ -137,7 +138,6 @@ def _board(campaign_id: str, form: Form, *, may_run: bool) -> Response:
         .order_by(CampaignObjection.id.desc())
         .limit(ROWS_LISTED)
     ).all()
-    here = url_for("cooperative.campaign", campaign_id=campaign_id)
     steps = steps_in(row.status)
     told = views.reviewer_views(session, reviewers)
     return page(
@@ -153,8 +153,8 @@ def _board(campaign_id: str, form: Form, *, may_run: bool) -> Response:
         households=views.household_views(session, row, homes.items),
         objections=views.objection_views(session, row, objections),
         open_objections=sum(one.status is ObjectionStatus.OPEN for one in objections),
-        older=f"{here}?cursor={homes.next_cursor}" if homes.next_cursor else "",
-        first=here if args["cursor"] else "",
+        older=older,
+        first=first,
         buttons=[name for name, step in _BUTTONS if step in steps] if may_run else [],
         may_cancel=may_run and Step.CANCEL in steps,
         hindrance_said=campaign_steps.hindrance_said,

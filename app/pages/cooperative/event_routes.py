@@ -18,9 +18,9 @@ from app.pages.cooperative.views import crops_of
 from app.pages.entry import language
 from app.pages.forms import Form, Nothing, answer
 from app.pages.layout import money_text, page, say
+from app.pages.lists import listed
 from app.pages.room import Room
 from app.pages.words import Words
-from app.paging import paginate
 from app.permissions import Facts, may, permit, requires
 from app.seasons.routes import REQUEST_SECONDS
 from app.seasons.schemas import ApplyEventSchema, UndoEventSchema
@@ -38,8 +38,6 @@ from community.seasons.models import DeclaredEvent, DeclaredEventLoan, EventKind
 
 _PLACE = "/cooperative/<pid(com):community_id>"
 _EVENT = "/cooperative/events/<pid(dev):event_id>"
-EVENTS_LISTED = 20
-LOANS_LISTED = 20
 # So many months are drawn; the table and the file have all.
 MONTHS_DRAWN = 12
 # Which fields of the form an effect of each kind has.
@@ -102,21 +100,13 @@ def add_routes(pages: Room) -> None:
         """Events declared for a community or for what nests in it, newest first."""
         session = db.session()
         community, facts = _community(community_id, "declared-event:read")
-        args = {"limit": EVENTS_LISTED, "cursor": request.args.get("cursor", "")}
-        found = paginate(
-            session,
-            queries.list_events(community, ()),
-            key=DeclaredEvent.id,
-            args=args,
-            newest_first=True,
-        )
-        here = url_for("cooperative.events", community_id=community_id)
+        found, older, first = listed(session, queries.list_events(community, ()), DeclaredEvent.id)
         return page(
             "cooperative/events.html",
             community=community,
             events=event_summaries(session, found.items),
-            older=f"{here}?cursor={found.next_cursor}" if found.next_cursor else "",
-            first=here if args["cursor"] else "",
+            older=older,
+            first=first,
             may_declare=may("declared-event:declare", facts),
         )
 
@@ -231,9 +221,12 @@ def _event(public_id: str, action: str) -> tuple[DeclaredEvent, Facts]:
 def _event_page(public_id: str, form: Form, facts: Facts) -> Response:
     session = db.session()
     row = queries.get_event(session, public_id)
-    args = {"limit": LOANS_LISTED, "cursor": request.args.get("cursor", "")}
-    found = paginate(session, queries.loans_of(row.id), key=DeclaredEventLoan.id, args=args)
-    here = url_for("cooperative.event", event_id=public_id)
+    found, older, first = listed(
+        session,
+        queries.loans_of(row.id),
+        DeclaredEventLoan.id,
+        newest_first=False,
+    )
     view = event_view(session, row)
     words = Words("cooperative", language())
     chart = None
@@ -248,8 +241,8 @@ def _event_page(public_id: str, form: Form, facts: Facts) -> Response:
             (borrower.name, loan.purpose, event_loan_view(record, loan, borrower))
             for record, loan, borrower in found.items
         ],
-        older=f"{here}?cursor={found.next_cursor}" if found.next_cursor else "",
-        first=here if args["cursor"] else "",
+        older=older,
+        first=first,
         chart=chart,
         may_apply=may("declared-event:apply", facts),
         can_apply=row.status in (EventStatus.PREVIEWED, EventStatus.APPLYING),

@@ -17,8 +17,8 @@ from app.pages.layout import page, say
 from app.pages.leader.meeting_routes import pressed
 from app.pages.leader.sheet import Amount, attendance_names, sheet_name
 from app.pages.leader.views import led_group
+from app.pages.lists import listed
 from app.pages.room import Room
-from app.paging import paginate
 from app.permissions import Facts, may, permit, requires
 from app.problems import PreconditionFailed
 from app.receiving import views as receiving_views
@@ -33,8 +33,6 @@ from community.receiving import collecting
 from community.receiving import queries as receiving
 from community.receiving.collecting import Entry
 from community.receiving.models import Collection, CollectionLine, CollectionStatus
-
-SHEETS_LISTED = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,19 +62,14 @@ def add_routes(pages: Room) -> None:
         """A group's sheets, newest first, drafts too."""
         session = db.session()
         group, _ = led_group(session, group_id, "collection:review")
-        args = {"limit": SHEETS_LISTED, "cursor": request.args.get("cursor", "")}
-        query = receiving.list_collections(group.id)
-        found = paginate(session, query, key=Collection.id, args=args, newest_first=True)
-        older = ""
-        if found.next_cursor:
-            older = url_for("leader.sheets", group_id=group_id, cursor=found.next_cursor)
+        found, older, first = listed(session, receiving.list_collections(group.id), Collection.id)
         return page(
             "leader/sheets.html",
             group=group,
             sheets=found.items,
             own_name=sheet_name,
             older=older,
-            first=url_for("leader.sheets", group_id=group_id) if args["cursor"] else "",
+            first=first,
         )
 
     @pages.route("/lead/sheets/<pid(col):collection_id>", methods=["GET", "POST"])

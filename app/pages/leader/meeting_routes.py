@@ -34,8 +34,8 @@ from app.monitoring.schemas import (
 from app.pages.forms import Form, Nothing, answer, read
 from app.pages.layout import page, say
 from app.pages.leader.views import led_group
+from app.pages.lists import listed
 from app.pages.room import Room
-from app.paging import paginate
 from app.permissions import Facts, may, permit, requires
 from app.profiles.facts import opens_profiles_of
 from app.transaction import in_transaction
@@ -59,7 +59,6 @@ from community.monitoring.visits import SEED_MAX
 from community.trust.queries import overdue_members
 
 _GROUP = "/lead/groups/<pid(grp):group_id>"
-MEETINGS_LISTED = 20
 ROUNDS_LISTED = 6
 Work = Callable[[dict[str, Any]], str]
 
@@ -167,18 +166,13 @@ def _add_meetings(pages: Room) -> None:
         """A group's meetings, newest first."""
         session = db.session()
         group, facts = led_group(session, group_id, "meeting:read")
-        args = {"limit": MEETINGS_LISTED, "cursor": request.args.get("cursor", "")}
-        query = meetings.list_meetings(group.id)
-        found = paginate(session, query, key=Meeting.id, args=args, newest_first=True)
-        older = ""
-        if found.next_cursor:
-            older = url_for("leader.group_meetings", group_id=group_id, cursor=found.next_cursor)
+        found, older, first = listed(session, meetings.list_meetings(group.id), Meeting.id)
         return page(
             "leader/meetings.html",
             group=group,
             meetings=found.items,
             older=older,
-            first=url_for("leader.group_meetings", group_id=group_id) if args["cursor"] else "",
+            first=first,
             may_write=may("meeting:write", facts),
         )
 

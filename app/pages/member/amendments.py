@@ -26,8 +26,8 @@ from app.groups.views import group_view
 from app.marks import limited
 from app.pages.forms import Form, Nothing, answer
 from app.pages.layout import page
+from app.pages.lists import listed
 from app.pages.member.groups import SignSchema, ask_until_right, permitted, step_on
-from app.pages.member.lists import listed
 from app.pages.member.room import pages
 from app.permissions import Facts, may, permit, requires
 from community.communities import queries as communities

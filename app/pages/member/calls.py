@@ -17,7 +17,7 @@ from app.guarantees.facts import call_facts
 from app.guarantees.schemas import PromiseSchema, ReasonSchema
 from app.pages.forms import Form, Nothing, answer
 from app.pages.layout import page
-from app.pages.member.lists import listed
+from app.pages.lists import listed
 from app.pages.member.room import pages
 from app.permissions import Facts, permit, requires
 from community.guarantees import claims, queries, service, statements

@@ -26,7 +26,7 @@ from app.marks import limited
 from app.pages.entry import language
 from app.pages.forms import Form, Nothing, answer
 from app.pages.layout import page, say
-from app.pages.member.lists import listed
+from app.pages.lists import listed
 from app.pages.member.room import pages
 from app.permissions import Facts, may, permit, requires
 from app.profiles.facts import opens_profiles_of

@@ -16,8 +16,8 @@ from app.groups.views import group_view
 from app.marks import limited
 from app.pages.forms import Form, Nothing, answer
 from app.pages.layout import page
+from app.pages.lists import listed
 from app.pages.member.groups import permitted, step_on
-from app.pages.member.lists import listed
 from app.pages.member.room import pages
 from app.permissions import may, permit, requires
 from community.groups import expulsions, queries

@@ -19,7 +19,7 @@ from app.marks import limited
 from app.monitoring.schemas import PaymentPromiseInSchema
 from app.pages.forms import Form, answer
 from app.pages.layout import page
-from app.pages.member.lists import listed
+from app.pages.lists import listed
 from app.pages.member.room import pages
 from app.permissions import Facts, may, permit, requires
 from community.communities import queries as communities

@@ -16,7 +16,7 @@ from app.marks import limited
 from app.pages.entry import language
 from app.pages.forms import Form, Nothing, answer
 from app.pages.layout import page
-from app.pages.member.lists import listed
+from app.pages.lists import listed
 from app.pages.member.room import pages
 from app.pages.words import Words
 from app.permissions import Facts, permit, requires

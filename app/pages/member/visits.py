@@ -16,7 +16,7 @@ from app.monitoring.facts import visit_facts
 from app.monitoring.visit_routes import PICTURES
 from app.pages.forms import Form, Nothing, answer
 from app.pages.layout import page
-from app.pages.member.lists import listed
+from app.pages.lists import listed
 from app.pages.member.room import pages
 from app.permissions import Facts, permit, requires
 from community.communities import queries as communities

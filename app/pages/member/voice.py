@@ -23,7 +23,7 @@ from app.fields import PublicId, Schema, Text
 from app.marks import unnamed
 from app.pages.forms import Form, Nothing, answer
 from app.pages.layout import page
-from app.pages.member.lists import listed
+from app.pages.lists import listed
 from app.pages.member.room import pages
 from app.permissions import Facts, may, permit, requires
 from community.communities import queries as communities

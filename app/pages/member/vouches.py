@@ -17,8 +17,8 @@ from app.fields import Day, Money, PublicId, Schema
 from app.marks import limited
 from app.pages.forms import Form, Nothing, answer, read_query
 from app.pages.layout import page
+from app.pages.lists import listed
 from app.pages.member.limits import neighbours
-from app.pages.member.lists import listed
 from app.pages.member.room import pages
 from app.permissions import Facts, may, permit, requires
 from app.profiles.facts import viewed

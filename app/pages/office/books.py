@@ -12,9 +12,9 @@ from app.ledger.periods import PeriodArgs, StatementArgs, opened, period_of
 from app.marks import limited
 from app.pages.entry import language
 from app.pages.forms import Form, read_query
+from app.pages.lists import listed
 from app.pages.office.room import enter, pages, show
 from app.pages.papers.views import account_name, rule_name
-from app.paging import PageArgs, paginate
 from app.permissions import requires
 from app.sheets import CSV, sheet
 from community.errors import Invalid
@@ -24,7 +24,6 @@ from community.ledger.errors import AccountKindNotFound, EntryNotFound
 from community.ledger.models import AccountKind, JournalEntry
 from community.ledger.statements import Period
 
-_LISTED = 20
 _LINES = 50
 
 
@@ -60,24 +59,15 @@ def entries(community_id: str) -> Response:
     """The journal, newest first."""
     community = enter(community_id, "ledger:read")
     session = db.session()
-    _, args = read_query(PageArgs())
-    listed = paginate(
-        session,
-        queries.entries_of(community.id),
-        key=JournalEntry.id,
-        args={"cursor": args.get("cursor", ""), "limit": _LISTED},
-        newest_first=True,
-    )
+    found, older, first = listed(session, queries.entries_of(community.id), JournalEntry.id)
     return show(
         "entries",
         community,
-        journal=queries.entry_views(session, listed.items),
+        journal=queries.entry_views(session, found.items),
         account=_account,
         what=_what,
-        older=url_for("office.entries", community_id=community_id, cursor=listed.next_cursor)
-        if listed.next_cursor
-        else "",
-        first=url_for("office.entries", community_id=community_id) if args.get("cursor") else "",
+        older=older,
+        first=first,
     )
 
 

@@ -1,17 +1,15 @@
 """How far the business day has come, what each step did, and whether the books hold."""
 
-from typing import Any
-
 import marshmallow as ma
-from flask import Response, url_for
+from flask import Response
 
 from app.businessday.views import day_views
 from app.extensions import db
 from app.fields import Schema
 from app.marks import limited
 from app.pages.forms import read_query
+from app.pages.lists import listed
 from app.pages.office.room import enter, pages, show, words
-from app.paging import PageArgs, paginate
 from app.permissions import requires
 from community.businessday.models import DayRun
 from community.businessday.queries import runs_of
@@ -46,26 +44,16 @@ def days(community_id: str) -> Response:
     """The business days: where the present one is, and what each step did."""
     community = enter(community_id, "day:read")
     session = db.session()
-    _, args = read_query(PageArgs())
-    listed = paginate(
-        session,
-        runs_of(community.id),
-        key=DayRun.id,
-        args={"cursor": args.get("cursor", ""), "limit": _LISTED},
-        newest_first=True,
-    )
-    place: dict[str, Any] = {"community_id": community_id}
+    found, older, first = listed(session, runs_of(community.id), DayRun.id, rows=_LISTED)
     return show(
         "days",
         community,
         step_name=step_name,
         count_name=count_name,
-        days=day_views(session, listed.items),
+        days=day_views(session, found.items),
         closed_through=ledger.closed_through(session, community.id),
-        older=url_for("office.days", **place, cursor=listed.next_cursor)
-        if listed.next_cursor
-        else "",
-        first=url_for("office.days", **place) if args.get("cursor") else "",
+        older=older,
+        first=first,
     )
 
 

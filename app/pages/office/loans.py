@@ -15,8 +15,9 @@ from app.loans.views import loan_summaries, loan_view
 from app.marks import limited
 from app.pages.forms import Form, Nothing, answer, read_query
 from app.pages.layout import say
+from app.pages.lists import listed
 from app.pages.office.room import enter, pages, show, words
-from app.paging import PageArgs, paginate
+from app.paging import PageArgs
 from app.permissions import may, permit, requires
 from community.communities.models import Community
 from community.credit import service as credit
@@ -27,8 +28,7 @@ from community.loans.errors import LoanNotFound
 from community.loans.models import Loan, LoanStatus
 from community.products import queries as products
 
-_LISTED = 25
-# The first is shown first: what can be decided now.
+# In the order of what is to be done; the first is shown first: what can be decided now.
 STATUSES = (
     LoanStatus.ENDORSED,
     LoanStatus.SUBMITTED,
@@ -36,7 +36,12 @@ STATUSES = (
     LoanStatus.OVERDUE,
     LoanStatus.CALLED,
     LoanStatus.CURRENT,
+    LoanStatus.RESTRUCTURED,
+    LoanStatus.CLOSED,
+    LoanStatus.WRITTEN_OFF,
     LoanStatus.REJECTED,
+    LoanStatus.WITHDRAWN,
+    LoanStatus.EXPIRED,
 )
 
 
@@ -66,24 +71,20 @@ def loans(community_id: str) -> Response:
     session = db.session()
     _, args = read_query(LoansArgs())
     status = args.get("status", LoanStatus.ENDORSED)
-    listed = paginate(
+    found, older, first = listed(
         session,
         queries.list_loans(community_ids=[community.id], statuses=[status]),
-        key=Loan.id,
-        args={"cursor": args.get("cursor", ""), "limit": _LISTED},
-        newest_first=True,
+        Loan.id,
+        status=status.value,
     )
-    place: dict[str, Any] = {"community_id": community_id, "status": status.value}
     return show(
         "loans",
         community,
         state=status,
         statuses=STATUSES,
-        loans=loan_summaries(session, listed.items),
-        older=url_for("office.loans", **place, cursor=listed.next_cursor)
-        if listed.next_cursor
-        else "",
-        first=url_for("office.loans", **place) if args.get("cursor") else "",
+        loans=loan_summaries(session, found.items),
+        older=older,
+        first=first,
     )
 
 

@@ -16,8 +16,9 @@ from app.members.facts import member_facts
 from app.members.permissions import MemberFacts
 from app.pages.forms import Form, Nothing, answer, read, read_query
 from app.pages.layout import say
+from app.pages.lists import listed
 from app.pages.office.room import can, enter, pages, show
-from app.paging import PageArgs, paginate
+from app.paging import PageArgs
 from app.permissions import may, permit, requires
 from app.transaction import in_transaction
 from community.communities import queries, service
@@ -29,8 +30,6 @@ from community.members import signin
 from community.members.models import Member, MemberKind
 from community.reasons import because
 from community.risk.errors import AdmissionHeld
-
-_LISTED = 30
 
 
 class PeopleArgs(PageArgs):
@@ -64,24 +63,22 @@ def people(community_id: str) -> Response:
     session = db.session()
     _, args = read_query(PeopleArgs())
     status = args.get("status", MembershipStatus.ACTIVE)
-    listed = paginate(
+    found, older, first = listed(
         session,
         queries.list_memberships(community.id, status),
-        key=Membership.id,
-        args={"cursor": args.get("cursor", ""), "limit": _LISTED},
+        Membership.id,
+        newest_first=False,
+        status=status.value,
     )
-    place: dict[str, Any] = {"community_id": community_id, "status": status.value}
     return show(
         "people",
         community,
         state=status,
         statuses=list(MembershipStatus),
-        people=listed.items,
+        people=found.items,
         may_register=can(community, "community:register_member"),
-        older=url_for("office.people", **place, cursor=listed.next_cursor)
-        if listed.next_cursor
-        else "",
-        first=url_for("office.people", **place) if args.get("cursor") else "",
+        older=older,
+        first=first,
     )
 
 

@@ -18,6 +18,7 @@ from app.fields import Day, Money, PublicId, Schema, Text, Whole
 from app.marks import limited
 from app.pages.forms import Form, answer, read, read_query
 from app.pages.layout import figure_text, money_text, percent_text, say
+from app.pages.lists import listed
 from app.pages.office.drafts import TYPED_MOST, Draft, faults_told, in_two_steps, read_draft
 from app.pages.office.room import enter, pages, show, words
 from app.pages.office.terms import (
@@ -37,7 +38,6 @@ from app.pages.office.terms import (
 )
 from app.pages.office.values import Unread
 from app.pages.words import Words
-from app.paging import PageArgs, paginate
 from app.permissions import may, permit, requires
 from app.problems import status_of
 from app.products import views
@@ -62,7 +62,6 @@ from community.products.errors import ProductNotFound, SeasonNotFound, TermsInva
 from community.products.models import Product, ProductVersion, Season
 
 _FEE_ROWS, _FEE_ROWS_MORE, _FEE_ROWS_MOST = 2, 2, 10
-_LISTED = 20
 _HISTORY_MOST = 50
 _SEASONS_OFFERED = 50
 # What a service says of the example, and not of the draft.
@@ -124,23 +123,18 @@ def products(community_id: str) -> Response:
     session = db.session()
     facts = offer_facts(session, community)
     permit("product:read", facts)
-    _, args = read_query(PageArgs())
-    listed = paginate(
-        session,
-        queries.list_products(community.path_ids),
-        key=Product.id,
-        args={"cursor": args.get("cursor", ""), "limit": _LISTED},
+    found, older, first = listed(
+        session, queries.list_products(community.path_ids), Product.id, newest_first=False
     )
-    here = url_for("office.products", community_id=community_id)
-    coming = queries.versions_to_come(session, [each.id for each in listed.items], today())
+    coming = queries.versions_to_come(session, [each.id for each in found.items], today())
     return show(
         "products",
         community,
-        products=views.product_views(session, listed.items, today()),
-        coming={each.public_id: coming.get(each.id) for each in listed.items},
+        products=views.product_views(session, found.items, today()),
+        coming={each.public_id: coming.get(each.id) for each in found.items},
         owners=communities.get_communities_by_id(session, community.path_ids),
-        older=f"{here}?cursor={listed.next_cursor}" if listed.next_cursor else "",
-        first=here if args.get("cursor") else "",
+        older=older,
+        first=first,
         may_write=may("product:write", facts),
     )
 

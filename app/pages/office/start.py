@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from flask import Response, url_for
+from flask import Response
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
@@ -13,10 +13,9 @@ from app.auth import caller
 from app.clock import today
 from app.extensions import db
 from app.marks import limited
-from app.pages.forms import read_query
 from app.pages.layout import page
+from app.pages.lists import listed
 from app.pages.office.room import enter, pages, show
-from app.paging import PageArgs, paginate
 from app.permissions import may, permit, requires
 from community.communities import queries as communities
 from community.communities.models import Community, Membership, MembershipStatus
@@ -27,8 +26,6 @@ from community.members.principal import Role
 from community.monitoring.queries import count_open_cases
 from community.portfolio.at_risk import RiskReport, portfolio_at_risk
 from community.portfolio.queries import ClassReport, class_report
-
-_LISTED = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +80,9 @@ def counts_of(session: Session, ids: list[int]) -> Mapping[int, Counts]:
     }
 
 
-def looked_after(endpoint: str) -> tuple[list[Community], str, str]:
+def looked_after() -> tuple[list[Community], str, str]:
     """A page of the communities that the caller looks after or audits, and the ways on and back."""
     principal = caller()
-    _, args = read_query(PageArgs())
     statement = communities.list_communities(
         member_id=0,  # what one is a member of only is for one's own pages
         below={
@@ -96,14 +92,8 @@ def looked_after(endpoint: str) -> tuple[list[Community], str, str]:
         },
         everywhere=principal.holds(Role.OFFICER, Role.OPERATOR, Role.AUDITOR),
     )
-    listed = paginate(
-        db.session(),
-        statement,
-        key=Community.id,
-        args={"cursor": args.get("cursor", ""), "limit": _LISTED},
-    )
-    older = url_for(endpoint, cursor=listed.next_cursor) if listed.next_cursor else ""
-    return listed.items, older, url_for(endpoint) if args.get("cursor") else ""
+    found, older, first = listed(db.session(), statement, Community.id, newest_first=False)
+    return found.items, older, first
 
 
 @pages.listed("communities")
@@ -112,12 +102,12 @@ def looked_after(endpoint: str) -> tuple[list[Community], str, str]:
 def home() -> Response:
     """The communities that I look after or audit."""
     permit("office:list")
-    listed, older, first = looked_after("office.home")
+    found, older, first = looked_after()
     session = db.session()
     return page(
         "office/home.html",
-        communities=listed,
-        counts=counts_of(session, [community.id for community in listed]),
+        communities=found,
+        counts=counts_of(session, [community.id for community in found]),
         older=older,
         first=first,
         keeps_platform=may("webhook:keep"),

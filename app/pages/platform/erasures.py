@@ -13,7 +13,7 @@ from app.marks import limited
 from app.members.facts import member_facts
 from app.pages.forms import Form, Schema, answer
 from app.pages.layout import page
-from app.pages.member.lists import listed
+from app.pages.lists import listed
 from app.pages.platform.room import pages
 from app.permissions import permit, requires
 from app.personal.schemas import ErasureRefusalInSchema

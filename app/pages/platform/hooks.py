@@ -9,7 +9,7 @@ from app.clock import now
 from app.extensions import db
 from app.pages.forms import Form, Nothing, answer, read, read_query
 from app.pages.layout import page
-from app.pages.member.lists import listed
+from app.pages.lists import listed
 from app.pages.platform.room import pages
 from app.permissions import may, permit, requires
 from app.transaction import in_transaction

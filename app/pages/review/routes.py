@@ -15,7 +15,7 @@ from app.fields import Money, PublicId, Schema, Text, Whole
 from app.pages.entry import language
 from app.pages.forms import Form, answer
 from app.pages.layout import page
-from app.pages.member.lists import listed
+from app.pages.lists import listed
 from app.pages.room import Room
 from app.pages.words import Words
 from app.permissions import may, permit, requires

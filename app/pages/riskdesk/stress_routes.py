@@ -11,11 +11,11 @@ from app.marks import limited
 from app.pages.entry import language
 from app.pages.forms import Form, answer
 from app.pages.layout import page
+from app.pages.lists import listed
 from app.pages.riskdesk.desk_room import pages
 from app.pages.riskdesk.places import place_for
 from app.pages.riskdesk.stress_views import StressForm, asked_for, choices_of, stress_page
 from app.pages.words import Words
-from app.paging import PageArgs, paginate
 from app.permissions import Facts, may, permit, requires
 from app.risk import views
 from app.risk.schemas import StressSchema
@@ -42,28 +42,18 @@ def _words() -> Words:
 def stress_list() -> Response:
     """The community's stress tests, newest first."""
     place = place_for("risk:read")
-    args: dict[str, Any] = PageArgs().load({"limit": "20"})
-    args["cursor"] = request.args.get("cursor", "")
-    found = paginate(
+    found, older, first = listed(
         db.session(),
         queries.stress_tests_of(place.community.id),
-        key=StressTest.id,
-        args=args,
-        newest_first=True,
+        StressTest.id,
+        community=place.community.public_id,
     )
-    older = ""
-    if found.next_cursor:
-        older = url_for(
-            "riskdesk.stress_list",
-            community=place.community.public_id,
-            cursor=found.next_cursor,
-        )
     return page(
         "riskdesk/stress_list.html",
         place=place,
         tests=[_view(test, place.community) for test in found.items],
         older=older,
-        first=url_for("riskdesk.stress_list") if args["cursor"] else "",
+        first=first,
         may_run=may("risk:run", Facts(path=place.community.path_ids)),
     )
 

@@ -1,0 +1,69 @@
+"""Lists of pages go on to their end and back to their beginning, and stay the list they are."""
+
+import html
+import re
+
+import pytest
+
+from app.pages import lists
+from tests.api.world import World
+from tests.reading import Reader, check_html
+
+pytestmark = pytest.mark.parametrize("template_url", ["sqlite"], indirect=True)
+
+_PAGER = re.compile(r'<nav class="pager".*?</nav>', re.S)
+_WAYS = re.compile(r'<a class="button quiet" href="([^"]+)">(Next page|First page)')
+
+
+@pytest.mark.parametrize(
+    ("who", "path", "item"),
+    [
+        ("operator", "/office", r"/office/(com_\w+)"),
+        ("operator", "/office/@village/books/entries", r"/books/entries/(\d+)"),
+        ("operator", "/office/@village/members?status=active", r"/members/(mem_\w+)"),
+        ("operator", "/office/@village/loans?status=approved", r"/loans/(lon_\w+)"),
+        ("operator", "/office/@village/products", r"/products/(prd_\w+)"),
+        ("auditor", "/audit/@village/cases", r"/cases/(cas_\w+)"),
+    ],
+)
+def test_a_list_goes_on_one_by_one_to_its_end(
+    world: World, monkeypatch: pytest.MonkeyPatch, who: str, path: str, item: str
+) -> None:
+    reader = Reader(world.app, "en").sign_in(world.tokens[who])
+    start = world.named(path)
+    whole = _items(reader.open(start).text, item)
+    assert len(whole) > 1
+    plain = lists.paginate
+
+    def one_each(*given, args, **more):  # type: ignore[no-untyped-def]
+        return plain(*given, args={**args, "limit": 1}, **more)
+
+    monkeypatch.setattr(lists, "paginate", one_each)
+    seen: list[str] = []
+    at = start
+    while at and len(seen) < len(whole):
+        shown = reader.open(at)
+        check_html(shown, "en")
+        ways = {name: html.unescape(way) for way, name in _ways(shown.text)}
+        # From every later page the way back is the list that one began with.
+        assert ways.pop("First page", None) == (None if at == start else start)
+        [now] = _items(shown.text, item)
+        seen.append(now)
+        at = ways.pop("Next page", "")
+    assert seen == whole
+
+
+def test_a_cursor_of_another_list_is_refused(world: World) -> None:
+    reader = Reader(world.app, "en").sign_in(world.tokens["operator"])
+    shown = reader.open(world.named("/office/@village/books/entries?cursor=of-none"))
+    assert shown.status_code == 422
+    assert "The cursor is not of this list" in shown.text
+
+
+def _items(text: str, item: str) -> list[str]:
+    main = text.partition("<main")[2].partition("</main>")[0]
+    return list(dict.fromkeys(re.findall(rf'href="[^"]*?{item}"', main)))
+
+
+def _ways(text: str) -> list[tuple[str, str]]:
+    return [way for pager in _PAGER.findall(text) for way in _WAYS.findall(pager)]

@@ -29,6 +29,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from config.settings import ROOT
+from tests import by_turns
 from tests.api.world import World, make_world
 from tests.databases import sqlite_template
 from tests.serving import gunicorn
@@ -137,12 +138,14 @@ class Visit:
         folder.mkdir(parents=True, exist_ok=True)
         faults = []
         # Each language once by axe, to save time: English on a dark desk, where its longer words
-        # are to be seen too, Chinese on a light phone.
-        if language == "en":
+        # are to be seen too, Chinese on a light phone; pictures of both on both if all is asked.
+        if language == "en" or by_turns.BOTH:
             page.set_viewport_size({"width": DESK, "height": 844})
+        if language == "en":
             page.emulate_media(color_scheme="dark")
             faults += self._found_by_axe(page, "dark")
             page.emulate_media(color_scheme="light")
+        if language == "en" or by_turns.BOTH:
             page.screenshot(path=folder / f"{name}-{DESK}.png", full_page=True)
         page.set_viewport_size({"width": PHONE, "height": 844})
         if language != "en":

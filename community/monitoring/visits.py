@@ -260,6 +260,12 @@ def list_own_visits(member_id: int) -> Select[Visit]:
     return select(Visit).where(Visit.visitor_id == member_id)
 
 
+def list_made_to(member_id: int) -> Select[Visit]:
+    """The visits that were made to a member, the newest first."""
+    made = (Visit.visited_id == member_id, Visit.done_on.is_not(None))
+    return select(Visit).where(*made).order_by(Visit.done_on.desc(), Visit.id.desc())
+
+
 def visits_of(session: Session, round_id: int) -> Sequence[Visit]:
     """The visits of a round, by visitor."""
     return session.scalars(

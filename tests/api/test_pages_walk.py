@@ -24,6 +24,7 @@ THINGS = {
     "community_id": "@village",
     "receipt_id": "@receipt",
     "loan_id": "@current",
+    "use_id": "@use",
     "group_id": "@active",
     "member_id": "@wang",
     "circle_id": "@circle",
@@ -59,10 +60,12 @@ THINGS = {
     "record_id": "@record",
     "purpose": "visit_place",
 }
-# A page of the office may want another thing than the usual one.
+# A page may want another thing than the usual one.
 INSTEAD = {
     "office.portfolio_csv": {"name": "par"},
     "office.entry": {"number": "@entry"},
+    "office.verify_use": {"loan_id": "@late"},
+    "member.verify_use": {"loan_id": "@late"},
 }
 # The office is for whoever holds an office there, or audits it: to others it is not there.
 MEMBERS = ("wang", "gao", "zhao", "foreign", "stranger")
@@ -136,6 +139,8 @@ REFUSED: dict[str, dict[str, int]] = {
     "office.register": dict.fromkeys(MEMBERS, 404) | {"auditor": 403},
     "office.new_product": dict.fromkeys(MEMBERS, 404) | {"auditor": 403},
     "office.new_product_version": dict.fromkeys(MEMBERS, 404) | {"auditor": 403},
+    "office.take_repayment": dict.fromkeys(MEMBERS, 404) | {"auditor": 403},
+    "office.verify_use": dict.fromkeys(MEMBERS, 404) | {"auditor": 403},
     "auditor.home": {"wang": 403, "gao": 403, "zhao": 403, "stranger": 403},
     # Everybody may know that there is an office.
     "office.home": {"wang": 403, "gao": 403, "zhao": 403, "stranger": 403},
@@ -199,6 +204,7 @@ REFUSED: dict[str, dict[str, int]] = {
     "member.vouch": {**NEIGHBOURS, **STRANGERS},
     "member.promise_payment": {**NEIGHBOURS, "auditor": 403, **STRANGERS},
     "member.state_use": {**NEIGHBOURS, "auditor": 403, **STRANGERS},
+    "member.verify_use": {"auditor": 403, "wang": 404, **NEIGHBOURS, **STRANGERS},
     "member.withdraw_loan": {**NEIGHBOURS, "auditor": 403, **STRANGERS},
     # Its members have shown it, and are led back to the group.
     "member.understand": {

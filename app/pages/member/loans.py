@@ -1,12 +1,9 @@
 """The member's loans: the list, and one with everything on it."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import marshmallow as ma
 from flask import Response, url_for
-from sqlalchemy.orm import Session
 
 from app.auth import caller
 from app.clock import now, today
@@ -17,31 +14,18 @@ from app.loans.schemas import LoanOptionalReasonSchema
 from app.loans.views import loan_summaries
 from app.marks import limited
 from app.monitoring.schemas import PaymentPromiseInSchema
-from app.pages.forms import Form, answer
+from app.pages.evidence import verify_use_form
+from app.pages.forms import answer
 from app.pages.layout import page
 from app.pages.lists import listed
+from app.pages.loan_file import read_loan
 from app.pages.member.room import pages
-from app.permissions import Facts, may, permit, requires
+from app.permissions import Facts, permit, requires
 from community.communities import queries as communities
 from community.communities.charter import Purpose
-from community.communities.models import Community
-from community.guarantees import queries as guarantees
-from community.guarantees.models import Call
-from community.guarantees.queries import LineView
-from community.loans import queries, repayments, service
-from community.loans.errors import NothingToSettle
-from community.loans.history import owed
-from community.loans.models import Loan, LoanStatus, LoanUse, RepaymentSource
-from community.loans.queries import LoanFile
-from community.loans.schedule import LoanTerms, read_loan_terms
-from community.members import queries as members
-from community.members.queries import Named
+from community.loans import queries, service
+from community.loans.models import Loan
 from community.monitoring import proceeds
-from community.monitoring.proceeds import PromiseSeen
-
-# Calls and uses of one loan that a page shows; the API has the rest.
-_MOST_SHOWN = 40
-ASKED = (LoanStatus.SUBMITTED, LoanStatus.ENDORSED)
 
 
 class UseSchema(Schema):
@@ -65,50 +49,6 @@ class PromiseSchema(PaymentPromiseInSchema):
     promised_on = Day(required=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Settlement:
-    """What settles the loan today, and the interest that this saves."""
-
-    total_minor: int
-    saved_interest_minor: int
-
-
-@dataclass(frozen=True, slots=True)
-class LoanPage:
-    """One loan as its borrower, or whoever stands behind it, sees it."""
-
-    loan: Loan
-    community: Community
-    currency: str
-    terms: LoanTerms
-    file: LoanFile
-    borrower: Named
-    is_mine: bool
-    people: dict[int, Named]
-    settlement: Settlement | None
-    cover: Sequence[LineView]
-    calls: Sequence[Call]
-    uses: Sequence[LoanUse]
-    promises: Sequence[PromiseSeen]
-    words_needed: int
-    paid_minor: int
-
-    @property
-    def held_minor(self) -> int:
-        """What of its cover is still held."""
-        return sum(line.held_minor for line in self.cover)
-
-    @property
-    def planned_minor(self) -> int:
-        """All that the schedule asks for."""
-        return sum(row.due_minor for row in self.file.instalments)
-
-    @property
-    def left_to_state_minor(self) -> int:
-        """The part of the principal that has no stated use yet."""
-        return self.loan.principal_minor - sum(use.amount_minor for use in self.uses)
-
-
 @pages.listed("loans")
 @pages.get("/me/loans")
 @requires("loan:read")
@@ -130,7 +70,7 @@ def loans() -> Response:
 @limited("heavy")
 def loan(loan_id: str) -> Response:
     """One loan: its state, its schedule, what was paid, who covers it, what settles it today."""
-    return page("member/loan.html", view=_view(db.session(), loan_id), form=Form())
+    return page("member/loan.html", view=read_loan(db.session(), loan_id))
 
 
 @pages.route("/me/loans/<pid(lon):loan_id>/withdrawal", methods=["GET", "POST"])
@@ -236,6 +176,21 @@ def promise_payment(loan_id: str) -> Any:
     )
 
 
+@pages.route(
+    "/me/loans/<pid(lon):loan_id>/uses/<pid(use):use_id>/evidence", methods=["GET", "POST"]
+)
+@requires("loan-use:verify")
+def verify_use(loan_id: str, use_id: str) -> Any:
+    """Say what shows a use: whoever leads the borrower's group, of a share of a group loan."""
+    return verify_use_form(
+        loan_id,
+        use_id,
+        url_for("member.loan", loan_id=loan_id),
+        lambda **facts: page("member/use.html", **facts),
+        said=("member", "use_verified"),
+    )
+
+
 @pages.route("/me/endorsements", methods=["GET", "POST"])
 @requires("endorsement:give")
 def endorse() -> Any:
@@ -264,71 +219,3 @@ def endorse() -> Any:
         lambda form: page("member/endorse.html", form=form),
         said=("member", "endorsed_said"),
     )
-
-
-def _view(session: Session, loan_id: str) -> LoanPage:
-    on = today()
-    found = queries.get_loan(session, loan_id)
-    facts = loan_facts(session, found)
-    permit("loan:read", facts)
-    community = communities.get_community_by_id(session, found.community_id)
-    file = queries.get_loan_file(session, found, on)
-    cover: Sequence[LineView] = ()
-    calls: Sequence[Call] = ()
-    if may("cover:read", facts):
-        permit("cover:read", facts)
-        cover = guarantees.list_lines(session, loan_id=found.id)
-    if may("call:read", facts):
-        permit("call:read", facts)
-        calls = session.scalars(
-            guarantees.calls_of_loan(found.id).order_by(Call.id).limit(_MOST_SHOWN)
-        ).all()
-    permit("loan-use:read", facts)
-    permit("promise:read", facts)
-    people: list[int | None] = [found.borrower_id]
-    people += [step.actor_id for step in file.steps]
-    people += [word.endorser_id for word in file.endorsements]
-    people += [line.standing_of_id for line in cover] + [line.via_id for line in cover]
-    people += [call.guarantor_id for call in calls]
-    names = members.names_of(session, people)
-    settlement = None
-    if may("payoff:read", facts):
-        permit("payoff:read", facts)
-        settlement = _settlement(session, found)
-    rules = communities.charter_on(session, community.id, on).rules
-    return LoanPage(
-        loan=found,
-        community=community,
-        currency=service.currency_of(found),
-        terms=read_loan_terms(found.terms),
-        file=file,
-        borrower=names[found.borrower_id],
-        is_mine=found.borrower_id == caller().member_id,
-        people=names,
-        settlement=settlement,
-        cover=cover,
-        calls=calls,
-        uses=session.scalars(
-            proceeds.list_uses(found.id).order_by(LoanUse.id).limit(_MOST_SHOWN)
-        ).all(),
-        promises=proceeds.promises_of(session, found, on=on)[-_MOST_SHOWN:],
-        words_needed=max(0, rules.endorsements_min - len(file.endorsements))
-        if found.status in ASKED
-        else 0,
-        paid_minor=sum(
-            row.amount_minor
-            for row in file.repayments
-            if row.reversed_on is None and row.source is not RepaymentSource.WRITE_OFF
-        ),
-    )
-
-
-def _settlement(session: Session, loan: Loan) -> Settlement | None:
-    """What settles the loan today; nothing where nothing is to settle."""
-    on = today()
-    try:
-        due = repayments.payoff(session, loan=loan, on=on)
-    except NothingToSettle:
-        return None
-    planned = owed(session, loan=loan, on=on)
-    return Settlement(due.total_minor, planned.interest_minor - due.interest_minor)

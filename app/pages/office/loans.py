@@ -11,11 +11,13 @@ from app.credit import permissions as _permissions  # noqa: F401  declares loan:
 from app.extensions import db
 from app.fields import Schema, Text
 from app.loans.facts import group_loan_facts, loan_facts
-from app.loans.views import loan_summaries, loan_view
+from app.loans.views import loan_summaries
 from app.marks import limited
 from app.pages.forms import Form, Nothing, answer, read_query
 from app.pages.layout import say
 from app.pages.lists import listed
+from app.pages.loan_file import ASKED, read_loan
+from app.pages.office.payouts import payout_of
 from app.pages.office.room import enter, pages, show, words
 from app.paging import PageArgs
 from app.permissions import may, permit, requires
@@ -94,7 +96,7 @@ def loans(community_id: str) -> Response:
 def loan(community_id: str, loan_id: str) -> Response:
     """One application with what the limit says, or one loan with its life so far."""
     community = enter(community_id)
-    return _loan_page(community, _own(community, loan_id), Form())
+    return _loan_page(community, own_loan(community, loan_id), Form())
 
 
 @pages.route("/office/<pid(com):community_id>/loans/<pid(lon):loan_id>/approval", methods=["POST"])
@@ -105,7 +107,7 @@ def approve(community_id: str, loan_id: str) -> Any:
 
     def work(data: dict[str, Any]) -> str:
         session = db.session()
-        found = _decided(community_id, loan_id, "loan:approve", "group-loan:approve")
+        found = decided(community_id, loan_id, "loan:approve", "group-loan:approve")
         step: dict[str, Any] = {"on": today(), "now": now(), "actor_id": caller().member_id}
         if found.group_loan_id is not None:
             credit.approve_group_loan(session, group_loan_id=found.group_loan_id, **step)
@@ -113,7 +115,7 @@ def approve(community_id: str, loan_id: str) -> Any:
             credit.approve_loan(session, loan_id=found.id, **step)
         return url_for("office.loan", community_id=community_id, loan_id=loan_id)
 
-    done = answer(Nothing, work, lambda form: _again(community_id, loan_id, form))
+    done = answer(Nothing, work, lambda form: again(community_id, loan_id, "loan:approve", form))
     if done.status_code == 303:
         say("office", "loan_approved")
     return done
@@ -126,7 +128,7 @@ def reject(community_id: str, loan_id: str) -> Any:
 
     def work(data: dict[str, Any]) -> str:
         session = db.session()
-        found = _decided(community_id, loan_id, "loan:reject", "group-loan:reject")
+        found = decided(community_id, loan_id, "loan:reject", "group-loan:reject")
         step: dict[str, Any] = {
             "on": today(),
             "now": now(),
@@ -141,7 +143,7 @@ def reject(community_id: str, loan_id: str) -> Any:
             service.reject(session, loan_id=found.id, **step)
         return url_for("office.loans", community_id=community_id)
 
-    done = answer(Refusal, work, lambda form: _again(community_id, loan_id, form))
+    done = answer(Refusal, work, lambda form: again(community_id, loan_id, "loan:reject", form))
     if done.status_code == 303:
         say("office", "loan_refused")
     return done
@@ -153,7 +155,8 @@ def constraint_name(name: str) -> str:
     return t.of("limit", name) if t.find(f"limit.{name}") else name
 
 
-def _own(community: Community, loan_id: str) -> Loan:
+def own_loan(community: Community, loan_id: str) -> Loan:
+    """A loan of this community that the caller may see. Raises LoanNotFound."""
     found = queries.get_loan(db.session(), loan_id)
     if found.community_id != community.id:
         raise LoanNotFound()
@@ -161,10 +164,10 @@ def _own(community: Community, loan_id: str) -> Loan:
     return found
 
 
-def _decided(community_id: str, loan_id: str, action: str, of_group: str) -> Loan:
-    """The loan that is decided on, of whoever may do so."""
+def decided(community_id: str, loan_id: str, action: str, of_group: str) -> Loan:
+    """The loan that a step is taken on, of whoever may do so."""
     session = db.session()
-    found = _own(enter(community_id), loan_id)
+    found = own_loan(enter(community_id), loan_id)
     permit(action, loan_facts(session, found))
     if found.group_loan_id is not None:
         group_loan = queries.get_group_loan_by_id(session, found.group_loan_id)
@@ -172,33 +175,32 @@ def _decided(community_id: str, loan_id: str, action: str, of_group: str) -> Loa
     return found
 
 
-def _again(community_id: str, loan_id: str, form: Form) -> Response:
+def again(community_id: str, loan_id: str, action: str, form: Form) -> Response:
+    """The loan's page once more, with what is wrong with the form that was sent from it."""
     community = enter(community_id)
-    found = _own(community, loan_id)
+    found = own_loan(community, loan_id)
     # The question whether the caller may was asked in the unit of work, or is asked now.
-    permit(request_action(), loan_facts(db.session(), found))
+    permit(action, loan_facts(db.session(), found))
     return _loan_page(community, found, form)
-
-
-def request_action() -> str:
-    """What the form that is under way asks for."""
-    return "loan:approve" if request.path.endswith("/approval") else "loan:reject"
 
 
 def _loan_page(community: Community, found: Loan, form: Form) -> Response:
     session = db.session()
-    facts = loan_facts(session, found)
+    view = read_loan(session, found.public_id)
     shares = (
         queries.list_shares(session, found.group_loan_id) if found.group_loan_id is not None else []
     )
     version = products.get_version(session, found.product_version_id)
-    is_open = found.status in (LoanStatus.SUBMITTED, LoanStatus.ENDORSED)
+    is_open = found.status in ASKED
+    is_payable = found.status is LoanStatus.APPROVED and may("loan:disburse", view.facts)
     limit, reason = _limit(community, found) if is_open else (None, None)
+    # What was just paid, if the address says so and it is of this loan.
+    taken = request.args.get("receipt", "")
     return show(
         "loan",
         community,
         form=form,
-        loan=loan_view(session, found),
+        view=view,
         product=products.get_product_by_id(session, version.product_id),
         version=version.version,
         shares=loan_summaries(session, shares),
@@ -206,8 +208,11 @@ def _loan_page(community: Community, found: Loan, form: Form) -> Response:
         no_limit=reason,
         constraint_name=constraint_name,
         is_open=is_open,
-        may_approve=found.status is LoanStatus.ENDORSED and may("loan:approve", facts),
-        may_reject=is_open and may("loan:reject", facts),
+        may_approve=found.status is LoanStatus.ENDORSED and may("loan:approve", view.facts),
+        may_reject=is_open and may("loan:reject", view.facts),
+        payout=payout_of(session, found) if is_payable else None,
+        may_take=view.file.owed.total_minor > 0 and may("repayment:record", view.facts),
+        taken=next((row for row in view.file.repayments if row.public_id == taken), None),
     )
 
 

@@ -15,7 +15,7 @@ from app.fields import Day, Schema
 from app.marks import limited
 from app.pages.charts import Picture, bars, columns_
 from app.pages.forms import Form, read_query
-from app.pages.layout import money_text, percent_text
+from app.pages.layout import money_text, percent_text, unit_text
 from app.pages.office.room import enter, pages, show, words
 from app.pages.words import Words
 from app.permissions import may, requires
@@ -25,6 +25,7 @@ from app.risk.views import concentration_table
 from app.sheets import sheet
 from community.communities.models import Community
 from community.errors import Invalid, NotFound
+from community.money import CURRENCY_EXPONENTS
 from community.portfolio.at_risk import Grouping, RiskReport, RiskRow, portfolio_at_risk
 from community.portfolio.measures import end_of_month_before, month_name
 from community.portfolio.queries import ClassReport, class_report
@@ -250,11 +251,15 @@ def _breakdown(t: Words, report: RiskReport) -> tuple[list[tuple[str, str]], lis
 
 
 def _class_picture(t: Words, asked: Asked, report: ClassReport) -> Picture:
+    unit_minor = 10 ** CURRENCY_EXPONENTS[report.currency]
     drawn = bars(
         t("classes_title"),
-        [(t.of("risk_class", total.tier), total.out.amount_minor / 100) for total in report.totals],
+        [
+            (t.of("risk_class", total.tier), total.out.amount_minor / unit_minor)
+            for total in report.totals
+        ],
         columns=(t("class_name"), t("out")),
-        caption=t("classes_help"),
+        caption=t("classes_help", currency=unit_text(t.language, report.currency)),
     )
     here = t.language
     lines = [

@@ -1,12 +1,13 @@
 """All pages of the office."""
 
-from app.pages.office import books, charters, days, loans, people, portfolio, products, start
+from app.pages.office import books, charters, days, desk, loans, people, portfolio, products, start
 from app.pages.office.room import pages
 
 __all__ = [
     "books",
     "charters",
     "days",
+    "desk",
     "loans",
     "pages",
     "people",

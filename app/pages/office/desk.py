@@ -1,0 +1,217 @@
+"""The cash desk on loans: paying one out, taking repayments, and saying what shows a use."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import marshmallow as ma
+from flask import Response, url_for
+
+from app.auth import caller
+from app.clock import now, today
+from app.extensions import db
+from app.fields import Day, Money, PublicId, Schema
+from app.guarantees import permissions as _permissions  # noqa: F401  declares repayment:record
+from app.loans.facts import loan_facts
+from app.marks import limited, never_refused
+from app.pages.evidence import verify_use_form
+from app.pages.forms import Form, answer
+from app.pages.layout import say
+from app.pages.loan_file import LoanPage, read_loan
+from app.pages.office.loans import again, decided, own_loan
+from app.pages.office.payouts import paid_together, uses_of
+from app.pages.office.room import enter, pages, show
+from app.permissions import may, permit, requires
+from app.servicing import permissions as _servicing  # noqa: F401  declares payoff:record
+from app.servicing.schemas import PayoffInSchema
+from community.communities.models import Community
+from community.guarantees import service as guarantees
+from community.loans import service
+from community.loans.models import RepaymentSource
+from community.loans.payees import Part
+from community.members import queries as members
+from community.members.errors import MemberNotFound
+from community.money import format_minor
+from community.servicing import service as servicing
+
+
+class RepaymentForm(Schema):
+    """Money over the counter; from the borrower, unless somebody else is named."""
+
+    amount = Money(required=True)
+    payer = PublicId("mem", load_default=None)
+    received_on = Day(load_default=None)
+
+    @ma.validates("payer")
+    def _somebody(self, value: str | None, data_key: str) -> None:
+        try:
+            if value is not None:
+                members.get_member(db.session(), value)
+        except MemberNotFound:
+            raise ma.ValidationError("There is no member with this number.") from None
+
+
+@pages.route("/office/<pid(com):community_id>/loans/<pid(lon):loan_id>/payout", methods=["POST"])
+@requires("loan:disburse")
+@limited("heavy")
+def pay_out(community_id: str, loan_id: str) -> Any:
+    """Pay an approved loan out; a group's shares go out together."""
+    session = db.session()
+    uses = uses_of(session, paid_together(session, own_loan(enter(community_id), loan_id)))
+
+    def work(data: dict[str, Any]) -> str:
+        session = db.session()
+        found = decided(community_id, loan_id, "loan:disburse", "group-loan:disburse")
+        step: dict[str, Any] = {
+            # Uses are only ever added, so a use keeps its number.
+            "payees": [
+                Part(use.id, data[f"payee_{number}"])
+                for number, use in enumerate(uses)
+                if data[f"payee_{number}"] is not None
+            ],
+            "on": today(),
+            "now": now(),
+            "actor_id": caller().member_id,
+        }
+        if found.group_loan_id is not None:
+            service.disburse_group_loan(session, group_loan_id=found.group_loan_id, **step)
+        else:
+            service.disburse(session, loan_id=found.id, **step)
+        return url_for("office.loan", community_id=community_id, loan_id=loan_id)
+
+    parts: Mapping[str, Any] = {
+        f"payee_{number}": Money(load_default=None) for number in range(len(uses))
+    }
+    done = answer(
+        Schema.from_dict(dict(parts), name="Payout"),
+        work,
+        lambda form: again(community_id, loan_id, "loan:disburse", form),
+    )
+    if done.status_code == 303:
+        say("office", "loan_paid_out")
+    return done
+
+
+@pages.route(
+    "/office/<pid(com):community_id>/loans/<pid(lon):loan_id>/repayment", methods=["GET", "POST"]
+)
+@requires("repayment:record")
+@never_refused
+def take_repayment(community_id: str, loan_id: str) -> Any:
+    """Write down money that came in on a loan; the loan's page then shows its receipt."""
+    community = enter(community_id)
+    view = _desk(community, loan_id, "repayment:record")
+
+    def work(data: dict[str, Any]) -> str:
+        session = db.session()
+        found = own_loan(enter(community_id), loan_id)
+        permit("repayment:record", loan_facts(session, found))
+        payer = None
+        if data["payer"] is not None:
+            payer = members.get_member(session, data["payer"]).id
+        repayment = guarantees.record_repayment(
+            session,
+            loan_id=found.id,
+            amount=data["amount"],
+            source=RepaymentSource.BORROWER if payer is None else RepaymentSource.THIRD_PARTY,
+            payer_id=payer,
+            on=today(),
+            received_on=data["received_on"],
+            now=now(),
+            actor_id=caller().member_id,
+        )
+        return _with_receipt(community_id, loan_id, repayment.public_id)
+
+    due = view.file.owed.due_minor
+    return answer(
+        RepaymentForm,
+        work,
+        lambda form: _repayment_page(community, view, form),
+        start={
+            "amount": format_minor(due, view.currency) if due else "",
+            "received_on": today().isoformat(),
+        },
+        said=("office", "repayment_taken"),
+    )
+
+
+@pages.route(
+    "/office/<pid(com):community_id>/loans/<pid(lon):loan_id>/settlement", methods=["POST"]
+)
+@requires("payoff:record")
+@never_refused
+def settle(community_id: str, loan_id: str) -> Any:
+    """Take what settles the loan today, less than its plan says."""
+    community = enter(community_id)
+    view = _desk(community, loan_id, "payoff:record")
+
+    def work(data: dict[str, Any]) -> str:
+        session = db.session()
+        found = own_loan(enter(community_id), loan_id)
+        permit("payoff:record", loan_facts(session, found))
+        repayment = servicing.settle_early(
+            session,
+            loan_id=found.id,
+            amount=data["amount"],
+            source=data["source"],
+            payer_id=None,
+            on=today(),
+            now=now(),
+            actor_id=caller().member_id,
+        )
+        return _with_receipt(community_id, loan_id, repayment.public_id)
+
+    return answer(
+        PayoffInSchema(only=("amount",)),
+        work,
+        lambda form: _repayment_page(community, view, form),
+        said=("office", "loan_settled"),
+    )
+
+
+@pages.route(
+    "/office/<pid(com):community_id>/loans/<pid(lon):loan_id>/uses/<pid(use):use_id>",
+    methods=["GET", "POST"],
+)
+@requires("loan-use:verify")
+def verify_use(community_id: str, loan_id: str, use_id: str) -> Any:
+    """Say what shows that money was used as was said."""
+    community = enter(community_id)
+    own_loan(community, loan_id)
+    return verify_use_form(
+        loan_id,
+        use_id,
+        url_for("office.loan", community_id=community_id, loan_id=loan_id),
+        lambda **facts: show("use", community, **facts),
+        said=("office", "use_verified"),
+    )
+
+
+def _desk(community: Community, loan_id: str, action: str) -> LoanPage:
+    """The loan for a form of the desk, of whoever may do so."""
+    own_loan(community, loan_id)
+    view = read_loan(db.session(), loan_id)
+    permit(action, view.facts)
+    return view
+
+
+def _repayment_page(community: Community, view: LoanPage, form: Form) -> Response:
+    known = {line.standing_of_id for line in view.cover}
+    known |= {line.via_id for line in view.cover if line.via_id is not None}
+    return show(
+        "repayment",
+        community,
+        form=form,
+        view=view,
+        # Who most likely pays in the borrower's place.
+        people=[view.people[one] for one in sorted(known - {view.loan.borrower_id})],
+        settles=view.settlement
+        if view.settlement is not None
+        and view.settlement.saved_interest_minor > 0
+        and may("payoff:record", view.facts)
+        else None,
+        amount_text=format_minor,
+    )
+
+
+def _with_receipt(community_id: str, loan_id: str, receipt_id: str) -> str:
+    return url_for("office.loan", community_id=community_id, loan_id=loan_id, receipt=receipt_id)

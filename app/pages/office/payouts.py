@@ -1,0 +1,76 @@
+"""How an approved loan would go out today, and whom it names."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.clock import today
+from app.pages.loan_file import UseSeen, see_uses
+from community.loans import queries
+from community.loans.models import Loan, LoanUse
+from community.loans.schedule import planned_tranches, read_loan_terms
+from community.members import queries as members
+from community.members.queries import Named
+
+# As many as one disbursement takes.
+_PAYEES_MOST = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Payee:
+    """Somebody whom the loan names, with the field for what they get straight."""
+
+    field: str
+    seen: UseSeen
+    borrower: Named
+
+
+@dataclass(frozen=True, slots=True)
+class Payout:
+    """What goes out today, what later, and whom the loan names."""
+
+    today_minor: int
+    later: Sequence[tuple[date, int]]
+    payees: Sequence[Payee]
+
+
+def payout_of(session: Session, loan: Loan) -> Payout:
+    """How an approved loan would go out today; a share of a group loan goes with all others."""
+    shares = paid_together(session, loan)
+    out: dict[date, int] = {}
+    for share in shares:
+        for day, minor in planned_tranches(
+            read_loan_terms(share.terms), share.principal_minor, today()
+        ):
+            out[day] = out.get(day, 0) + minor
+    names = members.names_of(session, [share.borrower_id for share in shares])
+    borrowers = {share.id: names[share.borrower_id] for share in shares}
+    seen = see_uses(session, uses_of(session, shares))
+    return Payout(
+        today_minor=out.pop(today(), 0),
+        later=sorted(out.items()),
+        payees=[
+            Payee(f"payee_{number}", one, borrowers[one.use.loan_id])
+            for number, one in enumerate(seen)
+        ],
+    )
+
+
+def paid_together(session: Session, loan: Loan) -> list[Loan]:
+    """The loan; of a group loan, all shares."""
+    if loan.group_loan_id is None:
+        return [loan]
+    return queries.list_shares(session, loan.group_loan_id)
+
+
+def uses_of(session: Session, loans: Sequence[Loan]) -> Sequence[LoanUse]:
+    """The uses that loans state, in the order in which they were stated: each keeps its place."""
+    return session.scalars(
+        select(LoanUse)
+        .where(LoanUse.loan_id.in_([loan.id for loan in loans]))
+        .order_by(LoanUse.id)
+        .limit(_PAYEES_MOST)
+    ).all()

@@ -1,4 +1,4 @@
-"""The office's cash desk: a loan paid out, money taken, savings moved, once each, as the API does."""
+"""The cash desk: loans paid out, repayments and savings taken, once each, as the API does it."""
 
 import re
 from collections.abc import Iterator

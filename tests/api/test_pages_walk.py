@@ -140,6 +140,8 @@ REFUSED: dict[str, dict[str, int]] = {
     "office.new_product": dict.fromkeys(MEMBERS, 404) | {"auditor": 403},
     "office.new_product_version": dict.fromkeys(MEMBERS, 404) | {"auditor": 403},
     "office.take_repayment": dict.fromkeys(MEMBERS, 404) | {"auditor": 403},
+    "office.deposit": dict.fromkeys(MEMBERS, 404) | {"auditor": 403},
+    "office.withdraw": dict.fromkeys(MEMBERS, 404) | {"auditor": 403},
     "office.verify_use": dict.fromkeys(MEMBERS, 404) | {"auditor": 403},
     "auditor.home": {"wang": 403, "gao": 403, "zhao": 403, "stranger": 403},
     # Everybody may know that there is an office.
@@ -204,6 +206,8 @@ REFUSED: dict[str, dict[str, int]] = {
     "member.vouch": {**NEIGHBOURS, **STRANGERS},
     "member.promise_payment": {**NEIGHBOURS, "auditor": 403, **STRANGERS},
     "member.state_use": {**NEIGHBOURS, "auditor": 403, **STRANGERS},
+    # Who was never a member has no account.
+    "member.savings_in": {"operator": 404, "auditor": 404, **STRANGERS},
     "member.verify_use": {"auditor": 403, "wang": 404, **NEIGHBOURS, **STRANGERS},
     "member.withdraw_loan": {**NEIGHBOURS, "auditor": 403, **STRANGERS},
     # Its members have shown it, and are led back to the group.

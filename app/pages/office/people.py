@@ -1,5 +1,6 @@
 """Members of a community: taking applicants in, and handing out codes to sign in with."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -20,6 +21,7 @@ from app.pages.lists import listed
 from app.pages.office.room import can, enter, pages, show
 from app.paging import PageArgs
 from app.permissions import may, permit, requires
+from app.savings import permissions as _permissions  # noqa: F401  declares savings:read
 from app.transaction import in_transaction
 from community.communities import queries, service
 from community.communities.models import Community, Membership, MembershipStatus
@@ -30,6 +32,11 @@ from community.members import signin
 from community.members.models import Member, MemberKind
 from community.reasons import because
 from community.risk.errors import AdmissionHeld
+from community.savings import queries as savings
+from community.savings.models import SavingsMovement
+
+# Of a member's savings; their own page has all.
+_MOVEMENTS_SHOWN = 5
 
 
 class PeopleArgs(PageArgs):
@@ -117,7 +124,7 @@ def register(community_id: str) -> Any:
 @requires("membership:read")
 def person(community_id: str, member_id: str) -> Response:
     """A member's place in the community, and what can be done about it."""
-    return _person_page(*_place(community_id, member_id), Form())
+    return _person_page(*place_of(community_id, member_id), Form())
 
 
 @pages.route(
@@ -126,11 +133,11 @@ def person(community_id: str, member_id: str) -> Response:
 @requires("membership:decide")
 def admit(community_id: str, member_id: str) -> Any:
     """Take an applicant in."""
-    community, member = _place(community_id, member_id)
+    community, member = place_of(community_id, member_id)
     permit("membership:decide", membership_facts(community, member))
 
     def work(data: dict[str, Any]) -> str:
-        place, applicant = _place(community_id, member_id)
+        place, applicant = place_of(community_id, member_id)
         permit("membership:decide", membership_facts(place, applicant))
         ask_the_gate(place.id, applicant.id)
         service.activate_membership(
@@ -156,11 +163,11 @@ def admit(community_id: str, member_id: str) -> Any:
 @requires("member:enrol")
 def issue_code(community_id: str, member_id: str) -> Any:
     """Hand out a code to sign in with; it is shown this once, and ends the one before it."""
-    community, member = _place(community_id, member_id)
+    community, member = place_of(community_id, member_id)
     permit("member:enrol", member_facts(db.session(), member))
 
     def work() -> tuple[str, Any]:
-        who = _place(community_id, member_id)[1]
+        who = place_of(community_id, member_id)[1]
         permit("member:enrol", member_facts(db.session(), who))
         code, secret = signin.issue_enrolment_code(
             db.session(),
@@ -183,11 +190,12 @@ def issue_code(community_id: str, member_id: str) -> Any:
         refused = _person_page(community, member, form)
         refused.status_code = form.status
         return refused
-    community, member = _place(community_id, member_id)
+    community, member = place_of(community_id, member_id)
     return show("code", community, member=member, code=secret, expires_at=expires_at)
 
 
-def _place(community_id: str, member_id: str) -> tuple[Community, Member]:
+def place_of(community_id: str, member_id: str) -> tuple[Community, Member]:
+    """A community that the caller looks after or audits, and somebody who is or was in it."""
     community = enter(community_id)
     member = members.get_member(db.session(), member_id)
     permit("membership:read", membership_facts(community, member))
@@ -200,6 +208,17 @@ def _person_page(community: Community, member: Member, form: Form) -> Response:
     facts: MemberFacts = member_facts(session, member)
     place = membership_facts(community, member)
     may_decide = may("membership:decide", place)
+    balances = None
+    movements: Sequence[SavingsMovement] = ()
+    if may("savings:read", place):
+        permit("savings:read", place)
+        whose = {"community_id": community.id, "member_id": member.id}
+        balances = savings.balances(session, **whose)
+        movements = session.scalars(
+            savings.list_movements(**whose)
+            .order_by(SavingsMovement.id.desc())
+            .limit(_MOVEMENTS_SHOWN)
+        ).all()
     return show(
         "person",
         community,
@@ -210,4 +229,6 @@ def _person_page(community: Community, member: Member, form: Form) -> Response:
         changes=queries.list_changes(session, membership.id),
         may_admit=may_decide and membership.status is MembershipStatus.APPLIED,
         may_enrol=may("member:enrol", facts),
+        balances=balances,
+        movements=movements,
     )

@@ -1,6 +1,17 @@
 """All pages of the office."""
 
-from app.pages.office import books, charters, days, desk, loans, people, portfolio, products, start
+from app.pages.office import (
+    books,
+    charters,
+    days,
+    desk,
+    loans,
+    people,
+    portfolio,
+    products,
+    savings,
+    start,
+)
 from app.pages.office.room import pages
 
 __all__ = [
@@ -13,6 +24,7 @@ __all__ = [
     "people",
     "portfolio",
     "products",
+    "savings",
     "start",
 ]
 

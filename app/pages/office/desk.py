@@ -22,7 +22,6 @@ from app.pages.office.payouts import paid_together, uses_of
 from app.pages.office.room import enter, pages, show
 from app.permissions import may, permit, requires
 from app.servicing import permissions as _servicing  # noqa: F401  declares payoff:record
-from app.servicing.schemas import PayoffInSchema
 from community.communities.models import Community
 from community.guarantees import service as guarantees
 from community.loans import service
@@ -48,6 +47,12 @@ class RepaymentForm(Schema):
                 members.get_member(db.session(), value)
         except MemberNotFound:
             raise ma.ValidationError("There is no member with this number.") from None
+
+
+class SettlementForm(Schema):
+    """What settles the loan, as the page has said it."""
+
+    amount = Money(required=True)
 
 
 @pages.route("/office/<pid(com):community_id>/loans/<pid(lon):loan_id>/payout", methods=["POST"])
@@ -152,7 +157,7 @@ def settle(community_id: str, loan_id: str) -> Any:
             session,
             loan_id=found.id,
             amount=data["amount"],
-            source=data["source"],
+            source=RepaymentSource.BORROWER,
             payer_id=None,
             on=today(),
             now=now(),
@@ -161,7 +166,7 @@ def settle(community_id: str, loan_id: str) -> Any:
         return _with_receipt(community_id, loan_id, repayment.public_id)
 
     return answer(
-        PayoffInSchema(only=("amount",)),
+        SettlementForm,
         work,
         lambda form: _repayment_page(community, view, form),
         said=("office", "loan_settled"),
@@ -205,9 +210,7 @@ def _repayment_page(community: Community, view: LoanPage, form: Form) -> Respons
         # Who most likely pays in the borrower's place.
         people=[view.people[one] for one in sorted(known - {view.loan.borrower_id})],
         settles=view.settlement
-        if view.settlement is not None
-        and view.settlement.saved_interest_minor > 0
-        and may("payoff:record", view.facts)
+        if view.settlement is not None and may("payoff:record", view.facts)
         else None,
         amount_text=format_minor,
     )

@@ -34,6 +34,8 @@ READER = {
     "member.vouch": "li",
     "member.group": "guo",
     "member.understand": "guo",
+    "member.cases": "zhao",
+    "member.verify_use": "officer",
 }
 # Another thing than the one of the walk, where it has more to show or may still be done.
 PLACE = {

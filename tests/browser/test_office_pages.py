@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 from playwright.sync_api import expect
 
@@ -37,6 +38,56 @@ def test_an_operator_changes_the_charter(visit: Visit, language: str) -> None:
     expect(page.get_by_role("status")).to_contain_text(
         say(language, "新版章程已发布", "The new charter version is published")
     )
+
+
+@BOTH
+def test_an_officer_decides_pays_out_and_takes_a_repayment(visit: Visit, language: str) -> None:
+    """A day at the desk: one loan from its application to its first receipt."""
+    shop = say(language, "供销社种子店", "The seed shop")
+    world = visit.site.world
+
+    def ask(who: str, path: str, body: dict[str, Any]) -> str:
+        answer = world.call(who, "POST", path, json=body)
+        assert answer.status_code == 201, answer.text
+        return str(answer.get_json().get("id", ""))
+
+    def yuan(amount: str) -> dict[str, str]:
+        return {"amount": amount, "currency": "CNY"}
+
+    plain = {"community": world.ids["village"], "product": world.ids["plain"]}
+    world.ids["desk"] = ask(
+        "wang", "/loans", {**plain, "principal": yuan("12"), "instalments": 2, "purpose": "稻种"}
+    )
+    ask("li", "/loans/@desk/endorsements", {})
+    stated = {"purpose": "stock", "payee_name": shop, "amount": yuan("8")}
+    ask("wang", "/loans/@desk/uses", stated)
+    page = visit("officer", language, f"{OFFICE}/loans/@desk")
+    main = page.get_by_role("main")
+    page.get_by_role("button", name=say(language, "批准", "Approve"), exact=True).click()
+    expect(page.get_by_role("status")).to_contain_text(
+        say(language, "已批准", "the cover is reserved")
+    )
+    page.get_by_label(shop).fill("9")
+    pay = page.get_by_role("button", name=say(language, "现在放款", "Pay it out now"))
+    pay.click()
+    expect(page.get_by_role("alert")).to_contain_text(
+        say(language, "不能直接付给收款人", "straight")
+    )
+    expect(page.get_by_label(shop)).to_have_value("9")
+    visit.check(page, "office-loan-payout-refused")
+    page.get_by_label(shop).fill("8")
+    pay.click()
+    expect(page.get_by_role("status")).to_contain_text(say(language, "已放款", "Paid out"))
+    expect(main).to_contain_text(say(language, "直接付给收款人 8.00", "8.00 paid straight"))
+    page.get_by_role("link", name=say(language, "收还款", "Take a repayment")).click()
+    page.get_by_label(say(language, "收到的金额", "Amount received")).fill("6.5")
+    page.get_by_role("button", name=say(language, "记下还款", "Write it down")).click()
+    expect(page.get_by_role("status")).to_contain_text(
+        say(language, "还款已记下", "The repayment is written down")
+    )
+    visit.check(page, "office-loan-repaid")
+    page.get_by_role("link", name=say(language, "打印收据", "Print the receipt")).click()
+    expect(main).to_contain_text("6.50")
 
 
 @BOTH

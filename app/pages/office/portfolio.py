@@ -250,12 +250,16 @@ def _breakdown(t: Words, report: RiskReport) -> tuple[list[tuple[str, str]], lis
     return head, [*rows, cells(report.total, t("whole"))]
 
 
+def in_units(amount_minor: int, currency: str) -> float:
+    """Minor units as a length to draw, in whole units of the currency."""
+    return amount_minor / 10 ** CURRENCY_EXPONENTS[currency]
+
+
 def _class_picture(t: Words, asked: Asked, report: ClassReport) -> Picture:
-    unit_minor = 10 ** CURRENCY_EXPONENTS[report.currency]
     drawn = bars(
         t("classes_title"),
         [
-            (t.of("risk_class", total.tier), total.out.amount_minor / unit_minor)
+            (t.of("risk_class", total.tier), in_units(total.out.amount_minor, report.currency))
             for total in report.totals
         ],
         columns=(t("class_name"), t("out")),

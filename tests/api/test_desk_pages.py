@@ -185,6 +185,64 @@ def test_savings_come_and_go_at_the_desk_and_the_saver_sees_it(own_world: World)
     )
 
 
+def test_money_on_a_call_is_taken_once_with_its_receipt(own_world: World) -> None:
+    officer = reader(own_world, "officer", "zh-CN")
+    loan = own_world.named(f"{VILLAGE}/loans/@late")
+    path = f"{loan}/calls/{own_world.ids['call']}/payment"
+    assert path in officer.open(loan).text
+    check_html(officer.open(path), "zh-CN")
+    much = officer.send(path, amount="99999")
+    assert much.status_code in (409, 422)
+    check_html(much, "zh-CN")
+    fields = hidden_of(officer, path) | {"amount": "4.00"}
+    for _ in range(2):
+        done = officer.client.post(path, data=fields, headers=officer.headers)
+        assert done.status_code == 303, done.text
+    call = own_world.call("officer", "GET", "/calls/@call").get_json()
+    assert call["paid"]["amount"] == "4.00"
+    shown = officer.open(done.location)
+    check_html(shown, "zh-CN")
+    assert "打印收据" in shown.text
+    other = own_world.named(f"{VILLAGE}/loans/@current/calls/@call/payment")
+    assert officer.open(other).status_code == 404
+
+
+def test_the_next_part_of_a_seasonal_loan_goes_out_once(own_world: World) -> None:
+    officer = reader(own_world, "officer")
+    path = own_world.named(f"{VILLAGE}/loans/@sown")
+    before = loan_of(own_world, "sown")
+    left = float(before["principal"]["amount"]) - float(before["disbursed"]["amount"])
+    shown = officer.open(path)
+    check_html(shown, "en")
+    assert "Pay out the next part" in shown.text
+    assert f"CNY{SPACE}{left:,.2f}" in shown.text
+    fields = hidden_of(officer, path)
+    for _ in range(2):
+        done = officer.client.post(f"{path}/next-part", data=fields, headers=officer.headers)
+        assert done.status_code == 303, done.text
+    after = loan_of(own_world, "sown")
+    assert len(after["disbursements"]) == len(before["disbursements"]) + 1
+    assert "Pay out the next part" not in officer.open(path).text
+
+
+def test_an_approved_loan_is_given_up_before_money_goes_out(own_world: World) -> None:
+    officer = reader(own_world, "officer")
+    path = own_world.named(f"{VILLAGE}/loans/@unfunded")
+    short = officer.send(f"{path}/payout", shown=path)
+    assert short.status_code == 409
+    check_html(short, "en")
+    without = officer.send(f"{path}/cancellation", shown=path, by_borrower="yes")
+    assert without.status_code == 422
+    assert "<details open>" in without.text
+    done = officer.send(f"{path}/cancellation", shown=path, by_borrower="yes", reason="sold a cow")
+    assert done.status_code == 303, done.text
+    after = loan_of(own_world, "unfunded")
+    assert (after["status"], after["steps"][-1]["reason"]) == ("withdrawn", "sold a cow")
+    held = own_world.call("officer", "GET", "/loans/@unfunded/cover").get_json()["held"]
+    assert held["amount"] == "0.00"
+    assert "its cover is free" in officer.open(done.location).text
+
+
 def test_whoever_may_says_what_shows_a_use(own_world: World) -> None:
     officer = reader(own_world, "officer")
     loan = own_world.named(f"{VILLAGE}/loans/@late")

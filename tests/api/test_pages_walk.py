@@ -65,6 +65,7 @@ INSTEAD = {
     "office.portfolio_csv": {"name": "par"},
     "office.entry": {"number": "@entry"},
     "office.verify_use": {"loan_id": "@late"},
+    "office.pay_call": {"loan_id": "@late"},
     "member.verify_use": {"loan_id": "@late"},
 }
 # The office is for whoever holds an office there, or audits it: to others it is not there.
@@ -139,6 +140,7 @@ REFUSED: dict[str, dict[str, int]] = {
     "office.register": dict.fromkeys(MEMBERS, 404) | {"auditor": 403},
     "office.new_product": dict.fromkeys(MEMBERS, 404) | {"auditor": 403},
     "office.new_product_version": dict.fromkeys(MEMBERS, 404) | {"auditor": 403},
+    "office.pay_call": dict.fromkeys(MEMBERS, 404) | {"auditor": 403},
     "office.take_repayment": dict.fromkeys(MEMBERS, 404) | {"auditor": 403},
     "office.deposit": dict.fromkeys(MEMBERS, 404) | {"auditor": 403},
     "office.withdraw": dict.fromkeys(MEMBERS, 404) | {"auditor": 403},

@@ -17,7 +17,7 @@ from app.pages.forms import Form, Nothing, answer, read_query
 from app.pages.layout import say
 from app.pages.lists import listed
 from app.pages.loan_file import ASKED, read_loan
-from app.pages.office.payouts import payout_of
+from app.pages.office.payouts import next_part_of, payout_of
 from app.pages.office.room import enter, pages, show, words
 from app.paging import PageArgs
 from app.permissions import may, permit, requires
@@ -28,6 +28,7 @@ from community.errors import CommunityError
 from community.loans import queries, service
 from community.loans.errors import LoanNotFound
 from community.loans.models import Loan, LoanStatus
+from community.loans.states import LIVE
 from community.products import queries as products
 
 # In the order of what is to be done; the first is shown first: what can be decided now.
@@ -192,7 +193,12 @@ def _loan_page(community: Community, found: Loan, form: Form) -> Response:
     )
     version = products.get_version(session, found.product_version_id)
     is_open = found.status in ASKED
-    is_payable = found.status is LoanStatus.APPROVED and may("loan:disburse", view.facts)
+    is_approved = found.status is LoanStatus.APPROVED
+    payout = None
+    if is_approved and may("loan:disburse", view.facts):
+        payout = payout_of(session, found)
+    elif found.status in LIVE and may("loan:pay-out", view.facts):
+        payout = next_part_of(session, found, len(view.file.disbursements))
     limit, reason = _limit(community, found) if is_open else (None, None)
     # What was just paid, if the address says so and it is of this loan.
     taken = request.args.get("receipt", "")
@@ -210,7 +216,9 @@ def _loan_page(community: Community, found: Loan, form: Form) -> Response:
         is_open=is_open,
         may_approve=found.status is LoanStatus.ENDORSED and may("loan:approve", view.facts),
         may_reject=is_open and may("loan:reject", view.facts),
-        payout=payout_of(session, found) if is_payable else None,
+        payout=payout,
+        may_cancel=is_approved and may("loan:cancel", view.facts),
+        may_pay_calls=found.status is LoanStatus.CALLED and may("call:pay", view.facts),
         may_take=view.file.owed.total_minor > 0 and may("repayment:record", view.facts),
         taken=next((row for row in view.file.repayments if row.public_id == taken), None),
     )

@@ -1,4 +1,4 @@
-"""How an approved loan would go out today, and whom it names."""
+"""How an approved loan would go out, or the next part of one, and whom it names."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.clock import today
 from app.pages.loan_file import UseSeen, see_uses
-from community.loans import queries
+from community.loans import queries, service
 from community.loans.models import Loan, LoanUse
 from community.loans.schedule import planned_tranches, read_loan_terms
 from community.members import queries as members
@@ -30,11 +30,13 @@ class Payee:
 
 @dataclass(frozen=True, slots=True)
 class Payout:
-    """What goes out today, what later, and whom the loan names."""
+    """What can go out next, on which day, what goes later, and whom the loan names."""
 
-    today_minor: int
+    next_on: date
+    next_minor: int
     later: Sequence[tuple[date, int]]
     payees: Sequence[Payee]
+    is_first: bool
 
 
 def payout_of(session: Session, loan: Loan) -> Payout:
@@ -46,16 +48,34 @@ def payout_of(session: Session, loan: Loan) -> Payout:
             read_loan_terms(share.terms), share.principal_minor, today()
         ):
             out[day] = out.get(day, 0) + minor
-    names = members.names_of(session, [share.borrower_id for share in shares])
-    borrowers = {share.id: names[share.borrower_id] for share in shares}
-    seen = see_uses(session, uses_of(session, shares))
+    return _payout(session, shares, sorted(out.items()), is_first=True)
+
+
+def next_part_of(session: Session, loan: Loan, paid_out: int) -> Payout | None:
+    """What still goes out of a running loan of which so many parts are out; or nothing."""
+    if loan.disbursed_on is None or not service.waits_for_money(session, loan=loan, on=today()):
+        return None
+    parts = planned_tranches(read_loan_terms(loan.terms), loan.principal_minor, loan.disbursed_on)
+    left = parts[paid_out:]
+    return _payout(session, [loan], left, is_first=False) if left else None
+
+
+def _payout(
+    session: Session, loans: Sequence[Loan], parts: Sequence[tuple[date, int]], *, is_first: bool
+) -> Payout:
+    names = members.names_of(session, [loan.borrower_id for loan in loans])
+    borrowers = {loan.id: names[loan.borrower_id] for loan in loans}
+    seen = see_uses(session, uses_of(session, loans))
+    (next_on, next_minor), *later = parts
     return Payout(
-        today_minor=out.pop(today(), 0),
-        later=sorted(out.items()),
+        next_on=next_on,
+        next_minor=next_minor,
+        later=later,
         payees=[
             Payee(f"payee_{number}", one, borrowers[one.use.loan_id])
             for number, one in enumerate(seen)
         ],
+        is_first=is_first,
     )
 
 

@@ -10,7 +10,7 @@ from app.marks import limited
 from app.pages.entry import language
 from app.pages.forms import Nothing, answer
 from app.pages.layout import page
-from app.pages.riskdesk.desk_room import pages
+from app.pages.riskdesk.desk_room import WATCH, pages
 from app.pages.riskdesk.places import place_for
 from app.pages.riskdesk.supposing import call_lines, what_if_page
 from app.pages.riskdesk.views import DRAWN, NAMED, WEEKS, circle_page, map_page
@@ -34,7 +34,7 @@ def _words() -> Words:
     return Words("riskdesk", language())
 
 
-@pages.listed("risk_map")
+@pages.listed("risk_map", kinds=WATCH, place="community")
 @pages.get("/desk/map")
 @requires("risk:read")
 @limited("heavy")

@@ -106,4 +106,8 @@ def check_html(answer: TestResponse, language: str) -> None:
     )
     assert answer.headers["Cache-Control"] == "no-store"
     assert not re.search(r'(?:src|href|action)="(?:https?:|//|data:)', answer.text)
+    # A picture has its numbers beside it, and their file.
+    for picture in re.findall(r'<figure class="picture.*?</figure>', answer.text, re.DOTALL):
+        assert "<table" in picture
+        assert re.search(r'<a href="/[^"]+" download>', picture)
     assert len(answer.data) < 120_000

@@ -217,6 +217,7 @@ REFUSED |= {
         "circle",
         "history_csv",
         "members_csv",
+        "promises_csv",
         "what_if_form",
         "call_plan",
         "call_plan_csv",

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from community.errors import CommunityError
+from community.ledger.rules import RULES
 
 LANGUAGES: Final = ("zh-CN", "en")
 COMMON: Final = "common"
@@ -41,6 +42,20 @@ def problem_titles() -> Mapping[str, list[str]]:
     """By a problem's code: its Chinese title, and what helps where that is worth saying."""
     titles: dict[str, list[str]] = tomllib.loads((_FOLDER / "problems.toml").read_text())
     return titles
+
+
+@cache
+def event_names() -> Mapping[str, list[str]]:
+    """By an event's kind: what it is called, Chinese and English."""
+    names: dict[str, list[str]] = tomllib.loads((_FOLDER / "events.toml").read_text())
+    return names
+
+
+@cache
+def sources() -> Mapping[str, str]:
+    """By its English text, where a rule of ours comes from: the same in Chinese."""
+    texts: dict[str, str] = tomllib.loads((_FOLDER / "sources.toml").read_text())
+    return texts
 
 
 def pick(asked: str | None, accepted: str | None) -> str:
@@ -76,6 +91,19 @@ class Words:
     def of(self, table: str, value: Any) -> str:
         """The word for a value: `t.of("status", loan.status)` is the key `status.overdue`."""
         return self(f"{table}.{getattr(value, 'value', value)}")
+
+    def event(self, kind: str) -> str:
+        """What an event is called, or the entry that is told of like one; else its code."""
+        if kind in event_names():
+            return event_names()[kind][self._place]
+        rule = RULES.get(kind)
+        if rule is None:
+            return kind
+        return rule.name_zh if self.language == "zh-CN" else rule.name_en
+
+    def source(self, text: str) -> str:
+        """Where a rule comes from: ours in this language, one of their own as they wrote it."""
+        return sources().get(text, text) if self.language == "zh-CN" else text
 
     def problem(self, refusal: CommunityError) -> tuple[str, str]:
         """What a refusal is called, and what there is to say about it.

@@ -1,6 +1,7 @@
 """Every word of a page has its Chinese and its English, and none lies about unused."""
 
 import importlib
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -9,10 +10,21 @@ import pytest
 
 from app.pages.office.charters import RULES
 from app.pages.office.terms import FEE_VALUES, PARTS, TERMS
-from app.pages.words import COMMON, catalog, problem_titles, rooms
+from app.pages.words import (
+    COMMON,
+    LANGUAGES,
+    Words,
+    catalog,
+    event_names,
+    problem_titles,
+    rooms,
+    sources,
+)
 from app.problems import all_problems
 from community.businessday.steps import STEPS
+from community.webhooks.kinds import KINDS
 from config.settings import ROOT
+from tests.architecture.event_kinds import recorded_kinds
 
 PAGES = ROOT / "app" / "pages"
 TEMPLATES = sorted(PAGES.rglob("*.html"))
@@ -136,3 +148,44 @@ def test_every_problem_has_its_chinese_title() -> None:
     for code, said in problem_titles().items():
         assert 1 <= len(said) <= 2, code
         assert CHINESE.search(said[0]), code
+
+
+def test_every_event_that_is_recorded_has_its_name() -> None:
+    recorded = recorded_kinds()
+    # A choice, an enumeration, a helper's argument, a constant: the source is read all ways.
+    assert recorded >= {"group.vouches_written", "complaint.handed_over", "loan.written_off"}
+    assert recorded >= {"demo.seeded", "motion.void", "cover.substitution_refused"}
+    assert sorted(recorded - set(event_names())) == [], "name it in app/pages/events.toml"
+    assert sorted(set(event_names()) - recorded) == [], "nothing records it"
+    assert list(event_names()) == sorted(event_names())
+    for kind, (chinese, english) in event_names().items():
+        assert CHINESE.search(chinese), kind
+        assert english.strip(), kind
+        assert not CHINESE.search(english), kind
+    for place in (0, 1):
+        names = [said[place] for said in event_names().values()]
+        assert sorted({name for name in names if names.count(name) > 1}) == []
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_kind_that_webhooks_tell_of_has_its_name(language: str) -> None:
+    words = Words("platform", language)
+    assert [kind for kind in KINDS if words.event(kind) == kind] == []
+    # A kind of former days is shown by its code.
+    assert words.event("loan.of_old") == "loan.of_old"
+
+
+def test_every_source_of_our_own_rules_has_its_chinese() -> None:
+    rooms_of_rules = (ROOT / "community").glob("communities/templates/*.json")
+    documents = [json.loads(path.read_text())["rules"] for path in rooms_of_rules]
+    documents.append(json.loads((ROOT / "community/personal/retention.json").read_text()))
+    ours = {rule["source"] for rules in documents for rule in rules.values()}
+    assert len(documents) == 4
+    assert sorted(ours - set(sources())) == [], "say it in app/pages/sources.toml"
+    assert sorted(set(sources()) - ours) == [], "no rule of ours comes from it"
+    assert list(sources()) == sorted(sources())
+    for english, chinese in sources().items():
+        assert CHINESE.search(chinese), english
+        assert Words("office", "zh-CN").source(english) == chinese
+        assert Words("office", "en").source(english) == english
+    assert Words("office", "zh-CN").source("Assembly of 4 May") == "Assembly of 4 May"

@@ -142,7 +142,7 @@ def test_an_objection_is_raised_answered_and_then_all_is_granted(reviewed: Revie
     first, second, *_ = reviewed.people
     me, officer = as_person(second), as_person(reviewed.officer)
     mine, board = mine_in(reviewed), board_of(reviewed)
-    assert "Yours is 800.00 CNY" in me.open(mine).text
+    assert "Yours is CNY 800.00" in me.open(mine).text
     form = f"{mine}/objection"
     check_html(me.open(form), "en")
     nobody = me.send(form, about="other", member="mem_0000000000000000", reason="his roof leaks")

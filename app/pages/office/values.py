@@ -72,9 +72,9 @@ class Value:
         if value is None:
             return "–"
         if self.is_list:
-            return ("、" if t.language != "en" else ", ").join(
-                self._said(item, currency, t) for item in value
-            ) or t("none_of_them")
+            return t("comma").join(self._said(item, currency, t) for item in value) or t(
+                "none_of_them"
+            )
         return self._said(value, currency, t)
 
     def _said(self, value: Any, currency: str, t: Words) -> str:

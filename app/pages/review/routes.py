@@ -246,7 +246,7 @@ def _known_homes(row: Campaign) -> list[tuple[str, str]]:
         .limit(HOMES_OFFERED)
     ).all()
     return found + [
-        (view["people"][0].public_id, "、".join(one.name for one in view["people"]))
+        (view["people"][0].public_id, t("comma").join(one.name for one in view["people"]))
         for view in views.assignment_views(session, row, mine)
         if view["people"]
     ]

@@ -194,5 +194,5 @@ def _fact_text(name: str, value: Any, currency: str, words: Words) -> str:
     if isinstance(value, str) and _DAY.fullmatch(value):
         return date_text(words.language, date.fromisoformat(value))
     if isinstance(value, list):
-        return ", ".join(str(each) for each in value)
+        return words("comma").join(str(each) for each in value)
     return str(value)

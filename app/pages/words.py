@@ -141,6 +141,8 @@ _OF_FIELDS: Final = (
     (r"The amount cannot be below zero\.", "金额不能小于零。"),
     (r"Money is .*|.*amount.*", "请填写金额，如 120.50。"),
     (r"String does not match expected pattern\.", "只能用字母、数字、点和横线。"),
+    (r"Write one member a line.*", "每行写一位成员的姓名或编号。"),
+    (r"Write two members a line.*", "每行写两位成员的姓名或编号，用逗号隔开。"),
     (r"Unknown field\.", "没有这一项。"),
     (r"All payees together .*", "各收款人合计不能超过贷款。"),
     (r"Say how much each payee .*", "请写明每个收款人各得多少，只有一人可以得余下的。"),

@@ -84,6 +84,8 @@ class Value:
             return choice_name(t, str(getattr(value, "value", value)), self.name)
         if self.kind == "number" and self.unit == "money":
             return money_text(t.language, int(value), currency)
+        if self.kind == "text":
+            return t.source(str(value))
         return self._one(value, currency) + ("%" if self.unit in ("bps", "ppm") else "")
 
     def read(self, texts: Sequence[str], currency: str) -> Any:

@@ -1,13 +1,16 @@
 """Every word of a page has its Chinese and its English, and none lies about unused."""
 
+import ast
 import importlib
 import json
 import re
 import tomllib
 from pathlib import Path
 
+import marshmallow as ma
 import pytest
 
+from app import fields
 from app.pages.office.charters import RULES
 from app.pages.office.terms import FEE_VALUES, PARTS, TERMS
 from app.pages.words import (
@@ -18,6 +21,7 @@ from app.pages.words import (
     event_names,
     problem_titles,
     rooms,
+    said_of_field,
     sources,
 )
 from app.problems import all_problems
@@ -192,3 +196,55 @@ def test_every_source_of_our_own_rules_has_its_chinese() -> None:
         assert Words("office", "zh-CN").source(english) == chinese
         assert Words("office", "en").source(english) == english
     assert Words("office", "zh-CN").source("Assembly of 4 May") == "Assembly of 4 May"
+
+
+def test_what_a_schema_says_of_a_field_has_its_chinese() -> None:
+    ours = {
+        text
+        for kind in vars(fields).values()
+        if isinstance(kind, type) and issubclass(kind, ma.fields.Field)
+        for text in kind.default_error_messages.values()
+    }
+    length = ma.validate.Length
+    ours |= {length.message_min, length.message_max, length.message_all}
+    ours |= {text for path in (ROOT / "app").rglob("*.py") for text in said_in(path)}
+    plain = {re.sub(r"\{\w+\}", "1", text) for text in ours}
+    # A text, one with facts in it, one that a constant names.
+    assert plain >= {
+        "Name what is to change.",
+        "It is before 1.",
+        "Write one member a line, by name or number.",
+    }
+    assert [
+        text for text in sorted(plain) if not CHINESE.search(said_of_field(text, "zh-CN"))
+    ] == []
+
+
+def said_in(path: Path) -> set[str]:
+    """The texts that a file raises as faults of a field, with {x} for what is filled in."""
+    text = path.read_text()
+    if "ValidationError(" not in text and "error=" not in text:
+        return set()
+    tree = ast.parse(text)
+    named = {
+        ast.unparse(node.targets[0]): node.value
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+    }
+    told: list[ast.expr] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("ValidationError"):
+            first = node.args[0]
+            chosen = [first.body, first.orelse] if isinstance(first, ast.IfExp) else [first]
+            told += [named.get(ast.unparse(one), one) for one in chosen]
+        elif isinstance(node, ast.keyword) and node.arg == "error":
+            told.append(named.get(ast.unparse(node.value), node.value))
+    return {
+        "".join(
+            str(bit.value) if isinstance(bit, ast.Constant) else "{x}"
+            for bit in (one.values if isinstance(one, ast.JoinedStr) else [one])
+        )
+        for one in told
+        if isinstance(one, ast.JoinedStr)
+        or (isinstance(one, ast.Constant) and isinstance(one.value, str))
+    }

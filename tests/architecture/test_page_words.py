@@ -248,3 +248,24 @@ def said_in(path: Path) -> set[str]:
         if isinstance(one, ast.JoinedStr)
         or (isinstance(one, ast.Constant) and isinstance(one.value, str))
     }
+
+
+def test_every_fact_that_a_case_shows_has_its_name() -> None:
+    finders = [
+        path
+        for path in sorted((ROOT / "community").rglob("*.py"))
+        if re.search(r"(?<!class )\b(?:Signal|Alarm)\(", path.read_text())
+    ]
+    facts = {
+        key.value
+        for path in finders
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Dict)
+        for key in node.keys
+        if isinstance(key, ast.Constant) and isinstance(key.value, str)
+    }
+    assert facts >= {"worst_minor", "way", "ties_to_known", "score_bps", "crowd_min"}
+    known = {key.removeprefix("fact.") for key in catalog("riskdesk") if key.startswith("fact.")}
+    # The first two are not shown: the rule's text says it, and names come from elsewhere.
+    unsaid = {name.removesuffix("_minor") for name in facts} - {"code", "member_id"} - known
+    assert sorted(unsaid) == []

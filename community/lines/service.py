@@ -51,7 +51,7 @@ from community.loans import service as loans
 from community.loans.models import GroupLoan, Loan
 from community.locks import lock, lock_one
 from community.members import queries as members
-from community.money import Money, format_minor, share_bps
+from community.money import Money, format_minor, say_amount, share_bps
 from community.products import queries as products
 from community.products.errors import ProductNotFound
 
@@ -555,8 +555,7 @@ def _check_amount(currency: str, amount: Money, *, zero: bool = False) -> None:
 def _check_line(rules: CharterRules, currency: str, limit_minor: int) -> None:
     if limit_minor > rules.line_minor_max:
         raise LineTooLarge(
-            f"A line is at most {format_minor(rules.line_minor_max, currency)} {currency}, raises"
-            " included.",
+            f"A line is at most {say_amount(rules.line_minor_max, currency)}, raises included.",
             field="limit",
             rule="line_minor_max",
             most_minor=rules.line_minor_max,

@@ -66,7 +66,7 @@ from community.loans.steps import currency_of, move_loan, record_step
 from community.locks import lock, lock_one
 from community.members import queries as members
 from community.members.models import Member
-from community.money import Money, format_minor
+from community.money import Money, format_minor, say_amount
 from community.products import queries as products
 from community.products.caps import check_liability_mode, check_rate
 from community.products.errors import ProductNotFound, SeasonNotFound
@@ -639,8 +639,8 @@ def _check_principal(terms: ProductTerms, principal: Money) -> None:
     low, high = terms.principal_minor_min, terms.principal_minor_max
     if not low <= principal.amount_minor <= high:
         raise PrincipalOutOfRange(
-            f"This product lends from {format_minor(low, terms.currency)} to "
-            f"{format_minor(high, terms.currency)} {terms.currency}.",
+            f"This product lends from {say_amount(low, terms.currency)} to "
+            f"{say_amount(high, terms.currency)}.",
             field="principal",
             minimum_minor=low,
             maximum_minor=high,

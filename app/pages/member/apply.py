@@ -294,7 +294,7 @@ def picture_of(paths: Iterable[PathView], currency: str, csv_url: str) -> Pictur
     lines_ = [
         (
             path.standing_of.name if path.vouches else words("own"),
-            ", ".join(via.name for via in path.via) or words("directly"),
+            words("comma").join(via.name for via in path.via) or words("directly"),
             path.amount_minor,
         )
         for path in listed

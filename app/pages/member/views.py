@@ -157,7 +157,7 @@ def _behind(words: Words, community: Community, member: Member, limit: CreditLim
     lines = [
         (
             path.standing_of.name if path.vouches else words("own"),
-            ", ".join(via.name for via in path.via) or words("directly"),
+            words("comma").join(via.name for via in path.via) or words("directly"),
             path.amount_minor,
         )
         for path in paths

@@ -14,7 +14,7 @@ from app.auth import caller
 from app.fields import Day, Schema, Whole
 from app.monitoring.facts import case_facts
 from app.monitoring.views import case_view, case_views
-from app.pages.layout import date_text, money_text
+from app.pages.layout import date_text, money_text, percent_text
 from app.pages.words import Words
 from app.permissions import Facts, may, permit
 from community.communities import queries as communities
@@ -167,7 +167,8 @@ def case_page(session: Session, case_id: str, on: date, words: Words) -> CasePag
             tuple(
                 (_fact_word(name, words), _fact_text(name, value, community.currency, words))
                 for name, value in event["facts"].items()
-                if not isinstance(value, dict)
+                # What the rule's own text says already.
+                if name != "code" and not isinstance(value, dict)
             )
             for event in view["events"]
         ),
@@ -190,8 +191,16 @@ def _fact_word(name: str, words: Words) -> str:
 def _fact_text(name: str, value: Any, currency: str, words: Words) -> str:
     if name.endswith("_minor") and isinstance(value, int):
         return money_text(words.language, value, currency)
+    if name.endswith("_bps") and isinstance(value, int):
+        return percent_text(value)
+    if name == "rule":
+        return Words("office", words.language).find(f"rule.{value}") or str(value)
+    if words.find(f"fact_value.{name}.{value}"):
+        return words.of("fact_value", f"{name}.{value}")
+    if value is None:
+        return "–"
     if isinstance(value, str) and _DAY.fullmatch(value):
         return date_text(words.language, date.fromisoformat(value))
     if isinstance(value, list):
-        return ", ".join(str(each) for each in value)
+        return words("comma").join(str(each) for each in value)
     return str(value)

@@ -12,7 +12,7 @@ from app.auth import caller
 from app.clock import now, today
 from app.extensions import db
 from app.fields import Day, Money, PublicId, Schema, Text
-from app.loans.facts import community_facts, loan_facts
+from app.loans.facts import community_facts, group_loan_facts, loan_facts
 from app.loans.schemas import LoanOptionalReasonSchema
 from app.loans.views import loan_summaries
 from app.marks import limited
@@ -92,6 +92,8 @@ class LoanPage:
     promises: Sequence[PromiseSeen]
     words_needed: int
     paid_minor: int
+    # The group's loan of which it is a share, if the reader may see that one.
+    group_loan: str | None
 
     @property
     def held_minor(self) -> int:
@@ -320,7 +322,15 @@ def _view(session: Session, loan_id: str) -> LoanPage:
             for row in file.repayments
             if row.reversed_on is None and row.source is not RepaymentSource.WRITE_OFF
         ),
+        group_loan=_group_loan(session, found),
     )
+
+
+def _group_loan(session: Session, loan: Loan) -> str | None:
+    if loan.group_loan_id is None:
+        return None
+    whole = queries.get_group_loan_by_id(session, loan.group_loan_id)
+    return whole.public_id if may("group-loan:read", group_loan_facts(session, whole)) else None
 
 
 def _settlement(session: Session, loan: Loan) -> Settlement | None:

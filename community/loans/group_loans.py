@@ -208,6 +208,7 @@ def files_of(session: Session, rows: Sequence[GroupLoan]) -> list[GroupLoanFile]
         group.id: group for group in session.scalars(select(Group).where(Group.id.in_(of_groups)))
     }
     signed = signed_ids(session, of_groups)
+    active = _active(session, {row.community_id for row in rows}, set().union(*signed.values()))
     homes = _households(
         session,
         {share.borrower_id for share in shares}.union(*signed.values()),
@@ -234,7 +235,12 @@ def files_of(session: Session, rows: Sequence[GroupLoan]) -> list[GroupLoanFile]
                     for share in own
                 },
                 missing={
-                    share.id: _could_endorse(share, words[share.id], signed[row.group_id], homes)
+                    share.id: _could_endorse(
+                        share,
+                        words[share.id],
+                        [one for one in signed[row.group_id] if (row.community_id, one) in active],
+                        homes,
+                    )
                     for share in own
                 },
             )
@@ -313,7 +319,19 @@ def _could_endorse(
     ]
 
 
-def _households(session: Session, ids: Collection[int]) -> dict[int, int | None]:
-    return dict(
-        session.execute(select(Member.id, Member.household_id).where(Member.id.in_(ids))).all()
+def _active(
+    session: Session, community_ids: Collection[int], member_ids: Collection[int]
+) -> set[tuple[int, int]]:
+    rows = session.execute(
+        select(Membership.community_id, Membership.member_id).where(
+            Membership.community_id.in_(community_ids),
+            Membership.member_id.in_(member_ids),
+            Membership.status == MembershipStatus.ACTIVE,
+        )
     )
+    return set(rows.all())
+
+
+def _households(session: Session, ids: Collection[int]) -> dict[int, int | None]:
+    rows = session.execute(select(Member.id, Member.household_id).where(Member.id.in_(ids)))
+    return dict(rows.all())

@@ -165,15 +165,31 @@ def test_all_endorse_and_see_who_is_waited_for(world: World) -> None:
     share = world.call("zhao", "GET", where).get_json()["shares"][1]
     assert f"/me/loans/{share['id']}" in page.text
     assert place in people["zhao"].open(f"/me/loans/{share['id']}").text
-    # Who is told the number may give a word, and then sees the loan, but not who is in the group.
-    outside = world.call("gao", "POST", f"{where}/endorsements", json={})
-    assert outside.status_code == 201
-    seen = reader(world, "gao").open(place)
-    check_html(seen, "en")
-    assert "good farmers" in seen.text
-    assert "/me/groups/grp_" not in seen.text
+
+
+def test_who_gave_a_word_from_outside_is_not_told_who_is_in_the_group(world: World) -> None:
+    place = apply(world)
+    where = place.replace("/me", "")
+    gao = reader(world, "gao")
+    assert gao.open(place).status_code == 404
+    first, second = world.call("wang", "GET", where).get_json()["shares"]
+    # One who is told the number of a share speaks for that share.
+    given = gao.send("/me/endorsements", loan=first["id"])
+    assert given.location == f"/me/loans/{first['id']}"
+    page = gao.open(place)
+    check_html(page, "en")
+    assert "Who gave their word: gao" in page.text
+    assert "1 more needed." in page.text
+    for hidden_text in ("Not given yet", "/me/groups/grp_", f"/me/loans/{second['id']}"):
+        assert hidden_text not in page.text
+    assert f"/me/loans/{first['id']}" in page.text
     told = world.call("gao", "GET", where).get_json()["endorsements"]
     assert [one["missing"] for one in told] == [None, None]
+    # And one who is told the group loan's, for all that is left.
+    given = gao.send("/me/endorsements", loan=place.rpartition("/")[2], comment="all of them")
+    assert given.location == place
+    assert "to be decided" in gao.open(place).text
+    assert gao.send("/me/endorsements", loan="grp_0123456789abcdef").status_code == 422
 
 
 def test_an_application_is_taken_back_by_its_leader_and_not_twice(world: World) -> None:

@@ -34,7 +34,7 @@ from community.communities.charter import CharterRules
 from community.communities.models import Community
 from community.errors import CommunityError, NotFound
 from community.groups import queries as groups
-from community.groups.models import Group
+from community.groups.models import Group, GroupStatus
 from community.lines import service as lines
 from community.loans import group_loans, queries, service
 from community.loans.group_loans import GroupQuote
@@ -105,7 +105,7 @@ def group_loans_page(group_id: str) -> Response:
         group=group,
         loans=group_loan_views(session, found.items),
         me=_my_public_id(session),
-        leads=may("group-loan:apply", facts),
+        leads=may("group-loan:apply", facts) and group.status is GroupStatus.ACTIVE,
         older=older,
         first=first,
     )
@@ -208,24 +208,9 @@ def group_loan(group_loan_id: str) -> Response:
 def endorse_group_loan(group_loan_id: str) -> Any:
     """Give my word for every share that I can."""
 
-    def work(data: dict[str, Any]) -> str:
-        session = db.session()
-        found = queries.get_group_loan(session, group_loan_id)
-        community = communities.get_community_by_id(session, found.community_id)
-        permit("endorsement:give", community_facts(session, community))
-        service.endorse_group_loan(
-            session,
-            group_loan_id=found.id,
-            endorser_id=caller().member_id,
-            on=today(),
-            now=now(),
-            comment=data["comment"],
-        )
-        return url_for("member.group_loan", group_loan_id=group_loan_id)
-
     return answer(
         LoanEndorsementInSchema,
-        work,
+        lambda data: give_group_word(group_loan_id, data["comment"]),
         lambda form: _loan_page(group_loan_id, form),
         said=("member", "endorsed_said"),
     )
@@ -265,6 +250,23 @@ def withdraw_group_loan(group_loan_id: str) -> Any:
         ),
         said=("member", "withdrawn_said"),
     )
+
+
+def give_group_word(group_loan_id: str, comment: str) -> str:
+    """In a unit of work: the caller's word for every share that it fits; where to go on."""
+    session = db.session()
+    found = queries.get_group_loan(session, group_loan_id)
+    community = communities.get_community_by_id(session, found.community_id)
+    permit("endorsement:give", community_facts(session, community))
+    service.endorse_group_loan(
+        session,
+        group_loan_id=found.id,
+        endorser_id=caller().member_id,
+        on=today(),
+        now=now(),
+        comment=comment,
+    )
+    return url_for("member.group_loan", group_loan_id=group_loan_id)
 
 
 def waiting_for_me(session: Session, most: int) -> list[dict[str, Any]]:

@@ -139,6 +139,7 @@ _OF_FIELDS: Final = (
     (r"Must be one of: .*", "请从列出的选项中选择。"),
     (r"The amount has to be above zero\.", "金额须大于零。"),
     (r"The amount cannot be below zero\.", "金额不能小于零。"),
+    (r"All amounts are in one currency\.", "金额须用同一种货币。"),
     (r"Money is .*|.*amount.*", "请填写金额，如 120.50。"),
     (r"String does not match expected pattern\.", "只能用字母、数字、点和横线。"),
     (r"Write one member a line.*", "每行写一位成员的姓名或编号。"),
@@ -176,6 +177,7 @@ _OF_FIELDS: Final = (
     (r"Name the payer of a third party's money, .*", "由他人付款时请写明付款人，其他时候不填。"),
     (r"Unknown field\.", "没有这一项。"),
     (r"All payees together .*", "各收款人合计不能超过贷款。"),
+    (r"Give at least one member a share\.", "至少写一位组员的份额。"),
     (r"Say how much each payee .*", "请写明每个收款人各得多少，只有一人可以得余下的。"),
 )
 _ENGLISH: Final = {

@@ -396,6 +396,7 @@ def apply_as_group(
     actor_id: int,
     instalments: int | None = None,
     season_id: int | None = None,
+    purposes: Mapping[int, str] | None = None,
 ) -> GroupLoan:
     """The leader asks for a group loan; all of its shares draw on one line, or none does.
 
@@ -417,6 +418,7 @@ def apply_as_group(
         instalments=instalments,
         season_id=season_id,
         line_id=line_id,
+        purposes=purposes,
     )
 
 

@@ -31,6 +31,7 @@ THINGS = {
     "community_id": "@village",
     "receipt_id": "@receipt",
     "loan_id": "@current",
+    "group_loan_id": "@group_loan",
     "group_id": "@active",
     "member_id": "@wang",
     "circle_id": "@circle",
@@ -195,6 +196,21 @@ REFUSED: dict[str, dict[str, int]] = {
     "member.change_terms": {
         "gao": 404,
         **dict.fromkeys(("zhao", "officer", "operator", "auditor"), 403),
+        **STRANGERS,
+    },
+    # A group's loans are for those in it; its leader asks for one and takes it back.
+    **{f"member.{name}": {"gao": 404, **STRANGERS} for name in ("group_loans_page", "group_loan")},
+    **{
+        f"member.{name}": {
+            "gao": 404,
+            **dict.fromkeys(("zhao", "officer", "operator", "auditor"), 403),
+            **STRANGERS,
+        }
+        for name in ("group_apply", "group_apply_shares")
+    },
+    "member.withdraw_group_loan": {
+        "gao": 404,
+        **dict.fromkeys(("zhao", "auditor"), 403),
         **STRANGERS,
     },
     "member.person": {"gao": 404, **STRANGERS},

@@ -15,6 +15,7 @@ from app.pages.member import (  # noqa: F401  their views are this room's
     calls,
     exposure,
     founding,
+    group_loans,
     groups,
     leadership,
     leaving,

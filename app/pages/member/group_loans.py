@@ -25,8 +25,8 @@ from app.loans.views import group_loan_view, group_loan_views
 from app.marks import limited
 from app.pages.forms import Form, answer, read
 from app.pages.layout import page
-from app.pages.member.apply import Offer, offers_of, seasons_of
 from app.pages.lists import listed
+from app.pages.member.apply import Offer, offers_of, seasons_of
 from app.pages.member.room import pages
 from app.permissions import may, permit, requires
 from community.communities import queries as communities

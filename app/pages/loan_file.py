@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.auth import caller
 from app.clock import today
-from app.loans.facts import loan_facts
+from app.loans.facts import group_loan_facts, loan_facts
 from app.permissions import Facts, may, permit
 from community.communities import queries as communities
 from community.communities.models import Community
@@ -94,6 +94,8 @@ class LoanPage:
     paid_minor: int
     stated_minor: int
     may_verify: bool
+    # The group's loan of which it is a share, if the reader may see that one.
+    group_loan: str | None
 
     @property
     def held_minor(self) -> int:
@@ -192,6 +194,7 @@ def read_loan(session: Session, loan_id: str) -> LoanPage:
         ),
         stated_minor=int(stated_minor),
         may_verify=not is_mine and may("loan-use:verify", facts),
+        group_loan=_group_loan(session, found),
     )
 
 
@@ -203,6 +206,13 @@ def see_uses(session: Session, uses: Sequence[LoanUse]) -> list[UseSeen]:
     for row in proceeds.evidence_of(session, ids):
         shown.setdefault(row.use_id, []).append(row)
     return [UseSeen(use, straight.get(use.id, 0), shown.get(use.id, ())) for use in uses]
+
+
+def _group_loan(session: Session, loan: Loan) -> str | None:
+    if loan.group_loan_id is None:
+        return None
+    whole = queries.get_group_loan_by_id(session, loan.group_loan_id)
+    return whole.public_id if may("group-loan:read", group_loan_facts(session, whole)) else None
 
 
 def _settlement(session: Session, loan: Loan) -> Settlement | None:

@@ -45,7 +45,7 @@ from community.loans.models import Loan, LoanStatus
 from community.loans.queries import get_loan_by_id
 from community.loans.states import ON_PLAN
 from community.members import queries as members
-from community.money import format_minor
+from community.money import format_minor, say_amount
 from community.trust.models import Vouch
 from community.trust.snapshot import Neighbourhood, neighbourhood
 from graph.limits import CoverLimit, cover_limit, reserve_cover
@@ -399,8 +399,8 @@ def _short(
     ]
     amount = format_minor(missing, currency)
     return CoverShortOf(
-        f"{format_minor(wanted, currency)} {currency} have to be held anew; {amount} {currency} "
-        "of it are missing.",
+        f"{say_amount(wanted, currency)} have to be held anew; "
+        f"{say_amount(missing, currency)} of it are missing.",
         missing={"amount": amount, "currency": currency},
         could_fill=told,
         others=len({member_id for member_id, _ in could} - {m for m, _ in named}),

@@ -1,5 +1,6 @@
 """Reading calls, claims and what somebody stands behind."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from sqlalchemy import Select, func, or_, select, union
@@ -43,15 +44,23 @@ def get_call(session: Session, public_id: str) -> Call:
 
 def guarantor_ids(session: Session, *, loan_id: int) -> frozenset[int]:
     """Whoever stands behind the loan now or paid for it: they may see it."""
+    return guarantors_of(session, [loan_id])[loan_id]
+
+
+def guarantors_of(session: Session, loan_ids: Collection[int]) -> dict[int, frozenset[int]]:
+    """The same of several loans, by loan; one statement."""
     held = CoverLine.amount_minor - CoverLine.released_minor
     signed = (
-        select(Guarantee.guarantor_id)
+        select(Guarantee.loan_id, Guarantee.guarantor_id)
         .join(CoverLine, CoverLine.loan_id == Guarantee.loan_id)
         # Whose cover went over to others altogether has nothing to do with it any more.
-        .where(Guarantee.loan_id == loan_id, Guarantee.cap_minor > 0, held > 0)
+        .where(Guarantee.loan_id.in_(loan_ids), Guarantee.cap_minor > 0, held > 0)
     )
-    called = select(Call.guarantor_id).where(Call.loan_id == loan_id)
-    return frozenset(session.scalars(union(signed, called)))
+    called = select(Call.loan_id, Call.guarantor_id).where(Call.loan_id.in_(loan_ids))
+    found: dict[int, set[int]] = {loan_id: set() for loan_id in loan_ids}
+    for loan_id, member_id in session.execute(union(signed, called)):
+        found[loan_id].add(member_id)
+    return {loan_id: frozenset(ids) for loan_id, ids in found.items()}
 
 
 def get_cover_change(session: Session, public_id: str) -> CoverChange:

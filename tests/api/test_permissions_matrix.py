@@ -181,6 +181,7 @@ READS = {
     "loans.list_loans": Read(BOOKS),
     "loans.get_loan": Read(SHARED, **ABOUT_DING),
     "loans.list_group_loans": Read(SHARED),
+    "loans.list_waiting_group_loans": Read(ALL),
     "loans.get_group_loan": Read(SHARED, "zhao", "wang"),
     "guarantees.list_repayments": Read(SHARED, **ABOUT_DING),
     "guarantees.get_cover": Read(SHARED, **ABOUT_DING),
@@ -493,6 +494,13 @@ WRITES = {
             "shares": [{"member": "@zhao", "amount": CNY}],
             "instalments": 1,
             "purpose": "x",
+        }
+    ),
+    "loans.quote_as_group": Write(
+        {
+            "product": "@plain",
+            "shares": [{"member": "@zhao", "amount": CNY}],
+            "instalments": 1,
         }
     ),
     "loans.withdraw_group_loan": Write({}),

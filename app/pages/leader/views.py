@@ -129,6 +129,7 @@ def group_page(session: Session, group: Group, facts: Facts) -> GroupPage:
             group.id, reader_id=caller().member_id, status=CaseStatus.OPEN
         )
         cases = session.scalars(query.order_by(RiskCase.id.desc()).limit(CASES_SHOWN)).all()
+    rules = monitoring.rules_in(session, [case.id for case in cases])
     listed = [
         (place, who)
         for place, who in groups.members_of(session, group.id)
@@ -149,6 +150,9 @@ def group_page(session: Session, group: Group, facts: Facts) -> GroupPage:
             .order_by(Meeting.held_on.desc(), Meeting.id.desc())
             .limit(MEETINGS_SHOWN)
         ).all(),
-        cases=case_views(session, cases),
+        cases=[
+            view | {"rules": rules[case.id]}
+            for view, case in zip(case_views(session, cases), cases, strict=True)
+        ],
         leads=may("collection:post", facts),
     )

@@ -19,6 +19,7 @@ from app.pages.forms import answer
 from app.pages.layout import page
 from app.pages.lists import listed
 from app.pages.loan_file import read_loan
+from app.pages.member.group_loans import give_group_word
 from app.pages.member.room import pages
 from app.permissions import Facts, permit, requires
 from community.communities import queries as communities
@@ -36,10 +37,18 @@ class UseSchema(Schema):
     amount = Money(required=True)
 
 
-class EndorseSchema(Schema):
-    """A word for the loan of somebody who gave one its id."""
+class LoanNumber(PublicId):
+    """The number of a loan, or of a group's."""
 
-    loan = PublicId("lon", required=True)
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__("lon", **kwargs)
+        self.pattern = self.pattern.replace("lon", "(?:lon|gln)")
+
+
+class EndorseSchema(Schema):
+    """A word for the loan of somebody who gave one its number."""
+
+    loan = LoanNumber(required=True)
     comment = Text(500, load_default="")
 
 
@@ -199,6 +208,8 @@ def endorse() -> Any:
     permit("endorsement:give", Facts(member_ids=frozenset({caller().member_id})))
 
     def work(data: dict[str, Any]) -> str:
+        if data["loan"].startswith("gln_"):
+            return give_group_word(data["loan"], data["comment"])
         session = db.session()
         loan = queries.get_loan(session, data["loan"])
         community = communities.get_community_by_id(session, loan.community_id)

@@ -16,6 +16,7 @@ from app.pages.member import (  # noqa: F401  their views are this room's
     cases,
     exposure,
     founding,
+    group_loans,
     groups,
     leadership,
     leaving,

@@ -1,5 +1,6 @@
 """Promises to stand behind somebody: asked, given, received, lowered, ended."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -170,7 +171,7 @@ def offer_vouch() -> Any:
             preview=preview,
             checked=checked or request.method == "POST",
             places=places,
-            people=_known(session, places, members.get_member_by_id(session, me)),
+            people=known_people(session, places, members.get_member_by_id(session, me)),
             my_id=members.get_member_by_id(session, me).public_id,
         )
 
@@ -364,7 +365,7 @@ def _thought_of(session: Session) -> tuple[Form, Preview | None, bool]:
     return form, preview, True
 
 
-def _known(session: Session, places: list[Community], member: Member) -> list[Named]:
+def known_people(session: Session, places: Iterable[Community], member: Member) -> list[Named]:
     """People whom the caller knows here: of one group, or with a promise between them."""
     ids = {one.member_id for place in places for one in neighbours(session, place, member)}
     mine = select(GroupMember.group_id).where(

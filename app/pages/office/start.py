@@ -15,7 +15,7 @@ from app.extensions import db
 from app.marks import limited
 from app.pages.layout import page
 from app.pages.lists import listed
-from app.pages.office.room import enter, pages, show
+from app.pages.office.room import can, enter, pages, show
 from app.permissions import may, permit, requires
 from community.communities import queries as communities
 from community.communities.models import Community, Membership, MembershipStatus
@@ -130,4 +130,5 @@ def community_day(community_id: str) -> Response:
         counts=counts_of(session, [community.id])[community.id],
         risk=risk,
         classes=classes,
+        may_see_cases=can(community, "case-queue:read"),
     )

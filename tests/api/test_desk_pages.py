@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 
+from app.extensions import db
 from tests.api.world import World, make_world
 from tests.reading import Reader, check_html
 
@@ -27,6 +29,10 @@ def reader(world: World, who: str, language: str = "en") -> Reader:
     return Reader(world.app, language).sign_in(world.tokens[who])
 
 
+def yuan(amount: str) -> dict[str, str]:
+    return {"amount": amount, "currency": "CNY"}
+
+
 def loan_of(world: World, name: str) -> Any:
     return world.call("operator", "GET", f"/loans/@{name}").get_json()
 
@@ -35,7 +41,7 @@ def test_a_loan_is_paid_out_once_part_of_it_straight_to_its_payee(own_world: Wor
     asked = {
         "purpose": "stock",
         "payee_name": "the seed shop",
-        "amount": {"amount": "20.00", "currency": "CNY"},
+        "amount": yuan("20.00"),
     }
     made = own_world.call("officer", "POST", "/loans/@approved/uses", json=asked)
     assert made.status_code == 201, made.text
@@ -125,6 +131,50 @@ def test_a_repayment_is_taken_once_and_its_receipt_is_there_to_print(own_world: 
     # A receipt of another loan is not shown as this one's.
     other = officer.open(f"{own_world.named(f'{VILLAGE}/loans/@closed')}?receipt={after[-1]['id']}")
     assert "Print the receipt" not in other.text
+
+
+def test_a_long_life_costs_no_more_statements_than_a_short_one(own_world: World) -> None:
+    officer = reader(own_world, "officer")
+    path = own_world.named(f"{VILLAGE}/loans/@current")
+
+    def statements() -> int:
+        count = 0
+
+        def note(*_: Any) -> None:
+            nonlocal count
+            count += 1
+
+        officer.open(path)  # who looked is noted once
+        with own_world.app.app_context():
+            engine = db.engine
+        event.listen(engine, "before_cursor_execute", note)
+        assert officer.open(path).status_code == 200
+        event.remove(engine, "before_cursor_execute", note)
+        return count
+
+    short = statements()
+    for number in range(3):
+        use = own_world.call(
+            "officer",
+            "POST",
+            "/loans/@current/uses",
+            json={"purpose": "crop", "payee_name": f"shop {number}", "amount": yuan("2.00")},
+        ).get_json()
+        own_world.call(
+            "officer",
+            "POST",
+            f"/loan-uses/{use['id']}/evidence",
+            json={"kind": "seen", "amount": yuan("1.00"), "reference": "seed"},
+        )
+        own_world.call(
+            "officer",
+            "POST",
+            "/loans/@current/repayments",
+            json={"amount": yuan("1.00")},
+            headers={"Idempotency-Key": f"one-more-{number}"},
+        )
+    assert officer.open(path).text.count("seen: seed") == 3
+    assert statements() == short
 
 
 def test_what_settles_a_loan_is_taken_at_the_desk(own_world: World) -> None:
@@ -269,7 +319,7 @@ def test_a_leader_says_what_shows_the_use_of_a_share(own_world: World) -> None:
     asked = {
         "purpose": "crop",
         "payee_name": "the seed shop",
-        "amount": {"amount": "9.00", "currency": "CNY"},
+        "amount": yuan("9.00"),
     }
     use = own_world.call("officer", "POST", "/loans/@share/uses", json=asked).get_json()
     own_world.ids["use_of_share"] = use["id"]

@@ -114,6 +114,7 @@ _OF_FIELDS: Final = (
     (r"Money is .*|.*amount.*", "请填写金额，如 120.50。"),
     (r"String does not match expected pattern\.", "只能用字母、数字、点和横线。"),
     (r"Unknown field\.", "没有这一项。"),
+    (r"Choose somebody else than the one who leaves\.", "请选退出的人以外的人。"),
     (r"All payees together .*", "各收款人合计不能超过贷款。"),
     (r"Say how much each payee .*", "请写明每个收款人各得多少，只有一人可以得余下的。"),
 )

@@ -92,6 +92,7 @@ class LoanPage:
     promises: Sequence[PromiseSeen]
     words_needed: int
     paid_minor: int
+    opens_cover: bool
 
     @property
     def held_minor(self) -> int:
@@ -320,6 +321,7 @@ def _view(session: Session, loan_id: str) -> LoanPage:
             for row in file.repayments
             if row.reversed_on is None and row.source is not RepaymentSource.WRITE_OFF
         ),
+        opens_cover=may("cover:read", facts),
     )
 
 

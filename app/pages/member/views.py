@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from types import SimpleNamespace
 
 from flask import url_for
 from sqlalchemy import select
@@ -10,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.pages.charts import Picture
 from app.pages.layout import money_text
+from app.pages.member.changes import changes_to_answer
 from app.pages.member.drawing import draw
 from app.pages.member.limits import helpful
 from app.pages.words import Words
@@ -80,6 +82,8 @@ class MemberPage:
     places: tuple[PlaceView, ...]
     loans: tuple[LoanView, ...]
     calls: tuple[Call, ...]
+    # Changes of cover that wait for the member's yes or no.
+    to_answer: list[SimpleNamespace]
     # By loan id: whose it is, and in which currency.
     borrowers: Mapping[int, Named]
     currencies: Mapping[int, str]
@@ -117,6 +121,7 @@ def member_page(session: Session, member_id: int, on: date, words: Words) -> Mem
             )
         ),
         calls=tuple(calls),
+        to_answer=changes_to_answer(session, member_id),
         borrowers={loan.id: names[loan.borrower_id] for loan in found.values()},
         currencies={loan.id: loan_service.currency_of(loan) for loan in found.values()},
     )

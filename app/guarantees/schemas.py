@@ -13,7 +13,7 @@ from community.guarantees.models import (
     CoverChangeStatus,
 )
 from community.guarantees.queries import CoverChangeShow
-from community.loans.models import RepaymentSource
+from community.loans.models import LoanStatus, RepaymentSource
 
 
 class RepaymentInSchema(Schema):
@@ -201,6 +201,10 @@ class CoverTakeoverSchema(Schema):
     liability_mode = ma.fields.Enum(
         LiabilityMode, by_value=ma.fields.String, attribute="mode", required=True
     )
+    loan_status = ma.fields.Enum(
+        LoanStatus, by_value=ma.fields.String, attribute="loan.status", required=True
+    )
+    principal = Money(minor="principal_minor", required=True)
     owed = Money(minor="owed_minor", required=True)
     days_overdue = ma.fields.Integer(required=True)
     last_due_on = Day(required=True, allow_none=True)

@@ -110,6 +110,10 @@ class Takeover:
     resting_before_minor: int
     resting_after_minor: int | None
 
+    @property
+    def principal_minor(self) -> int:
+        return self.loan.principal_minor
+
 
 def propose_substitution(
     session: Session,

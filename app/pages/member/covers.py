@@ -222,10 +222,12 @@ def cover_changes() -> Response:
     permit("cover_change:read", Facts(related_ids=frozenset({me})))
     every = queries.cover_changes_with(me, CoverChangeShow.ALL)
     found, older, first = listed(session, every, CoverChange.id)
+    to_answer = changes_to_answer(session, me)
+    above = {change.id for change in to_answer}
     return page(
         "member/cover_changes.html",
-        to_answer=changes_to_answer(session, me),
-        changes=shown_changes(session, found.items),
+        to_answer=to_answer,
+        changes=[one for one in shown_changes(session, found.items) if one.id not in above],
         my_id=_my_id(session),
         older=older,
         first=first,

@@ -278,7 +278,7 @@ def preview_takeover(session: Session, change: CoverChange, *, on: date) -> Take
         promised = {**cover.vouches, **_promised(session, taken)}
         stands = stands_for(coming_id, [*kept, *taken], promised, mode=cover.mode)
         paid = 0 if guarantee is None else guarantee.paid_minor
-        cap_after = max(cap, paid + stands)
+        cap_after = max(cap, paid + stands) if taken else cap
         resting_after = resting + sum(
             sign * item.held_minor
             for sign, items in ((1, taken), (-1, let_go))

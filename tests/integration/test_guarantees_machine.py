@@ -415,18 +415,9 @@ class Guarantees(RuleBasedStateMachine):
                 actor_id=leaving,
                 **act,
             )
-            session, on = self.circle.session, self.circle.when["on"]
-            told = handover.preview_takeover(session, change, on=on)
             for member_id in (who, loan.borrower_id):
                 consent = {"change_id": change.id, "actor_id": member_id, **self.circle.when}
                 self.circle.do(handover.agree, **consent)
-            # What who comes was told beforehand is what then is.
-            signed = select(Guarantee.cap_minor).where(
-                Guarantee.loan_id == loan.id, Guarantee.guarantor_id == who
-            )
-            assert (told.missing_minor, told.wanted_minor) == (0, change.taken_minor)
-            assert told.cap_after_minor == (session.scalar(signed) or 0)
-            assert told.own_minor + told.behind_minor == told.wanted_minor
 
         self.act(work, "let go" if coming is None else "replace")
 

@@ -103,6 +103,7 @@ class LoanPage:
     paid_minor: int
     # The group's loan of which it is a share, if the reader may see that one.
     group_loan: str | None
+    opens_cover: bool
 
     @property
     def held_minor(self) -> int:
@@ -334,6 +335,7 @@ def _view(session: Session, loan_id: str) -> LoanPage:
             if row.reversed_on is None and row.source is not RepaymentSource.WRITE_OFF
         ),
         group_loan=_group_loan(session, found),
+        opens_cover=may("cover:read", facts),
     )
 
 

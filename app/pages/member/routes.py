@@ -13,6 +13,7 @@ from app.pages.member import (  # noqa: F401  their views are this room's
     amendments,
     apply,
     calls,
+    covers,
     exposure,
     founding,
     group_loans,

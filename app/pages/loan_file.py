@@ -96,6 +96,7 @@ class LoanPage:
     may_verify: bool
     # The group's loan of which it is a share, if the reader may see that one.
     group_loan: str | None
+    opens_cover: bool
 
     @property
     def held_minor(self) -> int:
@@ -195,6 +196,7 @@ def read_loan(session: Session, loan_id: str) -> LoanPage:
         stated_minor=int(stated_minor),
         may_verify=not is_mine and may("loan-use:verify", facts),
         group_loan=_group_loan(session, found),
+        opens_cover=may("cover:read", facts),
     )
 
 

@@ -177,6 +177,7 @@ _OF_FIELDS: Final = (
     (r"Choose borrower or third_party; .*", "请选择由借款人还是他人付款；代偿另行办理。"),
     (r"Name the payer of a third party's money, .*", "由他人付款时请写明付款人，其他时候不填。"),
     (r"Unknown field\.", "没有这一项。"),
+    (r"Choose somebody else than the one who leaves\.", "请选退出的人以外的人。"),
     (r"All payees together .*", "各收款人合计不能超过贷款。"),
     (r"Give at least one member a share\.", "至少写一位组员的份额。"),
     (r"Say how much each payee .*", "请写明每个收款人各得多少，只有一人可以得余下的。"),

@@ -46,6 +46,7 @@ THINGS = {
     "kind": "savings_cash",
     "vouch_id": "@live",
     "call_id": "@call",
+    "cover_change_id": "@handover",
     "claim_id": "@claim",
     "settlement_id": "@said",
     "message_id": "@message",
@@ -225,6 +226,19 @@ REFUSED: dict[str, dict[str, int]] = {
     "member.person": {"gao": 404, **STRANGERS},
     "member.rating": STRANGERS,
     "member.loan": {**NEIGHBOURS, **STRANGERS},
+    "member.cover": {**NEIGHBOURS, **STRANGERS},
+    "member.cover_change": {**NEIGHBOURS, **STRANGERS},
+    # The three agree on it; who looks after the loan reads it.
+    "member.substitute": {
+        **NEIGHBOURS,
+        **dict.fromkeys(("officer", "operator", "auditor"), 403),
+        **STRANGERS,
+    },
+    "member.release_early": {
+        **NEIGHBOURS,
+        **dict.fromkeys(("wang", "officer", "operator", "auditor"), 403),
+        **STRANGERS,
+    },
     "member.my_item": {**NEIGHBOURS, **STRANGERS},
     "member.photo": {"gao": 404, **STRANGERS},
     "member.visit": {"gao": 404, **STRANGERS},

@@ -187,6 +187,9 @@ READS = {
     "guarantees.get_cover": Read(SHARED, **ABOUT_DING),
     "guarantees.list_cover_changes": Read(SHARED, **ABOUT_DING),
     "guarantees.get_cover_change": Read(SHARED, "li", "guo", "wei"),
+    "guarantees.list_my_cover_changes": Read(ALL),
+    # What it would put on who comes is theirs alone to see before they agree.
+    "guarantees.preview_takeover": Read("200 403 404 403 403 403 404 404", "guo", "li", "wei"),
     "guarantees.list_loan_calls": Read(SHARED, **ABOUT_DING),
     "guarantees.list_my_calls": Read(ALL),
     "guarantees.get_call": Read(SHARED, "li", "ding"),

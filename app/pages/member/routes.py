@@ -14,6 +14,7 @@ from app.pages.member import (  # noqa: F401  their views are this room's
     apply,
     calls,
     cases,
+    covers,
     exposure,
     founding,
     group_loans,

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from types import SimpleNamespace
 from typing import Any
 
 from flask import url_for
@@ -11,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from app.pages.charts import Picture
 from app.pages.layout import money_text
+from app.pages.member.changes import changes_to_answer
 from app.pages.member.drawing import draw
 from app.pages.member.group_loans import waiting_for_me
 from app.pages.member.limits import helpful
@@ -82,6 +84,8 @@ class MemberPage:
     places: tuple[PlaceView, ...]
     loans: tuple[LoanView, ...]
     calls: tuple[Call, ...]
+    # Changes of cover that wait for the member's yes or no.
+    to_answer: list[SimpleNamespace]
     # By loan id: whose it is, and in which currency.
     borrowers: Mapping[int, Named]
     currencies: Mapping[int, str]
@@ -121,6 +125,7 @@ def member_page(session: Session, member_id: int, on: date, words: Words) -> Mem
             )
         ),
         calls=tuple(calls),
+        to_answer=changes_to_answer(session, member_id),
         borrowers={loan.id: names[loan.borrower_id] for loan in found.values()},
         currencies={loan.id: loan_service.currency_of(loan) for loan in found.values()},
         waiting=waiting_for_me(session, _MOST_LISTED),

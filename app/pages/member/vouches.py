@@ -19,6 +19,7 @@ from app.marks import limited
 from app.pages.forms import Form, Nothing, answer, read_query
 from app.pages.layout import page
 from app.pages.lists import listed
+from app.pages.member.changes import changes_to_answer
 from app.pages.member.limits import neighbours
 from app.pages.member.room import pages
 from app.permissions import Facts, may, permit, requires
@@ -110,6 +111,7 @@ def vouches() -> Response:
     return page(
         "member/vouches.html",
         to_answer=answer_,
+        changes_to_answer=changes_to_answer(session, me),
         waits=waits,
         given=given[:_MOST_SHOWN],
         received=received[:_MOST_SHOWN],
@@ -162,7 +164,8 @@ def offer_vouch() -> Any:
 
     def show(form: Form) -> Any:
         preview, checked = None, False
-        if request.method == "GET" and "other" in request.args:
+        # A link may name who it is about; the form itself always sends an amount, if empty.
+        if request.method == "GET" and "limit" in request.args:
             form, preview, checked = _thought_of(session)
         return page(
             "member/vouch_new.html",
@@ -176,7 +179,9 @@ def offer_vouch() -> Any:
         )
 
     start = {"expires_on": (today() + timedelta(days=365)).isoformat()}
-    start |= {name: request.args[name] for name in ("side", "other") if name in request.args}
+    start |= {
+        name: request.args[name] for name in ("community", "side", "other") if name in request.args
+    }
     return answer(
         OfferArgs, work, show, start=start, said=("member", "vouch_offered"), gate=FirstVouchHeld
     )

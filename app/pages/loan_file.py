@@ -10,12 +10,14 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.auth import caller
+from app.claims import permissions as _permissions  # noqa: F401  declares claim:read
 from app.clock import today
 from app.loans.facts import group_loan_facts, loan_facts
 from app.permissions import Facts, may, permit
 from community.communities import queries as communities
 from community.communities.models import Community
 from community.guarantees import queries as guarantees
+from community.guarantees import statements
 from community.guarantees.models import Call
 from community.guarantees.queries import LineView
 from community.loans import queries, repayments, service
@@ -97,6 +99,8 @@ class LoanPage:
     # The group's loan of which it is a share, if the reader may see that one.
     group_loan: str | None
     opens_cover: bool
+    # What the borrower owes on it to those who paid for them; nothing where that is not to be seen.
+    claimed_minor: int
 
     @property
     def held_minor(self) -> int:
@@ -167,6 +171,11 @@ def read_loan(session: Session, loan_id: str) -> LoanPage:
     if may("payoff:read", facts):
         permit("payoff:read", facts)
         settlement = _settlement(session, found)
+    claimed = 0
+    # Claims are for both sides of them, and for those who look after the community or audit it.
+    sides = Facts(path=facts.path, related_ids=facts.owner_ids)
+    if may("claim:read", sides):
+        claimed = statements.claimed_on(session, loan_id=found.id, on=on)
     rules = communities.charter_on(session, community.id, on).rules
     is_mine = found.borrower_id == caller().member_id
     return LoanPage(
@@ -197,6 +206,7 @@ def read_loan(session: Session, loan_id: str) -> LoanPage:
         may_verify=not is_mine and may("loan-use:verify", facts),
         group_loan=_group_loan(session, found),
         opens_cover=may("cover:read", facts),
+        claimed_minor=claimed,
     )
 
 

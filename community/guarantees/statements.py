@@ -8,7 +8,7 @@ from enum import StrEnum
 from sqlalchemy import ColumnElement, Select, func, or_, select
 from sqlalchemy.orm import Session
 
-from community.guarantees.claims import bundles
+from community.guarantees.claims import bundles, open_minor
 from community.guarantees.errors import ClaimNotFound, SettlementNotFound
 from community.guarantees.models import (
     Claim,
@@ -57,6 +57,11 @@ class RecourseStatement:
     closing_minor: int
     # Interest that has grown since it was booked; only known of today.
     running_minor: int | None
+
+
+def claimed_on(session: Session, *, loan_id: int, on: date) -> int:
+    """What the borrower owes to those who paid for them on a loan, interest and all."""
+    return open_minor(session.scalars(select(Claim).where(Claim.loan_id == loan_id)), on)
 
 
 def get_claim(session: Session, public_id: str) -> Claim:

@@ -275,6 +275,19 @@ def test_the_next_part_of_a_seasonal_loan_goes_out_once(own_world: World) -> Non
     assert "Pay out the next part" not in officer.open(path).text
 
 
+def test_what_others_paid_is_seen_and_taken_at_the_desk(own_world: World) -> None:
+    claim = own_world.call("li", "GET", "/claims/@claim").get_json()
+    owed = f"CNY{SPACE}{float(claim['left']['amount']):,.2f}"
+    own_world.ids["failed"] = claim["loan"]
+    officer = reader(own_world, "officer")
+    path = own_world.named(f"{VILLAGE}/loans/@failed")
+    shown = officer.open(path).text
+    assert f"<dt>Owed to those who paid</dt><dd>{owed}</dd>" in shown
+    assert f"{path}/repayment" in shown
+    done = officer.send(f"{path}/repayment", amount="1.00")
+    assert done.status_code == 303, done.text
+
+
 def test_an_approved_loan_is_given_up_before_money_goes_out(own_world: World) -> None:
     officer = reader(own_world, "officer")
     path = own_world.named(f"{VILLAGE}/loans/@unfunded")

@@ -185,7 +185,9 @@ def take_repayment(community_id: str, loan_id: str) -> Any:
         )
         return _with_receipt(community_id, loan_id, repayment.public_id)
 
-    due = view.file.owed.due_minor
+    owed = view.file.owed
+    # The lender until whole, then those who paid for the borrower.
+    due = owed.due_minor if owed.total_minor else view.claimed_minor
     return answer(
         RepaymentForm,
         work,

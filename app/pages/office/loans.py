@@ -219,7 +219,8 @@ def _loan_page(community: Community, found: Loan, form: Form) -> Response:
         payout=payout,
         may_cancel=is_approved and may("loan:cancel", view.facts),
         may_pay_calls=found.status is LoanStatus.CALLED and may("call:pay", view.facts),
-        may_take=view.file.owed.total_minor > 0 and may("repayment:record", view.facts),
+        may_take=(view.file.owed.total_minor or view.claimed_minor) > 0
+        and may("repayment:record", view.facts),
         taken=next((row for row in view.file.repayments if row.public_id == taken), None),
     )
 

@@ -61,6 +61,10 @@ def test_a_loan_is_paid_out_once_part_of_it_straight_to_its_payee(own_world: Wor
     assert wrong.status_code == 422
     assert '<a href="#f-payee_0">the seed shop</a>' in wrong.text
     assert loan_of(own_world, "approved")["status"] == "approved"
+    waiting = officer.open(own_world.named(f"{VILLAGE}/loans?status=approved")).text
+    count = len(set(re.findall(r"/loans/(lon_\w+)", waiting)))
+    day = officer.open(own_world.named(VILLAGE)).text
+    assert f"Approved loans to pay out</a><b>{count}</b>" in day
     # Sent twice by an impatient finger it goes out once.
     fields = hidden_of(officer, path) | {"payee_0": "15.00"}
     for _ in range(2):

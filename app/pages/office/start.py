@@ -33,6 +33,7 @@ class Counts:
     """What is going on in one community itself, without those inside it."""
 
     to_decide: int = 0
+    to_pay_out: int = 0
     applicants: int = 0
     loans: int = 0
     outstanding_minor: int = 0
@@ -42,7 +43,7 @@ class Counts:
 
 
 def counts_of(session: Session, ids: list[int]) -> Mapping[int, Counts]:
-    """By community; five statements, however many."""
+    """By community; six statements, however many."""
 
     def by_community(query: Select[*tuple[Any, ...]]) -> dict[int, Any]:
         return {row[0]: row for row in session.execute(query)}
@@ -51,6 +52,7 @@ def counts_of(session: Session, ids: list[int]) -> Mapping[int, Counts]:
         return select(key, func.count()).where(key.in_(ids), *where).group_by(key)
 
     endorsed = by_community(counted(Loan.community_id, Loan.status == LoanStatus.ENDORSED))
+    approved = by_community(counted(Loan.community_id, Loan.status == LoanStatus.APPROVED))
     applied = by_community(
         counted(Membership.community_id, Membership.status == MembershipStatus.APPLIED)
     )
@@ -69,6 +71,7 @@ def counts_of(session: Session, ids: list[int]) -> Mapping[int, Counts]:
     return {
         key: Counts(
             to_decide=endorsed.get(key, none)[1],
+            to_pay_out=approved.get(key, none)[1],
             applicants=applied.get(key, none)[1],
             loans=lent.get(key, none)[1],
             outstanding_minor=int(lent.get(key, none)[2]),

@@ -44,10 +44,10 @@ REASONS: dict[str, tuple[str, str]] = {
         "{members}人中有{borrowers}人同时欠款。",
         "{borrowers} of the {members} owe at the same time.",
     ),
-    "late": ("圈内已有{members}人逾期。", "{members} of them are late already."),
+    "late": ("圈内已有{members}人逾期。", "Late already: {members} of them."),
     "contingent": (
         "{members}人的欠款加担保超过偿付能力的{limit}；最重的是{name}（{ratio}）。",
-        "{members} owe and stand for more than {limit} of what they can pay; the most burdened is"
+        "Owing and standing for more than {limit} of what they can pay: {members}; most of all"
         " {name} ({ratio}).",
     ),
     "weak_points": (

@@ -138,7 +138,8 @@ def _do(page: Page, act: Act, base: str) -> None:
     elif act.kind == "see":
         expect(page.get_by_text(act.what).locator("visible=true").first).to_be_visible()
     else:
-        name = re.compile(rf"^\W*{re.escape(act.what)}")
+        # Signs may stand before the words; what a browser takes for a sign may be a Chinese word.
+        name = re.compile(rf"^[^\w\u4e00-\u9fff]*{re.escape(act.what)}")
         here = page.locator("main, nav, header")
         target = here.get_by_role("link", name=name).or_(here.get_by_role("button", name=name))
         target.or_(here.locator("summary", has_text=name)).locator("visible=true").first.click()

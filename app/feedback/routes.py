@@ -13,6 +13,7 @@ from app.feedback.facts import item_facts, thing_facts
 from app.feedback.schemas import (
     AlikeListSchema,
     FeedbackInSchema,
+    FeedbackListArgs,
     FeedbackSchema,
     HideSchema,
     ItemPlaceSchema,
@@ -93,14 +94,19 @@ def say(data: dict[str, Any], community_id: str) -> dict[str, Any]:
 
 @blp.route("/communities/<pid(com):community_id>/feedback-items")
 @requires("feedback-item:list")
-@blp.arguments(PageArgs, location="query")
+@blp.arguments(FeedbackListArgs, location="query")
 @blp.response(200, page_of(FeedbackSchema))
 def list_items(args: dict[str, Any], community_id: str) -> Page:
     """What members said, newest first, for those who look after the community or audit it."""
     session = db.session()
     community = communities.get_community(session, community_id)
     permit("feedback-item:list", Facts(path=community.path_ids))
-    query = items.list_items(community.id)
+    theme = None if args["theme"] is None else themes.get_theme(session, args["theme"])
+    query = items.list_items(
+        community.id,
+        ungrouped=args["ungrouped"],
+        theme_id=None if theme is None else theme.id,
+    )
     page = paginate(session, query, key=FeedbackItem.id, args=args, newest_first=True)
     return Page(views.item_views(session, page.items, community.path_ids), page.next_cursor)
 

@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import Select, func, or_, select, union
+from sqlalchemy import ColumnElement, Select, func, or_, select, union
 from sqlalchemy.orm import Session
 
 from community.guarantees.errors import CallNotFound, CoverChangeNotFound
 from community.guarantees.models import (
     Call,
+    CallLine,
+    CallStatus,
     Claim,
     ClaimGround,
     ClaimSettlement,
@@ -77,6 +79,21 @@ def calls_on(guarantor_id: int) -> Select[Call]:
     return select(Call).where(Call.guarantor_id == guarantor_id)
 
 
+def list_calls(community_id: int, status: CallStatus | None = None) -> Select[Call]:
+    """The calls on a community's loans, all or those in one state; page by Call.id."""
+    query = select(Call).where(Call.community_id == community_id)
+    return query if status is None else query.where(Call.status == status)
+
+
+def call_lines(session: Session, call: Call) -> list[tuple[CallLine, LineView]]:
+    """What a call rests on: how much it asks of which cover line, and who stands on that one."""
+    asked = session.scalars(
+        select(CallLine).where(CallLine.call_id == call.id).order_by(CallLine.id)
+    ).all()
+    lines = _line_views(session, CoverLine.id.in_([item.cover_line_id for item in asked]))
+    return [(item, lines[item.cover_line_id]) for item in asked]
+
+
 def repayments_of(loan_id: int) -> Select[Repayment]:
     """The receipts of a loan."""
     return select(Repayment).where(Repayment.loan_id == loan_id)
@@ -110,9 +127,11 @@ def held_by(session: Session, *, loan_id: int, guarantor_id: int) -> int:
 
 def list_lines(session: Session, *, loan_id: int) -> list[LineView]:
     """A loan's cover, path by path."""
-    lines = session.scalars(
-        select(CoverLine).where(CoverLine.loan_id == loan_id).order_by(CoverLine.id)
-    ).all()
+    return list(_line_views(session, CoverLine.loan_id == loan_id).values())
+
+
+def _line_views(session: Session, which: ColumnElement[bool]) -> dict[int, LineView]:
+    lines = session.scalars(select(CoverLine).where(which).order_by(CoverLine.id)).all()
     owners = dict(
         session.execute(
             select(Standing.id, Standing.member_id).where(
@@ -131,8 +150,8 @@ def list_lines(session: Session, *, loan_id: int) -> list[LineView]:
             )
         )
     }
-    return [
-        LineView(
+    return {
+        line.id: LineView(
             standing_of_id=owners[line.standing_id],
             outer_vouch=_public(vouches, line.outer_vouch_id),
             inner_vouch=_public(vouches, line.inner_vouch_id),
@@ -147,7 +166,7 @@ def list_lines(session: Session, *, loan_id: int) -> list[LineView]:
             paid_minor=line.paid_minor,
         )
         for line in lines
-    ]
+    }
 
 
 def paid_for_others(session: Session, *, member_id: int, community_id: int) -> tuple[int, int]:

@@ -187,6 +187,7 @@ READS = {
     "guarantees.list_cover_changes": Read(SHARED, **ABOUT_DING),
     "guarantees.get_cover_change": Read(SHARED, "li", "guo", "wei"),
     "guarantees.list_loan_calls": Read(SHARED, **ABOUT_DING),
+    "guarantees.list_calls": Read(BOOKS),
     "guarantees.list_my_calls": Read(ALL),
     "guarantees.get_call": Read(SHARED, "li", "ding"),
     "claims.list_my_claims": Read(ALL),

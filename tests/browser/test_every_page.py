@@ -33,6 +33,7 @@ READER = {
     "member.exposure": "li",
     "member.vouch": "li",
     "member.group": "guo",
+    "office.complaint": "officer",
     "member.understand": "guo",
 }
 # Another thing than the one of the walk, where it has more to show or may still be done.
@@ -40,6 +41,7 @@ PLACE = {
     "member.limit": "/me/limits/@village?voucher=@li&amount=2000",
     "member.group": "/me/groups/@signing",
     "member.understand": "/me/groups/@signing/understanding",
+    "office.call": "/office/@village/calls/@disputed",
     "office.loan": "/office/@village/loans/@endorsed",
     "office.verification": "/office/@village/verification?run=1",
     "riskdesk.rules": "/desk/rules?rule=late&from_on=2026-03-25&until_on=2026-04-13",

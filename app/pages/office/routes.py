@@ -1,18 +1,33 @@
 """All pages of the office."""
 
-from app.pages.office import books, charters, days, loans, people, portfolio, products, start
+from app.pages.office import (
+    books,
+    charters,
+    complaints,
+    days,
+    disputes,
+    loans,
+    people,
+    portfolio,
+    products,
+    start,
+    themes,
+)
 from app.pages.office.room import pages
 
 __all__ = [
     "books",
     "charters",
+    "complaints",
     "days",
+    "disputes",
     "loans",
     "pages",
     "people",
     "portfolio",
     "products",
     "start",
+    "themes",
 ]
 
 # The order of the navigation: first what waits, last what is seldom changed.
@@ -21,6 +36,9 @@ _ORDER = (
     "community_day",
     "loans",
     "people",
+    "calls",
+    "complaints",
+    "themes",
     "portfolio",
     "books",
     "days",

@@ -371,6 +371,11 @@ def list_themes(community_id: int, status: ThemeStatus | None = None) -> Select[
     return query if status is None else query.where(Theme.status == status)
 
 
+def takes_items(session: Session, theme_id: int | None) -> bool:
+    """Whether what stands in this theme, or in none, can still be moved."""
+    return theme_id is None or session.get_one(Theme, theme_id).status in _GATHERING
+
+
 def list_gathering(community_id: int) -> Select[Theme]:
     """A community's themes that items can still be put into."""
     return select(Theme).where(Theme.community_id == community_id, Theme.status.in_(_GATHERING))

@@ -23,6 +23,9 @@ _WAYS = re.compile(r'<a class="button quiet" href="([^"]+)">(Next page|First pag
         ("operator", "/office/@village/members?status=active", r"/members/(mem_\w+)"),
         ("operator", "/office/@village/loans?status=approved", r"/loans/(lon_\w+)"),
         ("operator", "/office/@village/products", r"/products/(prd_\w+)"),
+        ("operator", "/office/@village/themes", r"/themes/(thm_\w+)"),
+        ("operator", "/office/@village/feedback", r"/feedback/(fbk_\w+)"),
+        ("auditor", "/office/@village/complaints?status=open", r"/complaints/(cpl_\w+)"),
         ("auditor", "/audit/@village/cases", r"/cases/(cas_\w+)"),
     ],
 )

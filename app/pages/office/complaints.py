@@ -22,7 +22,7 @@ from community.communities.models import Community
 from community.feedback import complaints as service
 from community.feedback import themes
 from community.feedback.errors import ComplaintNotFound
-from community.feedback.models import Complaint, ComplaintOutcome, ComplaintStatus
+from community.feedback.models import Complaint, ComplaintOutcome, ComplaintStatus, FeedbackItem
 
 # Withdrawn it is by who complained, on a page of their own.
 OUTCOMES = (ComplaintOutcome.UPHELD, ComplaintOutcome.PARTLY, ComplaintOutcome.REJECTED)
@@ -77,6 +77,7 @@ def complaints(community_id: str) -> Response:
         state=status,
         statuses=list(ComplaintStatus),
         complaints=[views.complaint_summary(row) for row in found.items],
+        audits=views.caller_audits(community.path_ids),
         on=today(),
         older=older,
         first=first,
@@ -186,7 +187,10 @@ def _complaint_page(community: Community, found: Complaint, form: Form) -> Respo
     is_mine = found.complainant_id == caller().member_id
     facts = complaint_facts(session, found)
     is_open = found.status is ComplaintStatus.OPEN
-    may_place = may("complaint:place", facts) and not is_mine
+    item = session.get_one(FeedbackItem, found.item_id)
+    may_place = (
+        may("complaint:place", facts) and not is_mine and themes.takes_items(session, item.theme_id)
+    )
     return show(
         "complaint",
         community,

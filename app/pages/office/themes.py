@@ -33,7 +33,7 @@ from community.communities.models import Community
 from community.feedback import items as item_service
 from community.feedback import queries, subjects
 from community.feedback import themes as service
-from community.feedback.errors import FeedbackNotFound, SubjectNotFound, ThemeNotFound
+from community.feedback.errors import FeedbackNotFound, SubjectNotFound, ThemeNotFound, ThemeNotOpen
 from community.feedback.models import (
     FeedbackItem,
     ItemKind,
@@ -273,6 +273,8 @@ def place_item(community_id: str, item_id: str) -> Any:
             _put(session, [item], None)
             return url_for("office.feedback_item", community_id=community_id, item_id=item_id)
         into = _own(community_id, data["theme"], "theme:write")[1]
+        if any(one.theme_id is not None for one in also):
+            raise ThemeNotOpen("Somebody else has just moved an item; look at it again.")
         _put(session, [item, *also], into)
         return _theme_url(community_id, into.public_id)
 
@@ -298,8 +300,9 @@ def hide_item(community_id: str, item_id: str) -> Any:
 
 
 def _put(session: Session, found: Sequence[FeedbackItem], into: Theme | None) -> None:
-    # In the order of their ids, as everybody who locks several of them does.
-    for item in sorted(set(found), key=lambda row: row.id):
+    # The first one may leave another theme, so that both are locked; the others are in none.
+    first, *others = found
+    for item in [first, *sorted(set(others) - {first}, key=lambda row: row.id)]:
         service.place(session, item_id=item.id, theme=into, on=today(), actor_id=caller().member_id)
 
 
@@ -400,7 +403,8 @@ def _item_page(community: Community, found: FeedbackItem, form: Form) -> Respons
     facts = item_facts(session, found)
     permit("feedback-item:read", facts)
     is_hidden = found.hidden_on is not None
-    may_place = may("feedback-item:place", facts) and not is_hidden
+    is_settled = not service.takes_items(session, found.theme_id)
+    may_place = may("feedback-item:place", facts) and not is_hidden and not is_settled
     alike = item_service.find_alike(session, found, today()) if may_place else []
     [shown] = views.item_views(session, [found], community.path_ids)
     return show(
@@ -417,6 +421,7 @@ def _item_page(community: Community, found: FeedbackItem, form: Form) -> Respons
                 strict=True,
             )
         ),
+        is_settled=is_settled,
         may_place=may_place,
         themes=gathering(session, community) if may_place else [],
         may_begin=may_place and can(community, "theme:write"),

@@ -167,7 +167,9 @@ def put_to_vote(community_id: str, theme_id: str) -> Any:
         service.put_to_vote(db.session(), theme_id=found.id, **data, **_by())
         return _theme_url(community_id, theme_id)
 
-    return _answered(PollInSchema, work, community_id, theme_id, "theme_put_to_vote")
+    return _answered(
+        PollInSchema, work, community_id, theme_id, said=("office", "theme_put_to_vote")
+    )
 
 
 @pages.post("/office/<pid(com):community_id>/themes/<pid(thm):theme_id>/decision")
@@ -186,7 +188,7 @@ def decide_theme(community_id: str, theme_id: str) -> Any:
         )
         return _theme_url(community_id, theme_id)
 
-    return _answered(Decision, work, community_id, theme_id, "theme_decided")
+    return _answered(Decision, work, community_id, theme_id, said=("office", "theme_decided"))
 
 
 @pages.post("/office/<pid(com):community_id>/themes/<pid(thm):theme_id>/merging")
@@ -200,7 +202,9 @@ def merge_theme(community_id: str, theme_id: str) -> Any:
         service.merge(db.session(), theme_id=found.id, into=into, **_by())
         return _theme_url(community_id, data["into"])
 
-    return _answered(ThemeMergeSchema, work, community_id, theme_id, "theme_merged")
+    return _answered(
+        ThemeMergeSchema, work, community_id, theme_id, said=("office", "theme_merged")
+    )
 
 
 @pages.post("/office/<pid(com):community_id>/themes/<pid(thm):theme_id>/shipment")
@@ -219,7 +223,7 @@ def ship_theme(community_id: str, theme_id: str) -> Any:
         service.ship(session, theme_id=found.id, version=version, **_by())
         return _theme_url(community_id, theme_id)
 
-    return _answered(ShipmentSchema, work, community_id, theme_id, "theme_brought")
+    return _answered(ShipmentSchema, work, community_id, theme_id, said=("office", "theme_brought"))
 
 
 @pages.get("/office/<pid(com):community_id>/feedback")
@@ -331,11 +335,13 @@ def _theme_url(community_id: str, theme_id: str) -> str:
     return url_for("office.theme", community_id=community_id, theme_id=theme_id)
 
 
-def _answered(schema: type[Schema], work: Any, community_id: str, theme_id: str, said: str) -> Any:
+def _answered(
+    schema: type[Schema], work: Any, community_id: str, theme_id: str, *, said: tuple[str, str]
+) -> Any:
     def again(form: Form) -> Response:
         return _theme_page(*_own(community_id, theme_id, "theme:write"), form)
 
-    return answer(schema, work, again, said=("office", said))
+    return answer(schema, work, again, said=said)
 
 
 def _item_again(community_id: str, item_id: str, action: str = "feedback-item:place") -> Any:

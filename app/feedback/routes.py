@@ -32,6 +32,7 @@ from app.permissions import Facts, permit, requires
 from app.transaction import transactional
 from community.communities import queries as communities
 from community.feedback import items, messages, queries, ratings, subjects, themes
+from community.feedback.errors import ThemeNotFound
 from community.feedback.models import FeedbackItem, ItemKind, Message
 from community.feedback.subjects import Thing
 from community.locks import lock_one
@@ -102,6 +103,8 @@ def list_items(args: dict[str, Any], community_id: str) -> Page:
     community = communities.get_community(session, community_id)
     permit("feedback-item:list", Facts(path=community.path_ids))
     theme = None if args["theme"] is None else themes.get_theme(session, args["theme"])
+    if theme is not None and theme.community_id != community.id:
+        raise ThemeNotFound()
     query = items.list_items(
         community.id,
         ungrouped=args["ungrouped"],

@@ -471,6 +471,16 @@ def test_a_complaint_is_answered_by_its_owner_alone(own_world: World) -> None:
     for status, count in (("open", 0), ("closed", 1)):
         found = own_world.call("officer", "GET", f"{listed}{status}").get_json()["items"]
         assert len(found) == count
+    # Nor does an auditor see one that is against them, or count it.
+    grant(own_world, "li", Role.AUDITOR)
+    told = {"kind": "conduct", "title": "rude", "text": "at the desk", "against": "@li"}
+    made = own_world.call("sun", "POST", "/communities/@village/complaints", json=told)
+    li, other = reader(own_world, "li"), reader(own_world, "auditor")
+    path = f"{queue}/{made.get_json()['id']}"
+    assert [person.open(path).status_code for person in (li, other)] == [404, 200]
+    assert path not in li.open(queue).text
+    counts = [waiting(own_world, person)["Complaints to answer"] for person in (li, other)]
+    assert counts[0] + 1 == counts[1]
 
 
 def test_what_members_ask_for_goes_from_a_word_to_the_version_that_brings_it(

@@ -473,7 +473,12 @@ def test_a_complaint_is_answered_by_its_owner_alone(own_world: World) -> None:
         assert len(found) == count
     # Nor does an auditor see one that is against them, or count it.
     grant(own_world, "li", Role.AUDITOR)
-    told = {"kind": "conduct", "title": "rude", "text": "at the desk", "against": "@li"}
+    told = {
+        "kind": "conduct",
+        "title": "rude",
+        "text": "at the desk",
+        "against": own_world.ids["li"],
+    }
     made = own_world.call("sun", "POST", "/communities/@village/complaints", json=told)
     li, other = reader(own_world, "li"), reader(own_world, "auditor")
     path = f"{queue}/{made.get_json()['id']}"

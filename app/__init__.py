@@ -72,7 +72,6 @@ FEATURES = [
     "pages.leader",
     "pages.cooperative",
     "pages.office",
-    "pages.operator",
     "pages.riskdesk",
     "pages.platform",
     "pages.auditor",
@@ -129,7 +128,7 @@ def create_app(
     db.init_app(app)
     migrate.init_app(app, db)
     signer.init_app(app)
-    app.extensions["cache"] = Cache(settings.redis_url)
+    app.extensions["cache"] = Cache(settings.redis_url, settings.redis_pool_size)
     # In this order: the request gets its id, its caller, its place in the queue, its body.
     health.init_app(app)
     auth.init_app(app)

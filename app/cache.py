@@ -24,16 +24,19 @@ class Cache:
     Values are what JSON can hold. Without a Redis every value is computed: right, but slower.
     """
 
-    def __init__(self, redis_url: str = "") -> None:
+    def __init__(self, redis_url: str = "", pool_size: int = 5) -> None:
         self._paused_until = 0.0
         self._client: redis.Redis | None = None
         if redis_url:
-            self._client = redis.Redis.from_url(
+            pool = redis.BlockingConnectionPool.from_url(
                 redis_url,
+                max_connections=pool_size,
+                timeout=SOCKET_TIMEOUT_SECONDS,
                 socket_timeout=SOCKET_TIMEOUT_SECONDS,
                 socket_connect_timeout=SOCKET_TIMEOUT_SECONDS,
                 retry=None,
             )
+            self._client = redis.Redis.from_pool(pool)
 
     def close(self) -> None:
         """Give the connections back."""

@@ -22,7 +22,11 @@ def init_app(app: Flask) -> None:
     settings: Settings = app.extensions["settings"]
     options: dict[str, str | int] = {}
     if settings.redis_url:
-        options = {"socket_timeout": 0.25, "socket_connect_timeout": 0.25}  # type: ignore[dict-item]
+        options = {
+            "socket_timeout": 0.25,  # type: ignore[dict-item]
+            "socket_connect_timeout": 0.25,  # type: ignore[dict-item]
+            "max_connections": settings.redis_pool_size,
+        }
     limiter = Limiter(
         key_func=_caller_key,
         default_limits=[_limit_of_this_request],

@@ -103,6 +103,15 @@ def format_minor(amount_minor: int, currency: str) -> str:
     return f"{sign}{digits[:-exponent]}.{digits[-exponent:]}"
 
 
+def say_amount(amount_minor: int, currency: str, language: str = "en") -> str:
+    """An amount in a sentence, as the pages show it: 'CNY 2,000.00', '2,000.00 元'."""
+    whole, point, decimals = format_minor(abs(amount_minor), currency).partition(".")
+    figure = f"{'-' if amount_minor < 0 else ''}{int(whole):,}{point}{decimals}"
+    if language == "en":
+        return f"{currency} {figure}"
+    return f"{figure} {'元' if currency == 'CNY' else currency}"
+
+
 def round_half_even(value: Fraction) -> int:
     """The nearest whole minor unit; exact halves go to the even neighbour."""
     return round(value)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 
-from community.money import format_minor
+from community.money import say_amount
 
 Words = dict[str, str]
 _NUMBER, _DAY = r"[0-9]{1,18}", r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
@@ -94,14 +94,16 @@ class Because:
         return {"zh-CN": reason.chinese.format(**said), "en": reason.english.format(**said)}
 
     def words(self, currency: str) -> Words:
-        """In both languages, with plain figures."""
+        """In both languages, with days as programs write them."""
 
-        def plain(name: str, value: int | str) -> str:
-            if name.endswith("_minor"):
-                return f"{format_minor(int(value), currency)} {currency}"
-            return str(value)
+        def told(language: str) -> Callable[[str, int | str], str]:
+            def fact(name: str, value: int | str) -> str:
+                is_money = name.endswith("_minor")
+                return say_amount(int(value), currency, language) if is_money else str(value)
 
-        return self.say(plain)
+            return fact
+
+        return {language: self.say(told(language))[language] for language in ("zh-CN", "en")}
 
 
 def because(code: str, **facts: int | date) -> str:

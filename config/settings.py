@@ -181,6 +181,9 @@ class Settings:
     redis_url: str = _setting(
         _redis, "", "Redis for cache and shared rate counters; empty: go without."
     )
+    redis_pool_size: int = _setting(
+        _whole(1, 100), 5, "Connections per process to its cache, and to its counters, at most."
+    )
     secret_key: str = _setting(
         _secret,
         "",

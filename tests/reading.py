@@ -1,12 +1,21 @@
 """Somebody who reads pages without a browser: forms are filled in and sent as they were shown."""
 
 import re
+from collections.abc import Collection, Iterable
 from html.parser import HTMLParser
 
 from flask import Flask
 from werkzeug.test import TestResponse
 
 _VOID = {"meta", "link", "img", "input", "br", "hr"}
+_CODE = {"code", "pre"}
+_READ = ("aria-label", "alt", "title", "placeholder")
+_CHINESE = re.compile(r"[\u3400-\u9fff]+")
+_LATIN = re.compile(r"[A-Za-z][A-Za-z'-]+")
+# Ids, addresses, and the codes of problems.
+_SIGNS = re.compile(r"\b[a-z]{2,4}_(?:[0-9a-z]{16}\b|…)?|https?://[^\s，。]*|(?<=代码：)[a-z-]+")
+# Units, kinds of files and measures that are written alike in both languages.
+ALIKE = frozenset({"CNY", "CSV", "HHI", "JPEG", "JSON", "PAR", "PNG", "WebP", "flask", "worker"})
 
 
 class Reader:
@@ -50,6 +59,9 @@ class _Tags(HTMLParser):
         self.faults: list[str] = []
         self.language = ""
         self.ids: list[str] = []
+        # What is read, aloud too; besides codes, and what says that it is of another language.
+        self.said: list[str] = []
+        self.apart: list[int] = []
         # Of the table that is open: how many cells each row has.
         self.rows: list[int] = []
 
@@ -73,13 +85,21 @@ class _Tags(HTMLParser):
         ]
         if tag == "style" or (tag == "script" and not named.get("src")):
             self.faults.append(f"<{tag}> inside the page")
+        if not self.apart:
+            self.said += [named[name] or "" for name in _READ if name in named]
         if tag not in _VOID:
             self.open.append(tag)
+            if tag in _CODE or ("lang" in named and tag != "html"):
+                self.apart.append(len(self.open))
+
+    def handle_data(self, data: str) -> None:
+        if not self.apart:
+            self.said.append(data)
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.handle_starttag(tag, attrs)
         if tag not in _VOID:
-            self.open.pop()
+            self.handle_endtag(tag)
 
     def handle_endtag(self, tag: str) -> None:
         if tag in _VOID:
@@ -89,11 +109,16 @@ class _Tags(HTMLParser):
         if not self.open or self.open[-1] != tag:
             self.faults.append(f"</{tag}> closes {self.open[-1:]} at {self.getpos()}")
         elif self.open:
+            if self.apart[-1:] == [len(self.open)]:
+                self.apart.pop()
             self.open.pop()
 
 
-def check_html(answer: TestResponse, language: str) -> None:
-    """A page is well formed, of this language, under the strict policy, with nothing inline."""
+def check_html(answer: TestResponse, language: str) -> list[str]:
+    """A page is well formed, of this language, under the strict policy, with nothing inline.
+
+    What is read on it is answered.
+    """
     parser = _Tags()
     parser.feed(answer.text)
     assert parser.faults == []
@@ -106,4 +131,21 @@ def check_html(answer: TestResponse, language: str) -> None:
     )
     assert answer.headers["Cache-Control"] == "no-store"
     assert not re.search(r'(?:src|href|action)="(?:https?:|//|data:)', answer.text)
+    # A picture has its numbers beside it, and their file.
+    for picture in re.findall(r'<figure class="picture.*?</figure>', answer.text, re.DOTALL):
+        assert "<table" in picture
+        assert re.search(r'<a href="/[^"]+" download>', picture)
     assert len(answer.data) < 120_000
+    return parser.said
+
+
+def foreign_words(said: Iterable[str], language: str, written: Collection[str]) -> set[str]:
+    """Words of the other language that nobody has written, and that are no sign of both."""
+    text = _SIGNS.sub(" ", " ".join(said))
+    found = _CHINESE.findall(text) if language == "en" else _LATIN.findall(text)
+    return set(found) - ALIKE - set(written)
+
+
+def words_in(text: str) -> set[str]:
+    """The words of what somebody wrote, as `foreign_words` finds them."""
+    return {*_CHINESE.findall(text), *_LATIN.findall(text)}

@@ -27,6 +27,8 @@ declare(
         "cover:leave": (is_related,),
         "cover_change:read": (is_related, holds_office, is_auditor),
         "cover_change:answer": (is_related,),
+        # What it would put on them is told to nobody else before they agree.
+        "cover_change:preview": (is_owner,),
         "loan:cancel": (holds_office,),
         "call:read": (is_owner, is_related, holds_office, is_auditor),
         "call:list": (holds_office, is_auditor),

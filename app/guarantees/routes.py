@@ -10,7 +10,7 @@ from app.clock import now, today
 from app.extensions import db
 from app.guarantees import permissions as _permissions  # noqa: F401  declares this room's actions
 from app.guarantees import views
-from app.guarantees.facts import call_facts
+from app.guarantees.facts import call_facts, cover_change_facts
 from app.guarantees.schemas import (
     CallFileSchema,
     CallListArgs,
@@ -18,8 +18,10 @@ from app.guarantees.schemas import (
     CallPaymentSchema,
     CallSchema,
     CancellationSchema,
+    CoverChangeArgs,
     CoverChangeSchema,
     CoverSchema,
+    CoverTakeoverSchema,
     PromiseSchema,
     ReasonSchema,
     RepaymentInSchema,
@@ -166,6 +168,30 @@ def get_cover_change(cover_change_id: str) -> Any:
     """One change of cover: who has agreed, what was moved."""
     session = db.session()
     return views.cover_changes(session, [_change(session, "cover_change:read", cover_change_id)])[0]
+
+
+@blp.route("/me/cover-changes")
+@requires("cover_change:read")
+@blp.arguments(CoverChangeArgs, location="query")
+@blp.response(200, page_of(CoverChangeSchema))
+def list_my_cover_changes(args: dict[str, Any]) -> Page:
+    """Changes of cover that the caller has to answer, asked for, or whose loan is theirs."""
+    session = db.session()
+    me = caller().member_id
+    permit("cover_change:read", Facts(related_ids=frozenset({me})))
+    found = queries.cover_changes_with(me, args["show"])
+    page = paginate(session, found, key=CoverChange.id, args=args, newest_first=True)
+    return Page(views.cover_changes(session, page.items), page.next_cursor)
+
+
+@blp.route("/cover-changes/<pid(cvc):cover_change_id>/preview")
+@requires("cover_change:preview")
+@blp.response(200, CoverTakeoverSchema)
+def preview_takeover(cover_change_id: str) -> Any:
+    """What would I hold, and could I owe, if I took this cover over? Nothing is written."""
+    session = db.session()
+    change = _change(session, "cover_change:preview", cover_change_id)
+    return handover.preview_takeover(session, change, on=today())
 
 
 @blp.route("/cover-changes/<pid(cvc):cover_change_id>/agreement", methods=["POST"])
@@ -372,13 +398,5 @@ def _cancel(loan_ids: list[int], data: dict[str, Any]) -> None:
 def _change(session: Session, action: str, public_id: str) -> CoverChange:
     """A change of cover, if it is the caller's business."""
     change = queries.get_cover_change(session, public_id)
-    loan = loans.get_loan_by_id(session, change.loan_id)
-    ends = (change.leaving_id, change.coming_id, loan.borrower_id)
-    permit(
-        action,
-        Facts(
-            path=loan_facts(session, loan).path,
-            related_ids=frozenset(end for end in ends if end is not None),
-        ),
-    )
+    permit(action, cover_change_facts(session, change))
     return change

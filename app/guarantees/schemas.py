@@ -5,13 +5,15 @@ import marshmallow as ma
 from app.fields import Day, Instant, Money, PublicId, Schema, Text, YesNo
 from app.members.schemas import NamedSchema
 from app.paging import PageArgs
+from community.communities.charter import LiabilityMode
 from community.guarantees.models import (
     CallGround,
     CallStatus,
     CoverChangeKind,
     CoverChangeStatus,
 )
-from community.loans.models import RepaymentSource
+from community.guarantees.queries import CoverChangeShow
+from community.loans.models import LoanStatus, RepaymentSource
 
 
 class RepaymentInSchema(Schema):
@@ -192,7 +194,51 @@ class CoverChangeSchema(Schema):
     coming_agreed_at = Instant(required=True, allow_none=True)
     borrower_agreed_at = Instant(required=True, allow_none=True)
     ended_at = Instant(required=True, allow_none=True)
+    # Who has still to agree; nobody once it is done, refused or withdrawn.
+    waiting_for = ma.fields.List(ma.fields.Nested(NamedSchema), required=True)
     # What the leaving guarantor holds now, to be taken over while it is only proposed.
     held = Money(minor="held_minor", required=True)
     freed = Money(minor="freed_minor", required=True)
     taken = Money(minor="taken_minor", required=True)
+
+
+class CoverChangeArgs(PageArgs):
+    """Which changes of cover: all of one's own, those to answer, those one asked for."""
+
+    show = ma.fields.Enum(
+        CoverChangeShow, by_value=ma.fields.String, load_default=CoverChangeShow.ALL
+    )
+
+
+class CoverTakeoverSchema(Schema):
+    """What I would hold, and could owe, if I took over this cover today.
+
+    `wanted` = `own` + `behind_me` + `missing`: of my own standing, of those behind me (I am asked
+    for it, and ask them), and what could not be held now. While some is missing the change cannot
+    be done, and what could be asked of me then is not known. `cap_…`: at most on this loan, in
+    all. `resting_…`: on all my promises in the community.
+    """
+
+    on = Day(required=True)
+    loan = ma.fields.String(attribute="loan.public_id", required=True)
+    purpose = ma.fields.String(attribute="loan.purpose", required=True)
+    borrower = ma.fields.Nested(NamedSchema, required=True)
+    leaving = ma.fields.Nested(NamedSchema, required=True)
+    liability_mode = ma.fields.Enum(
+        LiabilityMode, by_value=ma.fields.String, attribute="mode", required=True
+    )
+    loan_status = ma.fields.Enum(
+        LoanStatus, by_value=ma.fields.String, attribute="loan.status", required=True
+    )
+    principal = Money(minor="principal_minor", required=True)
+    owed = Money(minor="owed_minor", required=True)
+    days_overdue = ma.fields.Integer(required=True)
+    last_due_on = Day(required=True, allow_none=True)
+    wanted = Money(minor="wanted_minor", required=True)
+    own = Money(minor="own_minor", required=True)
+    behind_me = Money(minor="behind_minor", required=True)
+    missing = Money(minor="missing_minor", required=True)
+    cap_before = Money(minor="cap_before_minor", required=True)
+    cap_after = Money(minor="cap_after_minor", required=True, allow_none=True)
+    resting_before = Money(minor="resting_before_minor", required=True)
+    resting_after = Money(minor="resting_after_minor", required=True, allow_none=True)

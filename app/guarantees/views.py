@@ -3,12 +3,11 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import Any
 
 from sqlalchemy.orm import Session
 
 from community.guarantees import queries
-from community.guarantees.models import Call, CoverChange, GuaranteePayment
+from community.guarantees.models import Call, CoverChange, CoverChangeStatus, GuaranteePayment
 from community.loans import queries as loans
 from community.loans import service as loan_service
 from community.loans.models import Loan, Repayment
@@ -139,43 +138,52 @@ def _columns(row: object) -> dict[str, object]:
     return {name: getattr(row, name) for name in shown}
 
 
-def cover_changes(session: Session, rows: Iterable[CoverChange]) -> list[dict[str, Any]]:
-    """Changes of cover with the names of whom they concern."""
+def cover_changes(session: Session, rows: Iterable[CoverChange]) -> list[SimpleNamespace]:
+    """Changes of cover with the names of whom they concern, and who has still to agree."""
     listed = list(rows)
-    loans_by_id = {row.loan_id: loans.get_loan_by_id(session, row.loan_id) for row in listed}
-    people = members.names_of(
+    lent = loans.loans_by_id(session, [row.loan_id for row in listed])
+    held = queries.held_by_leaving(session, listed)
+    named = members.names_of(
         session,
         (
             member_id
             for row in listed
-            for member_id in (
-                row.leaving_id,
-                row.coming_id,
-                loans_by_id[row.loan_id].borrower_id,
-            )
+            for member_id in (row.leaving_id, row.coming_id, lent[row.loan_id].borrower_id)
         ),
     )
-    return [
-        {
-            "id": row.public_id,
-            "loan": loans_by_id[row.loan_id].public_id,
-            "kind": row.kind,
-            "status": row.status,
-            "borrower": people[loans_by_id[row.loan_id].borrower_id],
-            "leaving": people[row.leaving_id],
-            "coming": None if row.coming_id is None else people[row.coming_id],
-            "reason": row.reason,
-            "proposed_at": row.proposed_at,
-            "leaving_agreed_at": row.leaving_agreed_at,
-            "coming_agreed_at": row.coming_agreed_at,
-            "borrower_agreed_at": row.borrower_agreed_at,
-            "ended_at": row.ended_at,
-            "held_minor": queries.held_by(
-                session, loan_id=row.loan_id, guarantor_id=row.leaving_id
-            ),
-            "freed_minor": row.freed_minor,
-            "taken_minor": row.taken_minor,
-            "currency": loan_service.currency_of(loans_by_id[row.loan_id]),
-        }
-        for row in listed
-    ]
+    shown = []
+    for row in listed:
+        loan = lent[row.loan_id]
+        consents = (
+            (row.leaving_id, row.leaving_agreed_at),
+            (row.coming_id, row.coming_agreed_at),
+            (loan.borrower_id, row.borrower_agreed_at),
+        )
+        is_open = row.status is CoverChangeStatus.PROPOSED
+        shown.append(
+            SimpleNamespace(
+                id=row.public_id,
+                loan=loan.public_id,
+                kind=row.kind,
+                status=row.status,
+                borrower=named[loan.borrower_id],
+                leaving=named[row.leaving_id],
+                coming=None if row.coming_id is None else named[row.coming_id],
+                reason=row.reason,
+                proposed_at=row.proposed_at,
+                leaving_agreed_at=row.leaving_agreed_at,
+                coming_agreed_at=row.coming_agreed_at,
+                borrower_agreed_at=row.borrower_agreed_at,
+                ended_at=row.ended_at,
+                waiting_for=[
+                    named[member_id]
+                    for member_id, agreed_at in consents
+                    if is_open and member_id is not None and agreed_at is None
+                ],
+                held_minor=held[row.id],
+                freed_minor=row.freed_minor,
+                taken_minor=row.taken_minor,
+                currency=loan_service.currency_of(loan),
+            )
+        )
+    return shown

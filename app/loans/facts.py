@@ -1,5 +1,8 @@
 """What permissions need to know about loans, gathered from all rooms that know of them."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from sqlalchemy.orm import Session
 
 from app.auth import caller
@@ -42,6 +45,21 @@ def group_loan_facts(session: Session, group_loan: GroupLoan) -> Facts:
         leader_ids=_leaders(group),
         member_ids=_signed(session, group),
     )
+
+
+def share_facts(session: Session, of_group: Facts, shares: Sequence[Loan]) -> list[Facts]:
+    """`loan_facts` of each share of a group loan, from those of the whole; two statements."""
+    ids = [share.id for share in shares]
+    endorsers = loans.endorsers_of(session, ids)
+    guarantors = guarantees.guarantors_of(session, ids)
+    return [
+        replace(
+            of_group,
+            owner_ids=frozenset({share.borrower_id}),
+            related_ids=endorsers[share.id] | guarantors[share.id],
+        )
+        for share in shares
+    ]
 
 
 def group_facts(session: Session, group: Group) -> Facts:

@@ -18,6 +18,8 @@ from app.loans.schemas import (
     DisbursementInSchema,
     GroupLoanApplicationSchema,
     GroupLoanSchema,
+    GroupQuoteInSchema,
+    GroupQuoteSchema,
     LoanApplicationSchema,
     LoanEndorsementInSchema,
     LoanEndorsementListSchema,
@@ -38,7 +40,7 @@ from community.groups import queries as groups
 from community.lines import queries as credit_lines
 from community.lines import service as lines
 from community.lines.errors import LineNotFound
-from community.loans import queries, service
+from community.loans import group_loans, queries, service
 from community.loans.models import GroupLoan, Loan, LoanStatus
 from community.members import queries as members
 from community.money import Money
@@ -234,10 +236,7 @@ def apply_as_group(data: dict[str, Any], group_id: str) -> dict[str, Any]:
     session = db.session()
     group = groups.get_group(session, group_id)
     permit("group-loan:apply", group_facts(session, group))
-    shares = {
-        members.get_member(session, share["member"]).id: share["amount"].amount_minor
-        for share in data["shares"]
-    }
+    shares, purposes = _shares(session, data)
     group_loan = lines.apply_as_group(
         session,
         line_id=_line_id(session, data["credit_line"]),
@@ -248,11 +247,36 @@ def apply_as_group(data: dict[str, Any], group_id: str) -> dict[str, Any]:
         instalments=data["instalments"],
         season_id=_season_id(data["season"]),
         purpose=data["purpose"],
+        purposes=purposes,
         on=today(),
         now=now(),
         actor_id=caller().member_id,
     )
     return views.group_loan_view(session, group_loan)
+
+
+@blp.route("/groups/<pid(grp):group_id>/loans/quote", methods=["POST"])
+@requires("group-loan:apply")
+@blp.arguments(GroupQuoteInSchema)
+@blp.response(200, GroupQuoteSchema)
+def quote_as_group(data: dict[str, Any], group_id: str) -> dict[str, Any]:
+    """What a group loan would cost each and all, and who would answer for whom; nothing is kept."""
+    session = db.session()
+    group = groups.get_group(session, group_id)
+    permit("group-loan:apply", group_facts(session, group))
+    shares, _ = _shares(session, data)
+    quote = group_loans.quote_as_group(
+        session,
+        group_id=group.id,
+        product_id=products.get_product(session, data["product"]).id,
+        shares=shares,
+        currency=data["shares"][0]["amount"].currency,
+        instalments=data["instalments"],
+        season_id=_season_id(data["season"]),
+        on=today(),
+        actor_id=caller().member_id,
+    )
+    return views.group_quote_view(session, quote, today())
 
 
 @blp.route("/groups/<pid(grp):group_id>/loans")
@@ -267,7 +291,21 @@ def list_group_loans(args: dict[str, Any], group_id: str) -> Page:
     page = paginate(
         session, queries.list_group_loans(group.id), key=GroupLoan.id, args=args, newest_first=True
     )
-    return Page([views.group_loan_view(session, row) for row in page.items], page.next_cursor)
+    return Page(views.group_loan_views(session, page.items), page.next_cursor)
+
+
+@blp.route("/me/group-loans/waiting")
+@requires("group-loan:read")
+@blp.arguments(PageArgs, location="query")
+@blp.response(200, page_of(GroupLoanSchema))
+def list_waiting_group_loans(args: dict[str, Any]) -> Page:
+    """Applications of the caller's groups that wait for the caller's word, newest first."""
+    session, me = db.session(), caller().member_id
+    permit("group-loan:read", Facts(owner_ids=frozenset({me})))
+    page = paginate(
+        session, group_loans.waiting_for(me), key=GroupLoan.id, args=args, newest_first=True
+    )
+    return Page(views.group_loan_views(session, page.items), page.next_cursor)
 
 
 @blp.route("/group-loans/<pid(gln):group_loan_id>")
@@ -278,7 +316,9 @@ def get_group_loan(group_loan_id: str) -> dict[str, Any]:
     session = db.session()
     group_loan = queries.get_group_loan(session, group_loan_id)
     permit("group-loan:read", group_loan_facts(session, group_loan))
-    return views.group_loan_view(session, group_loan)
+    group = groups.get_group_by_id(session, group_loan.group_id)
+    knows = may("group-loan:read", group_facts(session, group))
+    return views.group_loan_view(session, group_loan, knows_group=knows)
 
 
 @blp.route("/group-loans/<pid(gln):group_loan_id>/endorsements", methods=["POST"])
@@ -351,6 +391,18 @@ def disburse_group_loan(data: dict[str, Any], group_loan_id: str) -> dict[str, A
         actor_id=caller().member_id,
     )
     return views.group_loan_view(session, group_loan)
+
+
+def _shares(session: Session, data: dict[str, Any]) -> tuple[dict[int, int], dict[int, str]]:
+    """Who borrows how much, and what for where it is said; by member id."""
+    shares: dict[int, int] = {}
+    purposes: dict[int, str] = {}
+    for share in data["shares"]:
+        member_id = members.get_member(session, share["member"]).id
+        shares[member_id] = share["amount"].amount_minor
+        if share["purpose"] is not None:
+            purposes[member_id] = share["purpose"]
+    return shares, purposes
 
 
 def _line_id(session: Session, public_id: str | None) -> int | None:

@@ -8,7 +8,8 @@ from app.fields import Day, Instant, Money, PublicId, Schema, Text, Whole
 from app.paging import PageArgs
 from app.products.schemas import ProductTermsSchema, SeasonSchema
 from app.reasons import BecauseSchema
-from community.communities.charter import Purpose
+from community.communities.charter import LiabilityMode, Purpose
+from community.loans.group_loans import Stage
 from community.loans.models import ChangeKind, ChargeKind, LoanStatus, RepaymentSource
 
 _LINE = {"description": "The shared credit line to draw on."}
@@ -94,13 +95,18 @@ class GroupLoanShareSchema(Schema):
 
     member = PublicId("mem", required=True)
     amount = Money(required=True)
+    purpose = Text(
+        500,
+        load_default=None,
+        allow_none=True,
+        metadata={"description": "What this share is for; left out: what the group's loan is for."},
+    )
 
 
-class GroupLoanApplicationSchema(Schema):
-    """A group asks for a loan: a share for each member who borrows; the shares sum to the total."""
+class GroupQuoteInSchema(Schema):
+    """A group thinks of a loan: a share for each member who would borrow."""
 
     product = PublicId("prd", required=True)
-    total = Money(required=True)
     shares = ma.fields.List(
         ma.fields.Nested(GroupLoanShareSchema),
         required=True,
@@ -108,16 +114,24 @@ class GroupLoanApplicationSchema(Schema):
     )
     instalments = Whole(1, 600, load_default=None, allow_none=True, metadata=_INSTALMENTS)
     season = PublicId("sea", load_default=None, allow_none=True)
-    purpose = Text(500, required=True)
-    credit_line = PublicId("cln", load_default=None, allow_none=True, metadata=_LINE)
 
     @ma.validates_schema
     def _one_share_each_in_one_currency(self, data: dict[str, Any], **_: Any) -> None:
         members = [share["member"] for share in data["shares"]]
         if len(set(members)) < len(members):
             raise ma.ValidationError("Every member has one share.", "shares")
-        if {share["amount"].currency for share in data["shares"]} != {data["total"].currency}:
+        amounts = [share["amount"] for share in data["shares"]]
+        amounts += [data["total"]] if "total" in data else []
+        if len({amount.currency for amount in amounts}) > 1:
             raise ma.ValidationError("All amounts are in one currency.", "shares")
+
+
+class GroupLoanApplicationSchema(GroupQuoteInSchema):
+    """A group asks for a loan: a share for each member who borrows; the shares sum to the total."""
+
+    total = Money(required=True)
+    purpose = Text(500, required=True)
+    credit_line = PublicId("cln", load_default=None, allow_none=True, metadata=_LINE)
 
 
 class LoanEndorsementInSchema(Schema):
@@ -390,6 +404,25 @@ class LoanSchema(LoanSummarySchema):
     plan_changes = ma.fields.List(ma.fields.Nested(LoanChangeSchema), required=True)
 
 
+class GroupLoanWordsSchema(Schema):
+    """The words given for a share, and those that it still waits for."""
+
+    loan = ma.fields.String(required=True)
+    given = ma.fields.List(ma.fields.Nested(LoanEndorsementSchema), required=True)
+    needed = Whole(
+        0, required=True, metadata={"description": "How many more it takes before it is decided."}
+    )
+    missing = ma.fields.List(
+        ma.fields.Nested(LoanPersonSchema),
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "Who of the group could still give one, while the share waits for "
+            "words; null for whoever may not know who is in the group."
+        },
+    )
+
+
 class GroupLoanSchema(Schema):
     """A group loan with the share of each member."""
 
@@ -399,4 +432,59 @@ class GroupLoanSchema(Schema):
     total = Money(minor="total_minor", required=True)
     submitted_by = ma.fields.Nested(LoanPersonSchema, required=True)
     created_at = Instant(required=True)
+    stage = ma.fields.Enum(
+        Stage,
+        by_value=ma.fields.String,
+        required=True,
+        metadata={"description": "How far it is, seen over all of its shares."},
+    )
     shares = ma.fields.List(ma.fields.Nested(LoanSummarySchema), required=True)
+    endorsements = ma.fields.List(
+        ma.fields.Nested(GroupLoanWordsSchema),
+        required=True,
+        metadata={"description": "By share, in the order of the shares."},
+    )
+
+
+class GroupQuoteShareSchema(CostSchema):
+    """What one share would cost."""
+
+    member = ma.fields.Nested(LoanPersonSchema, required=True)
+
+
+class GroupAnsweringPartSchema(Schema):
+    """How much could be asked at most for one share."""
+
+    borrower = ma.fields.Nested(LoanPersonSchema, required=True)
+    at_most = Money(minor="at_most_minor", required=True)
+
+
+class GroupAnsweringSchema(Schema):
+    """How much one member could be asked for at most if others do not pay."""
+
+    member = ma.fields.Nested(LoanPersonSchema, required=True)
+    at_most = Money(minor="at_most_minor", required=True)
+    shares = ma.fields.List(ma.fields.Nested(GroupAnsweringPartSchema), required=True)
+
+
+class GroupQuoteSchema(Schema):
+    """What a group loan would cost, and who would answer for whom by the group's agreement."""
+
+    product = ma.fields.String(required=True)
+    product_version = Whole(1, required=True)
+    charter_version = Whole(1, required=True)
+    on = Day(required=True)
+    principal = Money(minor="principal_minor", required=True)
+    interest = Money(minor="interest_minor", required=True)
+    fees = Money(minor="fees_minor", required=True)
+    total = Money(minor="total_minor", required=True)
+    effective_yearly_rate_ppm = Whole(
+        0,
+        required=True,
+        metadata={"description": "Of all shares together, in parts per million."},
+    )
+    rate_cap_ppm = Whole(0, required=True)
+    rate_cap_basis = ma.fields.String(required=True)
+    liability_mode = ma.fields.Enum(LiabilityMode, by_value=ma.fields.String, required=True)
+    shares = ma.fields.List(ma.fields.Nested(GroupQuoteShareSchema), required=True)
+    answering = ma.fields.List(ma.fields.Nested(GroupAnsweringSchema), required=True)

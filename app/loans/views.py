@@ -1,6 +1,6 @@
 """Loans joined with the names of what they point at, for dumping."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -8,10 +8,10 @@ from sqlalchemy.orm import Session
 from app.clock import today
 from app.reasons import because_view
 from community.communities import queries as communities
-from community.groups import queries as groups
 from community.ledger.models import JournalEntry
 from community.lines import queries as lines
-from community.loans import queries
+from community.loans import group_loans, queries
+from community.loans.group_loans import GroupQuote
 from community.loans.models import (
     Disbursement,
     Endorsement,
@@ -255,18 +255,92 @@ def loan_summaries(session: Session, loans: Iterable[Loan]) -> list[dict[str, An
     ]
 
 
-def group_loan_view(session: Session, group_loan: GroupLoan) -> dict[str, Any]:
+def group_loan_view(
+    session: Session, group_loan: GroupLoan, *, knows_group: bool = True
+) -> dict[str, Any]:
     """A group loan with its shares."""
-    shares = queries.list_shares(session, group_loan.id)
+    [shown] = group_loan_views(session, [group_loan], knows_group=knows_group)
+    return shown
+
+
+def group_loan_views(
+    session: Session, rows: Sequence[GroupLoan], *, knows_group: bool = True
+) -> list[dict[str, Any]]:
+    """Group loans with their shares; a fixed number of statements for all of them.
+
+    Whoever does not know the group is not told who in it has given no word yet.
+    """
+    files = group_loans.files_of(session, rows)
+    shares = [share for file in files for share in file.shares]
+    summaries = {item["id"]: item for item in loan_summaries(session, shares)}
+    places = communities.get_communities_by_id(session, [row.community_id for row in rows])
+    people = _people(
+        session,
+        {row.submitted_by_id for row in rows}
+        | {word.endorser_id for file in files for words in file.words.values() for word in words}
+        | {member for file in files for member in file.missing_ids},
+    )
+    return [
+        {
+            "currency": places[file.group_loan.community_id].currency,
+            "id": file.group_loan.public_id,
+            "group": file.group.public_id,
+            "community": places[file.group_loan.community_id].public_id,
+            "total_minor": file.group_loan.total_minor,
+            "submitted_by": people[file.group_loan.submitted_by_id],
+            "created_at": file.group_loan.created_at,
+            "stage": file.stage,
+            "shares": [summaries[share.public_id] for share in file.shares],
+            "endorsements": [
+                {
+                    "loan": share.public_id,
+                    "given": [_word(share, word, people) for word in file.words[share.id]],
+                    "needed": file.needed[share.id],
+                    "missing": [people[member] for member in file.missing[share.id]]
+                    if knows_group
+                    else None,
+                }
+                for share in file.shares
+            ],
+        }
+        for file in files
+    ]
+
+
+def group_quote_view(session: Session, quote: GroupQuote, on: Any) -> dict[str, Any]:
+    """What a group loan would cost, and who would answer for whom."""
+    people = _people(session, [*quote.shares, *(one.member_id for one in quote.answering)])
+    one, currency = quote.one, quote.terms.currency
     return {
-        "currency": currency_of(shares[0]),
-        "id": group_loan.public_id,
-        "group": groups.get_group_by_id(session, group_loan.group_id).public_id,
-        "community": communities.get_community_by_id(session, group_loan.community_id).public_id,
-        "total_minor": group_loan.total_minor,
-        "submitted_by": _people(session, [group_loan.submitted_by_id])[group_loan.submitted_by_id],
-        "created_at": group_loan.created_at,
-        "shares": loan_summaries(session, shares),
+        "currency": currency,
+        "product": products.get_product_by_id(session, one.version.product_id).public_id,
+        "product_version": one.version.version,
+        "charter_version": one.charter.version,
+        "on": on,
+        "principal_minor": quote.principal_minor,
+        "interest_minor": quote.interest_minor,
+        "fees_minor": quote.fees_minor,
+        "total_minor": quote.total_minor,
+        "effective_yearly_rate_ppm": quote.effective_yearly_rate_ppm,
+        "rate_cap_ppm": one.charter.rules.yearly_rate_ppm_max,
+        "rate_cap_basis": one.charter.rules.rate_cap_basis,
+        "liability_mode": quote.terms.liability_mode,
+        "shares": [
+            cost_view(share, currency) | {"member": people[borrower]}
+            for borrower, share in quote.shares.items()
+        ],
+        "answering": [
+            {
+                "currency": currency,
+                "member": people[answer.member_id],
+                "at_most_minor": answer.at_most_minor,
+                "shares": [
+                    {"currency": currency, "borrower": people[borrower], "at_most_minor": minor}
+                    for borrower, minor in answer.for_shares.items()
+                ],
+            }
+            for answer in quote.answering
+        ],
     }
 
 

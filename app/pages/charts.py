@@ -157,7 +157,7 @@ def _picture(
     height: int,
 ) -> Picture:
     rows = tuple((name, text(value)) for name, value in values)
-    description = "; ".join(f"{name}: {value}" for name, value in rows[:12])
+    description = " · ".join(f"{name} {value}" for name, value in rows[:12])
     if not values:
         svg = Markup("")
     else:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -32,6 +33,7 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
     "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
+_COMMUNITY = re.compile("com_[a-z0-9]{16}")
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 _NO_BREAK = "\N{NO-BREAK SPACE}"
 _MINUS = "\N{MINUS SIGN}"
@@ -239,19 +241,22 @@ def _entries(room: str, here: str) -> list[Link]:
     return [
         Link(Words(owner, here)(entry.word), url, request.endpoint == entry.endpoint)
         for owner, entry in _listed(_kind_here(room))
-        for url in _address(entry.endpoint)
+        for url in _address(entry)
     ]
 
 
 def _kind_here(room: str) -> str:
-    """As which kind of people the reader is in a room: the first of its kinds that they are of."""
+    """As which kind of people the reader is in a room: the first of its kinds that they are of.
+
+    Nobody, if of none: a leader who looks at a case is not shown the way to the desk's pages.
+    """
     blueprint = current_app.blueprints.get(room)
     if not isinstance(blueprint, Room):
         return ""
     principal = g.get("principal")
     of = [kind for kind in blueprint.kinds if kind in KINDS]
     if principal is not None and len(of) > 1:
-        of = [kind for kind in of if KINDS[kind](principal)] or of
+        of = [kind for kind in of if KINDS[kind](principal)]
     return of[0] if of else ""
 
 
@@ -263,16 +268,22 @@ def _listed(kind: str) -> list[tuple[str, Entry]]:
         for room in sorted(rooms, key=lambda room: room.name != kind)
         if kind in room.kinds
         for entry in room.entries
+        if kind in (entry.kinds or room.kinds)
     ]
 
 
-def _address(endpoint: str) -> list[str]:
+def _address(entry: Entry) -> list[str]:
     """Where an entry leads: in the community, say, that this page is of; nowhere without one."""
-    given = request.view_args or {}
-    [rule] = list(current_app.url_map.iter_rules(endpoint))[:1]
+    given = dict(request.view_args or {})
+    if _COMMUNITY.fullmatch(asked := request.args.get("community", "")):
+        given.setdefault("community_id", asked)
+    [rule] = list(current_app.url_map.iter_rules(entry.endpoint))[:1]
     if not rule.arguments <= given.keys():
         return []
-    return [url_for(endpoint, **{name: given[name] for name in rule.arguments})]
+    values = {name: given[name] for name in rule.arguments}
+    if entry.place and "community_id" in given:
+        values[entry.place] = given["community_id"]
+    return [url_for(entry.endpoint, **values)]
 
 
 def _signed_in_name() -> str:

@@ -21,6 +21,10 @@ class Entry:
 
     word: str
     endpoint: str
+    # Whose navigation it stands in: of all kinds of the room if none is named.
+    kinds: tuple[str, ...] = ()
+    # The argument of its address that names a community, where it is not a part of the path.
+    place: str = ""
 
 
 class Room(flask.Blueprint):
@@ -36,11 +40,13 @@ class Room(flask.Blueprint):
         self.entries: list[Entry] = []
         self.register_error_handler(CommunityError, _refusal_page)
 
-    def listed(self, word: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    def listed(
+        self, word: str, *, kinds: tuple[str, ...] = (), place: str = ""
+    ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """Put a view into the room's navigation. Stands above its route."""
 
         def mark(view: Callable[..., Any]) -> Callable[..., Any]:
-            self.entries.append(Entry(word, f"{self.name}.{view.__name__}"))
+            self.entries.append(Entry(word, f"{self.name}.{view.__name__}", kinds, place))
             return view
 
         return mark

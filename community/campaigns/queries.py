@@ -291,6 +291,17 @@ def people_with_a_household(session: Session, community_id: int) -> dict[int, in
     return {member_id: household_id for member_id, household_id in rows if household_id}
 
 
+def taking_part(session: Session, *, campaign_id: int, member_ids: Collection[int]) -> set[int]:
+    """Those of the members whose household is in the campaign."""
+    return set(
+        session.scalars(
+            select(Member.id)
+            .join(CampaignHousehold, CampaignHousehold.household_id == Member.household_id)
+            .where(CampaignHousehold.campaign_id == campaign_id, Member.id.in_(member_ids))
+        )
+    )
+
+
 def live_grant_ids(
     session: Session, *, community_id: int, before: date, after_id: int, limit: int
 ) -> list[int]:

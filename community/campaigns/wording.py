@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from community.campaigns.findings import FindingKind, Verdict
-from community.groups.wording import amount
+from community.money import say_amount
 
 Texts = dict[str, str]
 
@@ -54,19 +54,19 @@ def grounds_text(
     zh = f"{answers} 人评议，其中 {known} 人了解贵户。"
     en = f"{answers} reviewed your household, {known} of them know it."
     if centre is not None:
-        zh += f"他们建议额度的中间数是 {amount(centre, currency, 'zh-CN')}。"
-        en += f" The middle of what they suggest is {amount(centre, currency, 'en')}."
+        zh += f"他们建议额度的中间数是 {say_amount(centre, currency, 'zh-CN')}。"
+        en += f" The middle of what they suggest is {say_amount(centre, currency, 'en')}."
     zh += _VERDICTS[verdict]["zh-CN"]
     en += " " + _VERDICTS[verdict]["en"]
     if amount_minor:
         zh += (
-            f"本户额度 {amount(amount_minor, currency, 'zh-CN')}（章程第 {charter_version} 版："
+            f"本户额度 {say_amount(amount_minor, currency, 'zh-CN')}（章程第 {charter_version} 版："
             f"中间数的 {_percent(share_bps)}，不超过每户上限；走访和异议可以改变它）。"
         )
         en += (
-            f" Yours is {amount(amount_minor, currency, 'en')} (charter version {charter_version}: "
-            f"{_percent(share_bps)} of the middle, up to the cap for a household; a visit or an "
-            "objection may change it)."
+            f" Yours is {say_amount(amount_minor, currency, 'en')} (charter version "
+            f"{charter_version}: {_percent(share_bps)} of the middle, up to the cap for "
+            "a household; a visit or an objection may change it)."
         )
     return {"zh-CN": zh, "en": en}
 

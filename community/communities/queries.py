@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Select, or_, select
 from sqlalchemy.orm import Session
 
+from community.bulk import select_by
 from community.communities.charter import CharterRules, read_rules
 from community.communities.errors import (
     CharterNotFound,
@@ -25,6 +26,7 @@ from community.communities.models import (
 )
 from community.locks import lock_one
 from community.members.models import Member
+from community.members.queries import Named
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +218,25 @@ def list_memberships(
         .where(Membership.community_id == community_id)
     )
     return statement if status is None else statement.where(Membership.status == status)
+
+
+def members_called(
+    session: Session, *, community_id: int, names: Iterable[str]
+) -> dict[str, list[Named]]:
+    """Active members of a community by these names; a name that nobody bears is absent."""
+    statement = (
+        select(Member.id, Member.public_id, Member.name)
+        .join(Membership, Membership.member_id == Member.id)
+        .where(
+            Membership.community_id == community_id,
+            Membership.status == MembershipStatus.ACTIVE,
+        )
+        .order_by(Member.id)
+    )
+    found: dict[str, list[Named]] = {}
+    for member_id, public_id, name in select_by(session, statement, Member.name, set(names)):
+        found.setdefault(name, []).append(Named(member_id, public_id, name))
+    return found
 
 
 def memberships_of(session: Session, member_id: int) -> Sequence[tuple[Membership, Community]]:

@@ -57,7 +57,7 @@ from community.loans.schedule import read_loan_terms
 from community.locks import lock, lock_one
 from community.members import queries as members
 from community.members.queries import names_of
-from community.money import Money, format_minor, share_bps
+from community.money import Money, format_minor, say_amount, share_bps
 from community.products import queries as products
 from community.products.terms import ProductTerms
 from community.trust.models import VouchStatus
@@ -710,7 +710,7 @@ def _exceeded(
     currency = community.currency
     limit = format_minor(binds.value_minor, currency)
     return CreditLimitExceeded(
-        f"The limit is {limit} {currency}, bound by {binds.rule}.",
+        f"The limit is {say_amount(binds.value_minor, currency)}, bound by {binds.rule}.",
         loan=loan.public_id,
         borrower=members.get_member_by_id(session, loan.borrower_id).public_id,
         asked={"amount": format_minor(loan.principal_minor, currency), "currency": currency},

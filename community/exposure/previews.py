@@ -15,9 +15,9 @@ from community.exposure.register import CAP_RULES, RuleSource, register_of, rule
 from community.groups import amendments
 from community.groups.models import Group, GroupAmendment
 from community.groups.queries import living_members
-from community.groups.wording import LANGUAGES, amount
+from community.groups.wording import LANGUAGES
 from community.members.queries import Named, names_of
-from community.money import Money
+from community.money import Money, say_amount
 from community.trust.group_vouches import group_changes
 from community.trust.guarantee_caps import CapCheck, CapNote
 from community.trust.models import Vouch, VouchKind, VouchStatus
@@ -308,7 +308,7 @@ def _preview(
 
 def _text(check: CapCheck, promised: Sequence[tuple[str, int]]) -> dict[str, str]:
     def told(minor: int) -> dict[str, str]:
-        return {at: amount(minor, check.currency, at) for at in LANGUAGES}
+        return {at: say_amount(minor, check.currency, at) for at in LANGUAGES}
 
     chinese = "、".join(f"{name}（最多 {told(minor)['zh-CN']}）" for name, minor in promised)
     english = ", ".join(f"{name} (up to {told(minor)['en']})" for name, minor in promised)

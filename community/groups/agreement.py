@@ -8,7 +8,7 @@ from datetime import date
 from typing import Any
 
 from community.communities.charter import CharterRules, LiabilityMode
-from community.groups.wording import amount
+from community.money import say_amount
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +179,7 @@ def agreement_hash(document: Mapping[str, Any]) -> str:
 
 def _english(facts: Mapping[str, Any]) -> str:
     def money(minor: int) -> str:
-        return amount(minor, facts["currency"], "en")
+        return say_amount(minor, facts["currency"], "en")
 
     others = len(facts["members"]) - 1
     lines = [
@@ -226,7 +226,7 @@ def _english(facts: Mapping[str, Any]) -> str:
 
 def _chinese(facts: Mapping[str, Any]) -> str:
     def money(minor: int) -> str:
-        return amount(minor, facts["currency"], "zh-CN")
+        return say_amount(minor, facts["currency"], "zh-CN")
 
     others = len(facts["members"]) - 1
     lines = [
@@ -280,11 +280,11 @@ def _changes_english(facts: Mapping[str, Any]) -> list[str]:
             "we signed them; what is reserved already runs on until the loan it covers is repaid.",
             *(
                 f"{_name(facts, who)} goes on covering up to "
-                f"{amount(minor, facts['currency'], 'en')} of what {left} owes."
+                f"{say_amount(minor, facts['currency'], 'en')} of what {left} owes."
                 for who, minor in facts.get("taken_over", {}).items()
             ),
         ]
-    cap = amount(before["pair_cap_minor"], facts["currency"], "en")
+    cap = say_amount(before["pair_cap_minor"], facts["currency"], "en")
     return [
         f"It replaces version {before['version']}, by which each of {len(before['members'])} "
         f"members stood behind each other up to {cap}, until {before['vouch_expires_on']}. Until "
@@ -304,11 +304,11 @@ def _changes_chinese(facts: Mapping[str, Any]) -> list[str]:
             "延续到所担保的贷款还清为止。",
             *(
                 f"{_name(facts, who)} 继续为 {left} 所欠承担最高 "
-                f"{amount(minor, facts['currency'], 'zh-CN')} 的担保。"
+                f"{say_amount(minor, facts['currency'], 'zh-CN')} 的担保。"
                 for who, minor in facts.get("taken_over", {}).items()
             ),
         ]
-    cap = amount(before["pair_cap_minor"], facts["currency"], "zh-CN")
+    cap = say_amount(before["pair_cap_minor"], facts["currency"], "zh-CN")
     return [
         f"本协议取代第 {before['version']} 版。按该版，{len(before['members'])} 名成员每人为其他"
         f"每一位担保最高 {cap}，至 {before['vouch_expires_on']} 止。全体签字并且冷静期满之前，"

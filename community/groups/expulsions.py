@@ -31,7 +31,7 @@ from community.groups.models import (
 )
 from community.groups.states import Step, check_expulsion
 from community.groups.steps import living_ids, locked, note, require_living
-from community.money import Money, format_minor
+from community.money import Money, format_minor, say_amount
 
 
 def propose(
@@ -128,8 +128,8 @@ def consent(
     given = Money(0, covers.currency) if takes_over is None else takes_over
     if given != due:
         raise TakesOverOther(
-            f"Your promise for the member covers {due} {due.currency} of what they owe; name "
-            "that amount to go on covering it."
+            f"Your promise for the member covers {say_amount(due.amount_minor, due.currency)} of "
+            "what they owe; name that amount to go on covering it."
             if expulsion.settlement is Settlement.TAKEN_OVER
             else "What the member owes is repaid before they go: nothing is taken over.",
             field="takes_over",

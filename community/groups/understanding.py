@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from community.groups.wording import LANGUAGES, amount
-from community.money import Money
+from community.groups.wording import LANGUAGES
+from community.money import Money, say_amount
 
 
 class QuestionKind(StrEnum):
@@ -248,4 +248,4 @@ def _runs_until(asked: str, until: str) -> Question:
 
 
 def _amounts(minor: int, currency: str) -> dict[str, str]:
-    return {language: amount(minor, currency, language) for language in LANGUAGES}
+    return {language: say_amount(minor, currency, language) for language in LANGUAGES}

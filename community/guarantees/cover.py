@@ -96,6 +96,28 @@ class LoanCover:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class HeldOn:
+    """So much is held on these promises: on the borrower's own standing without any."""
+
+    inner_vouch_id: int | None
+    outer_vouch_id: int | None
+    held_minor: int
+
+    @classmethod
+    def of(cls, line: CoverLine) -> "HeldOn":
+        return cls(line.inner_vouch_id, line.outer_vouch_id, line.held_minor)
+
+    @classmethod
+    def along(cls, path: CoverPath) -> "HeldOn":
+        ids = [int(str(promise)) for promise in path.promises]
+        return cls(ids[-1] if ids else None, ids[-2] if len(ids) == 2 else None, int(path.amount))
+
+    @property
+    def vouch_ids(self) -> tuple[int, ...]:
+        return tuple(i for i in (self.inner_vouch_id, self.outer_vouch_id) if i is not None)
+
+
 def cover_for(loan: Loan, principal_minor: int) -> int:
     """The cover that so much principal of a loan needs, by the terms that it froze."""
     ratio: int = loan.terms["product"]["cover_ratio_bps"]
@@ -171,6 +193,29 @@ def lock_cover(
     }  # fmt: skip
 
 
+def read_cover(session: Session, loan_id: int) -> LoanCover:
+    """A loan with its cover and what is asked on it, only to be looked at: nothing is locked."""
+    lines = _rows(session, CoverLine, CoverLine.loan_id == loan_id)
+    promised = {vouch_id for line in lines for vouch_id in HeldOn.of(line).vouch_ids}
+    calls = _rows(session, Call, Call.loan_id == loan_id)
+    asked = CallLine.call_id.in_([call.id for call in calls])
+    return LoanCover(
+        loan=session.get_one(Loan, loan_id),
+        lines={line.id: line for line in lines},
+        standings={},
+        vouches={row.id: row for row in _rows(session, Vouch, Vouch.id.in_(sorted(promised)))},
+        guarantees={
+            row.guarantor_id: row for row in _rows(session, Guarantee, Guarantee.loan_id == loan_id)
+        },
+        calls={call.id: call for call in calls},
+        call_lines=_rows(session, CallLine, asked) if calls else [],
+        payments={},
+        claims=[],
+        assessments={},
+        drawn=None,
+    )
+
+
 def reserve(
     session: Session,
     *,
@@ -185,13 +230,13 @@ def reserve(
     """
     lines = []
     for path in paths:
-        ids = [int(str(promise)) for promise in path.promises]
+        on = HeldOn.along(path)
         line = CoverLine(
             loan_id=loan.id,
             standing_id=standing_ids[int(str(path.standing_of))],
-            inner_vouch_id=ids[-1] if ids else None,
-            outer_vouch_id=ids[-2] if len(ids) == 2 else None,
-            amount_minor=int(path.amount),
+            inner_vouch_id=on.inner_vouch_id,
+            outer_vouch_id=on.outer_vouch_id,
+            amount_minor=on.held_minor,
             released_minor=0,
             called_minor=0,
             paid_minor=0,
@@ -374,17 +419,24 @@ def _sign_caps(session: Session, loan: Loan, lines: Sequence[CoverLine]) -> None
 
 
 def sign_for_taken(
-    session: Session, cover: LoanCover, taken: Collection[CoverLine], vouches: Mapping[int, Vouch]
+    session: Session,
+    cover: LoanCover,
+    taken: Collection[CoverLine],
+    vouches: Mapping[int, Vouch],
+    *,
+    let_go: Collection[CoverLine] = (),
 ) -> None:
     """Widen the caps of those who took over cover to what they stand for on the loan now.
 
-    Never beyond the promises themselves, which they have signed.
+    Never beyond the promises themselves, which they have signed. What is about to be `let_go`
+    for it does not count.
     """
     for guarantee in _rows(session, Guarantee, Guarantee.loan_id == cover.loan.id):
         cover.guarantees[guarantee.guarantor_id] = guarantee
     promised = {**cover.vouches, **vouches}
+    over = {line.id for line in let_go}
     lines = {**cover.lines, **{line.id: line for line in taken}}
-    joint = cover.mode is LiabilityMode.JOINT_AND_SEVERAL
+    held = [HeldOn.of(line) for line in lines.values() if line.id not in over]
     touched = {
         promised[vouch_id].voucher_id
         for line in taken
@@ -393,18 +445,33 @@ def sign_for_taken(
     }
     for member_id in touched:
         guarantee = cover.guarantees[member_id]
-        stands = guarantee.paid_minor
-        direct: set[int] = set()
-        for line in lines.values():
-            for vouch_id in (line.inner_vouch_id, line.outer_vouch_id):
-                if vouch_id is None or promised[vouch_id].voucher_id != member_id:
-                    continue
-                if joint and vouch_id == line.inner_vouch_id and line.held_minor:
-                    direct.add(vouch_id)
-                else:
-                    stands += line.held_minor
-        stands += sum(promised[i].limit_minor - promised[i].spent_minor for i in direct)
-        guarantee.cap_minor = max(guarantee.cap_minor, stands)
+        stands = stands_for(member_id, held, promised, mode=cover.mode)
+        guarantee.cap_minor = max(guarantee.cap_minor, guarantee.paid_minor + stands)
+
+
+def stands_for(
+    member_id: int,
+    items: Iterable[HeldOn],
+    promised: Mapping[int, Vouch],
+    *,
+    mode: LiabilityMode,
+) -> int:
+    """What a member answers for by their promises, with so much held on them.
+
+    Jointly and severally, whoever promised to the borrower answers up to the promise itself.
+    """
+    joint = mode is LiabilityMode.JOINT_AND_SEVERAL
+    stands = 0
+    direct: set[int] = set()
+    for item in items:
+        for vouch_id in item.vouch_ids:
+            if promised[vouch_id].voucher_id != member_id:
+                continue
+            if joint and vouch_id == item.inner_vouch_id and item.held_minor:
+                direct.add(vouch_id)
+            else:
+                stands += item.held_minor
+    return stands + sum(promised[i].limit_minor - promised[i].spent_minor for i in direct)
 
 
 def _failure_ids(

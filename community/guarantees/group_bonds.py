@@ -19,7 +19,7 @@ from community.guarantees.models import Claim, CoverLine, GuaranteePayment
 from community.loans.models import GroupLoan, Loan, LoanStatus, Repayment
 from community.loans.states import LIVE, OPEN
 from community.members.queries import names_of
-from community.money import format_minor
+from community.money import format_minor, say_amount
 from community.trust.models import Vouch
 
 
@@ -155,8 +155,7 @@ def sentence(session: Session, group: Group, bonds: Collection[Bond]) -> str:
     currency = communities.get_community_by_id(session, group.community_id).currency
     counted = [
         f"{sum(bond.kind is kind for bond in bonds)} {kind.value.replace('_', ' ')}"
-        f" ({format_minor(sum(b.amount_minor for b in bonds if b.kind is kind), currency)}"
-        f" {currency})"
+        f" ({say_amount(sum(b.amount_minor for b in bonds if b.kind is kind), currency)})"
         for kind in BondKind
         if any(bond.kind is kind for bond in bonds)
     ]

@@ -43,7 +43,7 @@ from community.guarantees.group_bonds import (
     told,
 )
 from community.locks import lock
-from community.money import Money, format_minor
+from community.money import Money, format_minor, say_amount
 from community.trust.group_vouches import (
     amend_group_vouches,
     end_group_vouches,
@@ -409,9 +409,8 @@ def _refuse_too_low(
     currency = communities.get_community_by_id(session, group.community_id).currency
     least = max(vouch.reserved_minor + vouch.spent_minor for vouch in low)
     raise CapBelowReserved(
-        f"{len(low)} promises hold more than {format_minor(cap_minor, currency)} {currency} "
-        f"already; the least that all of them admit is {format_minor(least, currency)} "
-        f"{currency}.",
+        f"{len(low)} promises hold more than {say_amount(cap_minor, currency)} "
+        f"already; the least that all of them admit is {say_amount(least, currency)}.",
         field="pair_cap",
         least={"amount": format_minor(least, currency), "currency": currency},
         **told(

@@ -19,11 +19,14 @@ from sqlalchemy.orm import Session
 from community.communities import queries as communities
 from community.communities.charter import LiabilityMode
 from community.guarantees.cover import (
+    HeldOn,
     LoanCover,
     lock_cover,
+    read_cover,
     release_line,
     reserve,
     sign_for_taken,
+    stands_for,
 )
 from community.guarantees.errors import (
     CoverChangeOpen,
@@ -41,18 +44,22 @@ from community.guarantees.models import (
     CoverLine,
 )
 from community.ledger.events import record_event
+from community.loans.history import instalments_of, owed
 from community.loans.models import Loan, LoanStatus
 from community.loans.queries import get_loan_by_id
 from community.loans.states import ON_PLAN
 from community.members import queries as members
-from community.money import format_minor
+from community.members.queries import Named
+from community.money import format_minor, say_amount
 from community.trust.models import Vouch
+from community.trust.queries import exposure_of
 from community.trust.snapshot import Neighbourhood, neighbourhood
 from graph.limits import CoverLimit, cover_limit, reserve_cover
 
 # A cover line has room for two promises; see graph.limits.reserve_cover.
 _CIRCLE = 2
-_MOVABLE = (LoanStatus.APPROVED, *ON_PLAN, LoanStatus.OVERDUE)
+# In these states a loan's cover may go over to others; what is called stays where it is.
+MOVABLE = (LoanStatus.APPROVED, *ON_PLAN, LoanStatus.OVERDUE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +80,39 @@ class _Handover:
         """What has to be held anew so that as much is held as the loan needs, or as before."""
         held = self.cover.held_minor
         return max(min(self.cover.needed_minor, held) - (held - self.freed_minor), 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Takeover:
+    """What somebody would hold, and could owe, if they took over a guarantor's cover today."""
+
+    loan: Loan
+    borrower: Named
+    leaving: Named
+    currency: str
+    on: date
+    mode: LiabilityMode
+    # The loan as it is now: what is owed, since how long it is late, when it ends by its plan.
+    owed_minor: int
+    days_overdue: int
+    last_due_on: date | None
+    # What has to be held in the place of who leaves; of it from their own standing, and from
+    # those behind them, who are asked through them; what of it nobody could hold now.
+    wanted_minor: int
+    own_minor: int
+    behind_minor: int
+    missing_minor: int
+    # The most that could be asked of them on this loan, now and then; not known while some is
+    # missing.
+    cap_before_minor: int
+    cap_after_minor: int | None
+    # What rests on all their promises in the community, now and then.
+    resting_before_minor: int
+    resting_after_minor: int | None
+
+    @property
+    def principal_minor(self) -> int:
+        return self.loan.principal_minor
 
 
 def propose_substitution(
@@ -199,37 +239,106 @@ def release_early(
     return change
 
 
+def preview_takeover(session: Session, change: CoverChange, *, on: date) -> Takeover:
+    """What a change would mean for who comes, before they agree to it.
+
+    Nothing is locked or written: `agree` looks again, under locks. Raises CoverChangeOver,
+    CoverNotMoving, CoverIsCalled, CoversNothing.
+    """
+    _require_open(change)
+    coming_id = change.coming_id
+    assert coming_id is not None, "a release is never left open"
+    cover = read_cover(session, change.loan_id)
+    loan = cover.loan
+    leaving = _require_movable(cover, change.leaving_id)
+    around, circle = _look(session, loan, on)
+    found = _Handover(
+        cover, leaving, _without(around, change.leaving_id, loan.borrower_id, coming_id), circle
+    )
+    wanted = found.wanted_minor
+    where = (loan.borrower_id, found.around.standings, found.around.promises)
+    able = min(cover_limit(*where, circle=circle).value, wanted)
+    paths = reserve_cover(*where, able, circle=circle)
+    own = sum(int(path.amount) for path in paths if path.standing_of == coming_id)
+    guarantee = cover.guarantees.get(coming_id)
+    cap = 0 if guarantee is None else guarantee.cap_minor
+    community = communities.get_community_by_id(session, loan.community_id)
+    resting = exposure_of(
+        session,
+        community_id=community.id,
+        member_id=coming_id,
+        currency=community.currency,
+        on=on,
+    ).now_minor
+    cap_after, resting_after = None, None
+    if able == wanted:
+        taken = [HeldOn.along(path) for path in paths]
+        let_go = [HeldOn.of(line) for line in leaving]
+        kept = [HeldOn.of(line) for line in cover.lines.values() if line not in leaving]
+        promised = {**cover.vouches, **_promised(session, taken)}
+        stands = stands_for(coming_id, [*kept, *taken], promised, mode=cover.mode)
+        paid = 0 if guarantee is None else guarantee.paid_minor
+        cap_after = max(cap, paid + stands) if taken else cap
+        resting_after = resting + sum(
+            sign * item.held_minor
+            for sign, items in ((1, taken), (-1, let_go))
+            for item in items
+            if coming_id in {promised[vouch_id].voucher_id for vouch_id in item.vouch_ids}
+        )
+    debt = owed(session, loan=loan, on=on)
+    people = members.names_of(session, (loan.borrower_id, change.leaving_id))
+    return Takeover(
+        loan=loan,
+        borrower=people[loan.borrower_id],
+        leaving=people[change.leaving_id],
+        currency=community.currency,
+        on=on,
+        mode=cover.mode,
+        owed_minor=debt.total_minor,
+        days_overdue=debt.days_overdue,
+        last_due_on=max((row.due_on for row in instalments_of(session, loan.id)), default=None),
+        wanted_minor=wanted,
+        own_minor=own,
+        behind_minor=able - own,
+        missing_minor=wanted - able,
+        cap_before_minor=cap,
+        cap_after_minor=cap_after,
+        resting_before_minor=resting,
+        resting_after_minor=resting_after,
+    )
+
+
+def _look(session: Session, loan: Loan, on: date) -> tuple[Neighbourhood, int]:
+    """Who can stand behind the borrower, as of now, and over how many promises."""
+    charter = communities.charter_on(session, loan.community_id, on).rules
+    mode = LiabilityMode(loan.terms["product"]["liability_mode"])
+    circle = min(charter.circle_of_trust, _CIRCLE)
+    around = neighbourhood(
+        session,
+        community_id=loan.community_id,
+        borrower_id=loan.borrower_id,
+        on=on,
+        circle=circle,
+        pledge_only=mode is LiabilityMode.PLEDGE_ONLY,
+    )
+    return around, circle
+
+
 def _hold(
     session: Session, loan_id: int, leaving_id: int, *, on: date, coming_id: int | None
 ) -> _Handover:
     """Lock the loan, its cover and all among whom new cover is looked for; look under the locks."""
     known = get_loan_by_id(session, loan_id)
-    charter = communities.charter_on(session, known.community_id, on).rules
-    mode = LiabilityMode(known.terms["product"]["liability_mode"])
-    circle = min(charter.circle_of_trust, _CIRCLE)
-
-    def look() -> Neighbourhood:
-        return neighbourhood(
-            session,
-            community_id=known.community_id,
-            borrower_id=known.borrower_id,
-            on=on,
-            circle=circle,
-            pledge_only=mode is LiabilityMode.PLEDGE_ONLY,
-        )
-
-    seen = look()
+    seen, circle = _look(session, known, on)
     people = {int(str(member)) for member in seen.standings}
     promises = set(seen.vouch_rows)
     cover = lock_cover(session, [loan_id], besides_members=people, besides_vouches=promises)[
         loan_id
     ]
     leaving = _require_movable(cover, leaving_id)
+    around = _look(session, known, on)[0].within(people, promises)
     return _Handover(
-        cover,
-        leaving,
-        _without(look().within(people, promises), leaving_id, known.borrower_id, coming_id),
-        circle,
+        cover, leaving, _without(around, leaving_id, known.borrower_id, coming_id), circle
     )
 
 
@@ -259,7 +368,7 @@ def _require_movable(cover: LoanCover, leaving_id: int) -> tuple[CoverLine, ...]
     status = cover.loan.status
     if status is LoanStatus.CALLED:
         raise CoverIsCalled(loan=cover.loan.public_id)
-    if status not in _MOVABLE:
+    if status not in MOVABLE:
         raise CoverNotMoving(f"The loan is {status.value}.", status=status.value)
     asked = cover.asked_by_line()
     lines = tuple(
@@ -293,9 +402,13 @@ def _require_none_open(session: Session, loan_id: int, leaving_id: int) -> None:
 def _open(session: Session, change_id: int) -> CoverChange:
     """The change as it is now, under its loan's lock."""
     change = session.get_one(CoverChange, change_id, populate_existing=True)
+    _require_open(change)
+    return change
+
+
+def _require_open(change: CoverChange) -> None:
     if change.status is not CoverChangeStatus.PROPOSED:
         raise CoverChangeOver(f"The change is {change.status.value}.", status=change.status.value)
-    return change
 
 
 def _note_consent(change: CoverChange, loan: Loan, member_id: int, now: datetime) -> None:
@@ -336,8 +449,8 @@ def _move(
     freed = found.freed_minor
     before = {line.id: line.held_minor for line in found.leaving}
     taken = reserve(session, loan=loan, paths=paths, standing_ids=found.around.standing_ids)
-    vouches = _promises(session, taken)
-    sign_for_taken(session, cover, taken, vouches)
+    vouches = _promised(session, [HeldOn.of(line) for line in taken])
+    sign_for_taken(session, cover, taken, vouches, let_go=found.leaving)
     session.flush()  # the new cover is held in the database before anything of the old is let go
     for line in found.leaving:
         release_line(session, line, line.held_minor)
@@ -366,8 +479,8 @@ def _move(
     )
 
 
-def _promises(session: Session, lines: Sequence[CoverLine]) -> dict[int, Vouch]:
-    ids = {i for line in lines for i in (line.inner_vouch_id, line.outer_vouch_id) if i is not None}
+def _promised(session: Session, items: Sequence[HeldOn]) -> dict[int, Vouch]:
+    ids = {vouch_id for item in items for vouch_id in item.vouch_ids}
     return {vouch_id: session.get_one(Vouch, vouch_id) for vouch_id in sorted(ids)}
 
 
@@ -399,8 +512,8 @@ def _short(
     ]
     amount = format_minor(missing, currency)
     return CoverShortOf(
-        f"{format_minor(wanted, currency)} {currency} have to be held anew; {amount} {currency} "
-        "of it are missing.",
+        f"{say_amount(wanted, currency)} have to be held anew; "
+        f"{say_amount(missing, currency)} of it are missing.",
         missing={"amount": amount, "currency": currency},
         could_fill=told,
         others=len({member_id for member_id, _ in could} - {m for m, _ in named}),

@@ -1,8 +1,10 @@
 """Reading calls, claims and what somebody stands behind."""
 
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from enum import StrEnum
 
-from sqlalchemy import ColumnElement, Select, func, or_, select, union
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select, union
 from sqlalchemy.orm import Session
 
 from community.guarantees.errors import CallNotFound, CoverChangeNotFound
@@ -14,12 +16,21 @@ from community.guarantees.models import (
     ClaimGround,
     ClaimSettlement,
     CoverChange,
+    CoverChangeStatus,
     CoverLine,
     Guarantee,
     SettlementStatus,
 )
 from community.loans.models import Loan, Repayment
 from community.trust.models import Standing, Vouch
+
+
+class CoverChangeShow(StrEnum):
+    """Which changes of cover: all of one's own, those one has to answer, those one asked for."""
+
+    ALL = "all"
+    TO_ANSWER = "to_answer"
+    ASKED = "asked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +56,23 @@ def get_call(session: Session, public_id: str) -> Call:
 
 def guarantor_ids(session: Session, *, loan_id: int) -> frozenset[int]:
     """Whoever stands behind the loan now or paid for it: they may see it."""
+    return guarantors_of(session, [loan_id])[loan_id]
+
+
+def guarantors_of(session: Session, loan_ids: Collection[int]) -> dict[int, frozenset[int]]:
+    """The same of several loans, by loan; one statement."""
     held = CoverLine.amount_minor - CoverLine.released_minor
     signed = (
-        select(Guarantee.guarantor_id)
+        select(Guarantee.loan_id, Guarantee.guarantor_id)
         .join(CoverLine, CoverLine.loan_id == Guarantee.loan_id)
         # Whose cover went over to others altogether has nothing to do with it any more.
-        .where(Guarantee.loan_id == loan_id, Guarantee.cap_minor > 0, held > 0)
+        .where(Guarantee.loan_id.in_(loan_ids), Guarantee.cap_minor > 0, held > 0)
     )
-    called = select(Call.guarantor_id).where(Call.loan_id == loan_id)
-    return frozenset(session.scalars(union(signed, called)))
+    called = select(Call.loan_id, Call.guarantor_id).where(Call.loan_id.in_(loan_ids))
+    found: dict[int, set[int]] = {loan_id: set() for loan_id in loan_ids}
+    for loan_id, member_id in session.execute(union(signed, called)):
+        found[loan_id].add(member_id)
+    return {loan_id: frozenset(ids) for loan_id, ids in found.items()}
 
 
 def get_cover_change(session: Session, public_id: str) -> CoverChange:
@@ -67,6 +86,29 @@ def get_cover_change(session: Session, public_id: str) -> CoverChange:
 def cover_changes_of(loan_id: int) -> Select[CoverChange]:
     """What was proposed and done about who covers a loan; page by CoverChange.id."""
     return select(CoverChange).where(CoverChange.loan_id == loan_id)
+
+
+def cover_changes_with(member_id: int, show: CoverChangeShow) -> Select[CoverChange]:
+    """The changes of cover that a member leaves, comes by, or whose loan is theirs.
+
+    Page by CoverChange.id.
+    """
+    own = select(Loan.id).where(Loan.borrower_id == member_id)
+    borrows = CoverChange.loan_id.in_(own)
+    if show is CoverChangeShow.ASKED:
+        return select(CoverChange).where(CoverChange.proposed_by_id == member_id)
+    if show is CoverChangeShow.ALL:
+        return select(CoverChange).where(
+            or_(CoverChange.leaving_id == member_id, CoverChange.coming_id == member_id, borrows)
+        )
+    return select(CoverChange).where(
+        CoverChange.status == CoverChangeStatus.PROPOSED,
+        or_(
+            and_(CoverChange.leaving_id == member_id, CoverChange.leaving_agreed_at.is_(None)),
+            and_(CoverChange.coming_id == member_id, CoverChange.coming_agreed_at.is_(None)),
+            and_(borrows, CoverChange.borrower_agreed_at.is_(None)),
+        ),
+    )
 
 
 def calls_of_loan(loan_id: int) -> Select[Call]:
@@ -108,21 +150,25 @@ def held_minor(session: Session, *, loan_id: int) -> int:
     return int(found or 0)
 
 
-def held_by(session: Session, *, loan_id: int, guarantor_id: int) -> int:
-    """How much of a loan's cover rests on one guarantor's promises now."""
+def held_by_leaving(session: Session, changes: Iterable[CoverChange]) -> dict[int, int]:
+    """By change: how much of the loan's cover rests on who leaves now; one statement."""
     held = CoverLine.amount_minor - CoverLine.released_minor - CoverLine.paid_minor
-    found = session.scalar(
-        select(func.coalesce(func.sum(held), 0)).where(
-            CoverLine.loan_id == loan_id,
+    ids = [change.id for change in changes]
+    found = session.execute(
+        select(CoverChange.id, func.sum(held))
+        .join(CoverLine, CoverLine.loan_id == CoverChange.loan_id)
+        .where(
+            CoverChange.id.in_(ids),
             select(Vouch.id)
             .where(
                 or_(Vouch.id == CoverLine.inner_vouch_id, Vouch.id == CoverLine.outer_vouch_id),
-                Vouch.voucher_id == guarantor_id,
+                Vouch.voucher_id == CoverChange.leaving_id,
             )
             .exists(),
         )
+        .group_by(CoverChange.id)
     )
-    return int(found or 0)
+    return dict.fromkeys(ids, 0) | {change_id: int(held or 0) for change_id, held in found}
 
 
 def list_lines(session: Session, *, loan_id: int) -> list[LineView]:

@@ -37,7 +37,7 @@ from community.ledger import rules
 from community.ledger.events import record_event
 from community.ledger.models import Account, AccountKind, Book, JournalEntry, Posting
 from community.ledger.service import Draft, post_all
-from community.money import format_minor, parse_minor
+from community.money import parse_minor, say_amount
 from community.savings.models import SavingsMovement, SavingsMovementKind
 from community.trust.models import Standing
 
@@ -323,7 +323,7 @@ def _check_funds(session: Session, sheets: list[_Sheet], report: Report) -> None
                 row.line,
                 "amount",
                 row.amount,
-                f"{row.member} has {format_minor(of_place[member_id], currency)} {currency} of "
+                f"{row.member} has {say_amount(of_place[member_id], currency)} of "
                 f"free savings on {row.moved_on}.",
                 "Lock no more than was saved by that day; deposits of the same day count.",
             )

@@ -30,7 +30,7 @@ from community.importing.places import (
 from community.importing.reading import Column, Progress, read_values
 from community.importing.report import Report
 from community.ledger.events import record_event
-from community.money import format_minor, parse_minor
+from community.money import parse_minor, say_amount
 from community.trust.models import Standing, Vouch, VouchKind, VouchSide, VouchStatus
 from community.trust.promise_checks import Change, check_promises, hold_promisers_in
 from community.vouching.records import figures_of
@@ -234,12 +234,12 @@ def _resolve(
                 continue
             amounts[row.amount, place.currency] = limit
         if limit > rule.vouch_minor_max:
-            most = format_minor(rule.vouch_minor_max, place.currency)
+            most = say_amount(rule.vouch_minor_max, place.currency)
             report.fault(
                 row.line,
                 "amount",
                 row.amount,
-                f"The charter of {row.community} admits promises up to {most} {place.currency}.",
+                f"The charter of {row.community} admits promises up to {most}.",
                 "Lower the amount, or have the charter changed first.",
             )
         until = row.expires_on or last_day
@@ -484,13 +484,13 @@ def _compare_live(
             continue
         day = word.row.expires_on
         if (both and least != live.limit_minor) or word.limit_minor < live.limit_minor:
-            held = format_minor(live.limit_minor, currency)
+            held = say_amount(live.limit_minor, currency)
             _fault(
                 report,
                 word,
                 "amount",
                 word.row.amount,
-                f"The vouch is live for {held} {currency}, which is not what the file says.",
+                f"The vouch is live for {held}, which is not what the file says.",
                 "An import does not change a live vouch: the two sides do, by a new offer or by "
                 "lowering it.",
             )
@@ -511,13 +511,13 @@ def _compare_live(
 
 def _compare_offer(word: _Word, offer: _Held, currency: str, report: Report) -> None:
     if offer.limit_minor != word.limit_minor:
-        held = format_minor(offer.limit_minor, currency)
+        held = say_amount(offer.limit_minor, currency)
         _fault(
             report,
             word,
             "amount",
             word.row.amount,
-            f"This side has an open offer of {held} {currency} already.",
+            f"This side has an open offer of {held} already.",
             "Withdraw it before another one is imported, or correct the file.",
         )
     elif word.row.expires_on not in (None, offer.expires_on):

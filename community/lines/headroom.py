@@ -5,7 +5,7 @@ from datetime import date
 from typing import Any
 
 from community.lines.models import CreditLine, CreditLineShare, LineStatus
-from community.money import format_minor
+from community.money import say_amount
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +97,6 @@ def _why_stopped(line: CreditLine, late_minor: int, late_bps_max: int) -> str:
     if late_minor * 10_000 <= line.used_minor * late_bps_max:
         return ""
     return (
-        f"{format_minor(late_minor, line.currency)} {line.currency} of what is drawn on the line is"
+        f"{say_amount(late_minor, line.currency)} of what is drawn on the line is"
         f" late; the charter stops new draws above {late_bps_max} of 10,000 (line_late_bps_max)."
     )

@@ -51,7 +51,7 @@ from community.loans import service as loans
 from community.loans.models import GroupLoan, Loan
 from community.locks import lock, lock_one
 from community.members import queries as members
-from community.money import Money, format_minor, share_bps
+from community.money import Money, format_minor, say_amount, share_bps
 from community.products import queries as products
 from community.products.errors import ProductNotFound
 
@@ -396,6 +396,7 @@ def apply_as_group(
     actor_id: int,
     instalments: int | None = None,
     season_id: int | None = None,
+    purposes: Mapping[int, str] | None = None,
 ) -> GroupLoan:
     """The leader asks for a group loan; all of its shares draw on one line, or none does.
 
@@ -417,6 +418,7 @@ def apply_as_group(
         instalments=instalments,
         season_id=season_id,
         line_id=line_id,
+        purposes=purposes,
     )
 
 
@@ -555,8 +557,7 @@ def _check_amount(currency: str, amount: Money, *, zero: bool = False) -> None:
 def _check_line(rules: CharterRules, currency: str, limit_minor: int) -> None:
     if limit_minor > rules.line_minor_max:
         raise LineTooLarge(
-            f"A line is at most {format_minor(rules.line_minor_max, currency)} {currency}, raises"
-            " included.",
+            f"A line is at most {say_amount(rules.line_minor_max, currency)}, raises included.",
             field="limit",
             rule="line_minor_max",
             most_minor=rules.line_minor_max,

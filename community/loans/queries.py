@@ -187,6 +187,18 @@ def endorser_ids(session: Session, loan_ids: Collection[int]) -> frozenset[int]:
     )
 
 
+def endorsers_of(session: Session, loan_ids: Collection[int]) -> dict[int, frozenset[int]]:
+    """The same by loan."""
+    found: dict[int, set[int]] = {loan_id: set() for loan_id in loan_ids}
+    for loan_id, member_id in session.execute(
+        select(Endorsement.loan_id, Endorsement.endorser_id).where(
+            Endorsement.loan_id.in_(loan_ids)
+        )
+    ):
+        found[loan_id].add(member_id)
+    return {loan_id: frozenset(ids) for loan_id, ids in found.items()}
+
+
 def list_group_loans(group_id: int) -> Select[GroupLoan]:
     """The loans of a group; page by GroupLoan.id."""
     return select(GroupLoan).where(GroupLoan.group_id == group_id)

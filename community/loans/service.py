@@ -5,7 +5,8 @@ loan, call `mark_approved`, `book_repayment`, `mark_overdue`, `mark_called`, `wr
 `close_if_paid`, and the status moves here, by the one table of `loans.states`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -14,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from community.communities import queries as communities
 from community.communities.charter import CharterRules, read_rules
+from community.communities.errors import NotAMember
 from community.communities.models import Charter, Community
 from community.communities.queries import CharterInForce
 from community.errors import CurrencyMismatch, Invalid, WrongState
@@ -66,7 +68,7 @@ from community.loans.steps import currency_of, move_loan, record_step
 from community.locks import lock, lock_one
 from community.members import queries as members
 from community.members.models import Member
-from community.money import Money, format_minor
+from community.money import Money, format_minor, say_amount
 from community.products import queries as products
 from community.products.caps import check_liability_mode, check_rate
 from community.products.errors import ProductNotFound, SeasonNotFound
@@ -77,10 +79,12 @@ from community.reasons import because
 SHARES_MAX = 100
 
 __all__ = [
+    "Offer",
     "Quote",
     "apply",
     "apply_as_group",
     "book_repayment",
+    "check_borrowing_group",
     "close_if_paid",
     "cost_under",
     "currency_of",
@@ -94,9 +98,12 @@ __all__ = [
     "mark_current",
     "mark_overdue",
     "move_loan",
+    "of_share",
+    "offer_on",
     "owed",
     "pay_tranche",
     "quote",
+    "quote_on",
     "reject",
     "reopen",
     "waits_for_money",
@@ -111,6 +118,16 @@ class Quote(Cost):
 
     version: ProductVersion
     terms: LoanTerms
+    charter: CharterInForce
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A product as a community lends it on a day."""
+
+    community: Community
+    version: ProductVersion
+    terms: ProductTerms
     charter: CharterInForce
 
 
@@ -130,8 +147,22 @@ def quote(
     community's path or not in force, amount or instalments outside its ranges, a season that does
     not fit, a liability mode or an effective rate that the charter does not allow.
     """
+    return quote_on(
+        session,
+        offer_on(session, community_id=community_id, product_id=product_id, on=on),
+        principal=principal,
+        on=on,
+        instalments=instalments,
+        season_id=season_id,
+    )
+
+
+def offer_on(session: Session, *, community_id: int, product_id: int, on: date) -> Offer:
+    """A product as it is lent in a community on a day, if it is.
+
+    Raises ProductNotFound, ProductNotInForce, NoCharter, LiabilityModeNotAllowed.
+    """
     community = communities.get_community_by_id(session, community_id)
-    _check_currency(community.currency, principal)
     product = products.get_product_by_id(session, product_id)
     if product.community_id not in community.path_ids:
         raise ProductNotFound()
@@ -139,17 +170,33 @@ def quote(
     terms = products.terms_of(version)
     charter = communities.charter_on(session, community_id, on)
     check_liability_mode(terms, charter.rules)
+    return Offer(community, version, terms, charter)
+
+
+def quote_on(
+    session: Session,
+    offer: Offer,
+    *,
+    principal: Money,
+    on: date,
+    instalments: int | None = None,
+    season_id: int | None = None,
+) -> Quote:
+    """What a loan on an offer would cost. Raises CurrencyMismatch, what `cost_under` raises, and
+    RateAboveCap.
+    """
+    _check_currency(offer.community.currency, principal)
     frozen, cost = cost_under(
         session,
-        community=community,
-        terms=terms,
+        community=offer.community,
+        terms=offer.terms,
         principal=principal,
         on=on,
         instalments=instalments,
         season_id=season_id,
     )
     rate_ppm = cost.effective_yearly_rate_ppm
-    check_rate(rate_ppm, charter.rules, charter_version=charter.version)
+    check_rate(rate_ppm, offer.charter.rules, charter_version=offer.charter.version)
     return Quote(
         tranches=cost.tranches,
         rows=cost.rows,
@@ -157,9 +204,9 @@ def quote(
         interest_minor=cost.interest_minor,
         fees=cost.fees,
         effective_yearly_rate_ppm=rate_ppm,
-        version=version,
+        version=offer.version,
         terms=frozen,
-        charter=charter,
+        charter=offer.charter,
     )
 
 
@@ -237,16 +284,18 @@ def apply_as_group(
     instalments: int | None = None,
     season_id: int | None = None,
     line_id: int | None = None,
+    purposes: Mapping[int, str] | None = None,
 ) -> GroupLoan:
     """The leader asks for a group loan: `shares` are minor units by member id, summing to `total`.
 
-    Every borrower is a signed member of the active group and may borrow alone on the same terms.
+    Every borrower is a signed member of the active group and may borrow alone on the same terms;
+    `purposes` says what a share is for where that is not what the group's loan is for.
     Locks the group. Raises what `quote` raises, and GroupNotReady, NotTheLeader, NotASignedMember,
     SharesDoNotAddUp, NotAMember, BorrowerTooYoung, GroupNotWhole, GroupForOtherProduct.
     """
     # Locked, so that it cannot dissolve or change its leader meanwhile.
     group = lock_one(session, Group, groups.get_group_by_id(session, group_id).id)
-    _check_group(session, group, shares, on=on, actor_id=actor_id)
+    check_borrowing_group(session, group, shares, on=on, actor_id=actor_id)
     require_ready_to_borrow(group, product_id)
     community = communities.get_community_by_id(session, group.community_id)
     _check_currency(community.currency, total)
@@ -268,23 +317,24 @@ def apply_as_group(
     )
     session.add(group_loan)
     session.flush()  # the shares point at it
-    loans = [
-        _enter_application(
-            session,
-            community_id=group.community_id,
-            borrower_id=borrower_id,
-            product_id=product_id,
-            principal=Money(shares[borrower_id], total.currency),
-            purpose=purpose,
-            on=on,
-            now=now,
-            instalments=instalments,
-            season_id=season_id,
-            group_loan_id=group_loan.id,
-            line_id=line_id,
-        )
-        for borrower_id in sorted(shares)
-    ]
+    loans = []
+    for borrower_id in sorted(shares):
+        with of_share(session, borrower_id):
+            loan = _enter_application(
+                session,
+                community_id=group.community_id,
+                borrower_id=borrower_id,
+                product_id=product_id,
+                principal=Money(shares[borrower_id], total.currency),
+                purpose=(purposes or {}).get(borrower_id, purpose),
+                on=on,
+                now=now,
+                instalments=instalments,
+                season_id=season_id,
+                group_loan_id=group_loan.id,
+                line_id=line_id,
+            )
+            loans.append(loan)
     record_event(
         session,
         community_id=group.community_id,
@@ -639,8 +689,8 @@ def _check_principal(terms: ProductTerms, principal: Money) -> None:
     low, high = terms.principal_minor_min, terms.principal_minor_max
     if not low <= principal.amount_minor <= high:
         raise PrincipalOutOfRange(
-            f"This product lends from {format_minor(low, terms.currency)} to "
-            f"{format_minor(high, terms.currency)} {terms.currency}.",
+            f"This product lends from {say_amount(low, terms.currency)} to "
+            f"{say_amount(high, terms.currency)}.",
             field="principal",
             minimum_minor=low,
             maximum_minor=high,
@@ -723,9 +773,26 @@ def _check_age(borrower: Member, charter: CharterRules, on: date) -> None:
         )
 
 
-def _check_group(
+@contextmanager
+def of_share(session: Session, borrower_id: int) -> Iterator[None]:
+    """What is refused in here is about one share of a group loan: the refusal says whose."""
+    try:
+        yield
+    except (PrincipalOutOfRange, BorrowerTooYoung, NotAMember) as refusal:
+        refusal.members |= {
+            "field": "shares",
+            "member": members.get_member_by_id(session, borrower_id).public_id,
+        }
+        raise
+
+
+def check_borrowing_group(
     session: Session, group: Group, shares: Mapping[int, int], *, on: date, actor_id: int
 ) -> None:
+    """Refuse shares of a group loan that its leader, on this day, cannot ask for.
+
+    Raises GroupNotReady, NotTheLeader, Invalid, NotASignedMember.
+    """
     if group.status is not GroupStatus.ACTIVE:
         raise GroupNotReady(state=group.status.value)
     if groups.is_led_by(group, on) != actor_id:

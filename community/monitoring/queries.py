@@ -128,6 +128,16 @@ def events_of(session: Session, case_ids: Iterable[int]) -> Sequence[RiskEvent]:
     ).all()
 
 
+def rules_in(session: Session, case_ids: Iterable[int]) -> dict[int, list[RiskRule]]:
+    """By case: the rules that found something, in the order in which they did."""
+    found: dict[int, list[RiskRule]] = {}
+    for event in events_of(session, case_ids):
+        known = found.setdefault(event.case_id, [])
+        if event.rule not in known:
+            known.append(event.rule)
+    return found
+
+
 def people_in(session: Session, case_ids: Iterable[int]) -> dict[int, frozenset[int]]:
     """Whom cases are about that are about several people: the members that their events name."""
     found: dict[int, set[int]] = {}

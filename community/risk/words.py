@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from community.groups.wording import LANGUAGES, amount
+from community.groups.wording import LANGUAGES
+from community.money import say_amount
 
 REASONS: dict[str, tuple[str, str]] = {
     "hub": (
@@ -164,7 +165,7 @@ def _figures(
     found: dict[str, Any] = dict(fact)
     for figure in ("amount", "ticket", "came_in", "paid_out"):
         if f"{figure}_minor" in fact:
-            found[figure] = amount(fact[f"{figure}_minor"], currency, language)
+            found[figure] = say_amount(fact[f"{figure}_minor"], currency, language)
     if "trust_bps" in fact:
         found["trust"] = percent(fact["trust_bps"] or 0, language)
     for figure in ("share", "limit", "assessed", "used", "alike", "promised", "owed"):

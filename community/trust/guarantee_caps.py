@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from community.communities.charter import CharterRules, GuaranteeBase
-from community.money import format_minor
+from community.money import say_amount
 from community.trust.record_bounds import RecordFigures, allowed_by_record, per_cent
 
 _WHOLE = 10_000
@@ -150,16 +150,18 @@ class CapCheck:
             {"zh-CN": chinese, "en": english},
         )
 
+    def _said(self, allowed: int, language: str) -> list[str]:
+        figures = (self.after.most_minor, self.base_minor, allowed)
+        return [say_amount(minor, self.currency, language) for minor in figures]
+
     def _of_ratio(self, allowed: int) -> CapNote:
         chinese_base, english_base = _BASES[self.rules.guarantee_base]
-        promised, base, most = (
-            f"{format_minor(minor, self.currency)} {self.currency}"
-            for minor in (self.after.most_minor, self.base_minor, allowed)
-        )
+        promised, base, most = self._said(allowed, "zh-CN")
         chinese = (
             f"签了以后您最多要为别人承担 {promised}；您的{chinese_base}是 {base}，"
             f"章程最多允许 {most}。"
         )
+        promised, base, most = self._said(allowed, "en")
         english = (
             f"With this you could owe {promised} for others at most; your {english_base} is "
             f"{base}, of which the charter admits {most}."
@@ -176,10 +178,7 @@ class CapCheck:
 
     def _of_record(self, record: RecordFigures, allowed: int) -> CapNote:
         chinese_base, english_base = _BASES[self.rules.guarantee_base]
-        promised, base, most = (
-            f"{format_minor(minor, self.currency)} {self.currency}"
-            for minor in (self.after.most_minor, self.base_minor, allowed)
-        )
+        promised, base, most = self._said(allowed, "zh-CN")
         good, bad = (f"{cases:.1f}" for cases in (record.good_cases, record.bad_cases))
         lower, mean, upper = (
             per_cent(ppm) for ppm in (record.lower_ppm, record.mean_ppm, record.upper_ppm)
@@ -189,6 +188,7 @@ class CapCheck:
             f"担保记录为 {mean}（{lower} 至 {upper}）。签了以后您最多要为别人承担 {promised}；"
             f"按您的{chinese_base} {base} 和担保记录，章程最多允许 {most}。"
         )
+        promised, base, most = self._said(allowed, "en")
         english = (
             f"Of what those you stood behind had to pay, they paid as much as {good} cases from "
             f"their own money and left as much as {bad}: your record is {mean} (between {lower} "

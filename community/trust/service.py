@@ -20,7 +20,7 @@ from community.groups.queries import living_members
 from community.ledger.events import record_event
 from community.locks import lock
 from community.members import queries as members
-from community.money import Money, format_minor
+from community.money import Money, format_minor, say_amount
 from community.trust.errors import (
     ExpiryOutOfRange,
     GroupVouchIsFixed,
@@ -508,7 +508,9 @@ def _check_amount(rules: CharterRules, limit_minor: int, currency: str) -> None:
     if limit_minor > rules.vouch_minor_max:
         most = format_minor(rules.vouch_minor_max, currency)
         raise VouchTooLarge(
-            f"The charter admits promises up to {most} {currency}.", field="limit", most=most
+            f"The charter admits promises up to {say_amount(rules.vouch_minor_max, currency)}.",
+            field="limit",
+            most=most,
         )
 
 
@@ -528,7 +530,7 @@ def _check_in_use(vouch: Vouch, limit_minor: int, currency: str) -> None:
     least = vouch.reserved_minor + vouch.spent_minor
     if limit_minor < least:
         raise VouchInUse(
-            f"{format_minor(least, currency)} {currency} of this promise is reserved or paid; "
+            f"{say_amount(least, currency)} of this promise is reserved or paid; "
             "it cannot be less.",
             least=format_minor(least, currency),
             currency=currency,

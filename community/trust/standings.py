@@ -17,7 +17,7 @@ from community.errors import CurrencyMismatch, Invalid
 from community.ledger.events import record_event
 from community.locks import lock, lock_one
 from community.members import queries as members
-from community.money import Money, format_minor
+from community.money import Money, format_minor, say_amount
 from community.savings import service as savings
 from community.savings.models import SavingsMovement
 from community.trust.errors import (
@@ -143,8 +143,8 @@ def release_stake(
     free = max(0, standing.stake_minor - standing.reserved_minor)
     if amount.amount_minor > free:
         raise StakeInUse(
-            f"{format_minor(free, currency)} {currency} of the stake is free; "
-            f"{format_minor(standing.reserved_minor, currency)} is reserved for loans.",
+            f"{say_amount(free, currency)} of the stake is free; "
+            f"{say_amount(standing.reserved_minor, currency)} is reserved for loans.",
             free={"amount": format_minor(free, currency), "currency": currency},
             field="amount",
         )
@@ -201,7 +201,7 @@ def grant_assessment(
         least = max(0, standing.reserved_minor - standing.stake_minor)
         if amount.amount_minor < least:
             raise AssessmentInUse(
-                f"{format_minor(least, currency)} {currency} of the earlier grant is reserved.",
+                f"{say_amount(least, currency)} of the earlier grant is reserved.",
                 least=format_minor(least, currency),
                 currency=currency,
                 field="amount",

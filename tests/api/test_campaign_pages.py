@@ -7,6 +7,7 @@ from flask import Flask
 
 from tests.api.people import Person
 from tests.api.test_campaigns import RULES, Reviewed, made_village
+from tests.api.test_trust import offer
 from tests.reading import Reader, check_html, hidden
 
 # What does not depend on the kind of database is asked on one.
@@ -142,7 +143,7 @@ def test_an_objection_is_raised_answered_and_then_all_is_granted(reviewed: Revie
     first, second, *_ = reviewed.people
     me, officer = as_person(second), as_person(reviewed.officer)
     mine, board = mine_in(reviewed), board_of(reviewed)
-    assert "Yours is 800.00 CNY" in me.open(mine).text
+    assert "Yours is CNY 800.00" in me.open(mine).text
     form = f"{mine}/objection"
     check_html(me.open(form), "en")
     nobody = me.send(form, about="other", member="mem_0000000000000000", reason="his roof leaks")
@@ -154,6 +155,16 @@ def test_an_objection_is_raised_answered_and_then_all_is_granted(reviewed: Revie
     twice = me.send(form, **fields)
     assert twice.status_code == 409
     assert "You have an open objection" in twice.text
+    # Whom they review, and whom they have a promise with, are offered by name; others are not.
+    offered = me.open(form).text
+    asked = {who["name"] for one in reviewed.asked(second) for who in one["people"]}
+    [number] = [place for place in (0, 2, 3, 4) if f"Villager {place}" not in asked]
+    neighbour = reviewed.people[number]
+    option = f'<option value="{neighbour.public_id}">Villager {number}</option>'
+    assert option not in offered
+    vouch = offer(reviewed.hamlet, second, neighbour, "5.00").get_json()["id"]
+    assert neighbour.post(f"/api/v1/vouches/{vouch}/acceptance").status_code == 200
+    assert option in me.open(form).text
     [path] = links(officer.open(board).text, "campaign-objections")
     check_html(officer.open(path), "en")
     vague = officer.send(path, outcome="changed", answer="half the roof")
@@ -209,16 +220,27 @@ def test_a_review_is_opened_and_given_up(reviewed: Reviewed) -> None:
     assert wrong.status_code == 422
     assert 'id="e-seed"' in wrong.text
     first, second, *_ = reviewed.people
-    for kin in ("mem_1", first.public_id, f"{first.public_id} mem_0000000000000000"):
+    twins = [reviewed.hamlet.join("Twin") for _ in range(2)]
+    for kin, why in (
+        ("mem_1", "Write two members a line"),
+        (first.public_id, "Write two members a line"),
+        (f"{first.public_id} mem_0000000000000000", "is no member"),
+        ("Villager 0, Villager 1, Villager 2", "Write two members a line"),
+        # Named is whoever is active here, and alone of that name.
+        ("Villager 0, Officer", "Nobody here is called"),
+        ("Villager 0, Twin", twins[1].public_id),
+    ):
         refused = officer.send(path, name="Summer", kin=kin)
         assert refused.status_code == 422
         assert 'id="e-kin"' in refused.text
+        assert why in refused.text
         assert kin in refused.text
+    # By name and by number alike.
     made = officer.send(
         path,
         name="Summer",
         seed="7-1-3",
-        kin=f"{first.public_id}，{second.public_id}\r\n",
+        kin=f"Villager 0，{second.public_id}\r\n",
     )
     assert made.status_code == 303
     assert officer.send(made.location, act="draw").status_code == 303

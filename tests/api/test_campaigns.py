@@ -132,9 +132,9 @@ def test_a_campaign_from_opening_to_grant(reviewed: Reviewed) -> None:
     assert (own["status"], own["amount"]) == ("proposed", money("800.00"))
     assert own["grounds"]["centre"] == money("1000.00")
     assert own["grounds"]["text"]["en"] == (
-        "3 reviewed your household, 3 of them know it. The middle of what they suggest is 1,000.00"
-        " CNY. Credit is proposed. Yours is 800.00 CNY (charter version 1: 80 % of the middle, up"
-        " to the cap for a household; a visit or an objection may change it)."
+        "3 reviewed your household, 3 of them know it. The middle of what they suggest is CNY"
+        " 1,000.00. Credit is proposed. Yours is CNY 800.00 (charter version 1: 80 % of the middle,"
+        " up to the cap for a household; a visit or an objection may change it)."
     )
     assert "中间数是 1,000.00 元" in own["grounds"]["text"]["zh-CN"]
     reviewed.days_later(8)

@@ -150,7 +150,7 @@ def test_a_statement_counts_what_is_promised_elsewhere_and_the_questions_ask_for
     wrong = people[1].post(f"{group}/understanding", right(asked, figures)).get_json()
     [verdict] = [verdict for verdict in wrong["verdicts"] if not verdict["right"]]
     assert verdict["question"] == "exposure_together"
-    assert verdict["explanation"]["en"] == "8,000.00 CNY + 700.00 CNY = 8,700.00 CNY"
+    assert verdict["explanation"]["en"] == "CNY 8,000.00 + CNY 700.00 = CNY 8,700.00"
     assert verdict["explanation"]["zh-CN"] == "8,000.00 元 + 700.00 元 = 8,700.00 元"
     again = right(wrong["again"], figures | {"exposure_together": 8700})
     assert people[1].post(f"{group}/understanding", again).get_json()["passed"] is True

@@ -348,7 +348,7 @@ def test_what_is_taken_over_is_named_exactly(active: tuple[str, list[Person]]) -
     )
     assert wrong.status_code == 409
     check_html(wrong, "en")
-    assert "Your promise for the member covers 0.00 CNY" in wrong.text
+    assert "Your promise for the member covers CNY 0.00" in wrong.text
     ends_at(first.send(f"{expulsion}/consent", shown=expulsion), re.escape(expulsion))
     # One no of another ends it, and nobody is told whose.
     other = reader(people[2])

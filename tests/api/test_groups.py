@@ -242,7 +242,7 @@ def test_the_agreement_is_read_in_two_languages(village: Village) -> None:
     people[0].post(f"{group}/agreement")
     agreement = people[3].get(f"{group}/agreement").get_json()
     assert "8,000.00 元" in agreement["text"]["zh-CN"]
-    assert "8,000.00 CNY" in agreement["text"]["en"]
+    assert "CNY 8,000.00" in agreement["text"]["en"]
     assert len(agreement["facts"]["members"]) == 5
     assert agreement["agreement_hash"] == people[1].get(group).get_json()["agreement_hash"]
     late = village.settle()
@@ -265,7 +265,7 @@ def test_nobody_signs_what_they_have_not_understood(village: Village) -> None:
     assert answered["passed"] is False
     (verdict,) = [v for v in answered["verdicts"] if not v["right"]]
     assert verdict["question"] == "exposure_all"
-    assert "8,000.00 CNY" in verdict["explanation"]["en"]
+    assert "CNY 8,000.00" in verdict["explanation"]["en"]
     assert answered["again"]["attempt"] == 1
     assert_problem(person.post(f"{group}/signature", signature), 409, "not-understood")
     again = person.post(f"{group}/understanding", answers_to(answered["again"])).get_json()

@@ -181,11 +181,15 @@ READS = {
     "loans.list_loans": Read(BOOKS),
     "loans.get_loan": Read(SHARED, **ABOUT_DING),
     "loans.list_group_loans": Read(SHARED),
+    "loans.list_waiting_group_loans": Read(ALL),
     "loans.get_group_loan": Read(SHARED, "zhao", "wang"),
     "guarantees.list_repayments": Read(SHARED, **ABOUT_DING),
     "guarantees.get_cover": Read(SHARED, **ABOUT_DING),
     "guarantees.list_cover_changes": Read(SHARED, **ABOUT_DING),
     "guarantees.get_cover_change": Read(SHARED, "li", "guo", "wei"),
+    "guarantees.list_my_cover_changes": Read(ALL),
+    # What it would put on who comes is theirs alone to see before they agree.
+    "guarantees.preview_takeover": Read("200 403 404 403 403 403 404 404", "guo", "li", "wei"),
     "guarantees.list_loan_calls": Read(SHARED, **ABOUT_DING),
     "guarantees.list_calls": Read(BOOKS),
     "guarantees.list_my_calls": Read(ALL),
@@ -494,6 +498,13 @@ WRITES = {
             "shares": [{"member": "@zhao", "amount": CNY}],
             "instalments": 1,
             "purpose": "x",
+        }
+    ),
+    "loans.quote_as_group": Write(
+        {
+            "product": "@plain",
+            "shares": [{"member": "@zhao", "amount": CNY}],
+            "instalments": 1,
         }
     ),
     "loans.withdraw_group_loan": Write({}),

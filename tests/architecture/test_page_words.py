@@ -1,18 +1,34 @@
 """Every word of a page has its Chinese and its English, and none lies about unused."""
 
+import ast
 import importlib
+import json
 import re
 import tomllib
 from pathlib import Path
 
+import marshmallow as ma
 import pytest
 
+from app import fields
 from app.pages.office.charters import RULES
 from app.pages.office.terms import FEE_VALUES, PARTS, TERMS
-from app.pages.words import COMMON, catalog, problem_titles, rooms
+from app.pages.words import (
+    COMMON,
+    LANGUAGES,
+    Words,
+    catalog,
+    event_names,
+    problem_titles,
+    rooms,
+    said_of_field,
+    sources,
+)
 from app.problems import all_problems
 from community.businessday.steps import STEPS
+from community.webhooks.kinds import KINDS
 from config.settings import ROOT
+from tests.architecture.event_kinds import recorded_kinds
 
 PAGES = ROOT / "app" / "pages"
 TEMPLATES = sorted(PAGES.rglob("*.html"))
@@ -136,3 +152,120 @@ def test_every_problem_has_its_chinese_title() -> None:
     for code, said in problem_titles().items():
         assert 1 <= len(said) <= 2, code
         assert CHINESE.search(said[0]), code
+
+
+def test_every_event_that_is_recorded_has_its_name() -> None:
+    recorded = recorded_kinds()
+    # A choice, an enumeration, a helper's argument, a constant: the source is read all ways.
+    assert recorded >= {"group.vouches_written", "complaint.handed_over", "loan.written_off"}
+    assert recorded >= {"demo.seeded", "motion.void", "cover.substitution_refused"}
+    assert sorted(recorded - set(event_names())) == [], "name it in app/pages/events.toml"
+    assert sorted(set(event_names()) - recorded) == [], "nothing records it"
+    assert list(event_names()) == sorted(event_names())
+    for kind, (chinese, english) in event_names().items():
+        assert CHINESE.search(chinese), kind
+        assert english.strip(), kind
+        assert not CHINESE.search(english), kind
+    for place in (0, 1):
+        names = [said[place] for said in event_names().values()]
+        assert sorted({name for name in names if names.count(name) > 1}) == []
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_kind_that_webhooks_tell_of_has_its_name(language: str) -> None:
+    words = Words("platform", language)
+    assert [kind for kind in KINDS if words.event(kind) == kind] == []
+    # A kind of former days is shown by its code.
+    assert words.event("loan.of_old") == "loan.of_old"
+
+
+def test_every_source_of_our_own_rules_has_its_chinese() -> None:
+    rooms_of_rules = (ROOT / "community").glob("communities/templates/*.json")
+    documents = [json.loads(path.read_text())["rules"] for path in rooms_of_rules]
+    documents.append(json.loads((ROOT / "community/personal/retention.json").read_text()))
+    ours = {rule["source"] for rules in documents for rule in rules.values()}
+    # A rule whose value is a sentence is read like one.
+    values = [rule.get("value") for rules in documents for rule in rules.values()]
+    ours |= {value for value in values if isinstance(value, str) and " " in value}
+    assert len(documents) == 4
+    assert sorted(ours - set(sources())) == [], "say it in app/pages/sources.toml"
+    assert sorted(set(sources()) - ours) == [], "no rule of ours comes from it"
+    assert list(sources()) == sorted(sources())
+    for english, chinese in sources().items():
+        assert CHINESE.search(chinese), english
+        assert Words("office", "zh-CN").source(english) == chinese
+        assert Words("office", "en").source(english) == english
+    assert Words("office", "zh-CN").source("Assembly of 4 May") == "Assembly of 4 May"
+
+
+def test_what_a_schema_says_of_a_field_has_its_chinese() -> None:
+    ours = {
+        text
+        for kind in vars(fields).values()
+        if isinstance(kind, type) and issubclass(kind, ma.fields.Field)
+        for text in kind.default_error_messages.values()
+    }
+    length = ma.validate.Length
+    ours |= {length.message_min, length.message_max, length.message_all}
+    ours |= {text for path in (ROOT / "app").rglob("*.py") for text in said_in(path)}
+    plain = {re.sub(r"\{\w+\}", "1", text) for text in ours}
+    # A text, one with facts in it, one that a constant names.
+    assert plain >= {
+        "Name what is to change.",
+        "It is before 1.",
+        "Write one member a line, by name or number.",
+    }
+    assert [
+        text for text in sorted(plain) if not CHINESE.search(said_of_field(text, "zh-CN"))
+    ] == []
+
+
+def said_in(path: Path) -> set[str]:
+    """The texts that a file raises as faults of a field, with {x} for what is filled in."""
+    text = path.read_text()
+    if "ValidationError(" not in text and "error=" not in text:
+        return set()
+    tree = ast.parse(text)
+    named = {
+        ast.unparse(node.targets[0]): node.value
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+    }
+    told: list[ast.expr] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("ValidationError"):
+            first = node.args[0]
+            chosen = [first.body, first.orelse] if isinstance(first, ast.IfExp) else [first]
+            told += [named.get(ast.unparse(one), one) for one in chosen]
+        elif isinstance(node, ast.keyword) and node.arg == "error":
+            told.append(named.get(ast.unparse(node.value), node.value))
+    return {
+        "".join(
+            str(bit.value) if isinstance(bit, ast.Constant) else "{x}"
+            for bit in (one.values if isinstance(one, ast.JoinedStr) else [one])
+        )
+        for one in told
+        if isinstance(one, ast.JoinedStr)
+        or (isinstance(one, ast.Constant) and isinstance(one.value, str))
+    }
+
+
+def test_every_fact_that_a_case_shows_has_its_name() -> None:
+    finders = [
+        path
+        for path in sorted((ROOT / "community").rglob("*.py"))
+        if re.search(r"(?<!class )\b(?:Signal|Alarm)\(", path.read_text())
+    ]
+    facts = {
+        key.value
+        for path in finders
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Dict)
+        for key in node.keys
+        if isinstance(key, ast.Constant) and isinstance(key.value, str)
+    }
+    assert facts >= {"worst_minor", "way", "ties_to_known", "score_bps", "crowd_min"}
+    known = {key.removeprefix("fact.") for key in catalog("riskdesk") if key.startswith("fact.")}
+    # The first two are not shown: the rule's text says it, and names come from elsewhere.
+    unsaid = {name.removesuffix("_minor") for name in facts} - {"code", "member_id"} - known
+    assert sorted(unsaid) == []

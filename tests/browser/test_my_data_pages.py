@@ -26,6 +26,7 @@ def test_wang_carries_a_record_and_takes_her_data_along(visit: Visit) -> None:
     assert told["data"]["members"][0]["name"] == "王秀英"
     page.get_by_role("link", name="查看和更改").click()
     place = page.get_by_role("region", name="记下走访的位置")
+    expect(place).to_be_visible()
     if place.get_by_role("button", name="我同意").count():
         place.get_by_role("button", name="我同意").click()
     place.get_by_role("button", name="撤回同意").click()

@@ -33,6 +33,7 @@ def test_from_the_map_to_what_helps(visit: Visit, language: str) -> None:
 def test_a_case_is_taken_and_answered(visit: Visit, language: str) -> None:
     page = visit("operator", language, "/desk/cases?community=@village")
     page.locator("ul.rows a.strong").last.click()
+    expect(page.locator("#f-text")).to_be_visible()
     taking = page.locator('form[action$="/taking"] button')
     if taking.count():
         taking.click()

@@ -127,8 +127,8 @@ def test_both_languages_of_an_amendment_say_what_it_replaces(circle: Circle) -> 
     amendment = circle.propose("an", pair_cap=yuan(150), joining=[circle.id("feng")])
     english, chinese = (amendment.document["text"][key] for key in ("en", "zh-CN"))
     assert "It replaces version 1" in english
-    assert "4 members stood behind each other up to 1.00 CNY" in english
-    assert "4 other members, 1.50 CNY each, together 6.00 CNY" in english
+    assert "4 members stood behind each other up to CNY 1.00" in english
+    assert "4 other members, CNY 1.50 each, together CNY 6.00" in english
     assert "New in the group: feng" in english
     assert "本协议取代第 1 版" in chinese
     assert "合计 6.00 元" in chinese
@@ -471,7 +471,7 @@ def test_nobody_leaves_with_a_loan_of_their_own(circle: Circle) -> None:
             "remedy": "Repay this loan.",
         }
     ]
-    assert "1 own loan (0.20 CNY)" in bound.detail
+    assert "1 own loan (CNY 0.20)" in bound.detail
     circle.repay(loan, 20)
     circle.exit("bo")
     assert circle.places()["bo"][0] == "left"

@@ -88,7 +88,7 @@ def test_from_half_the_cap_on_it_is_pointed_out_and_past_it_refused(db_session: 
     assert (shown.refused, kinds(shown)) == (True, [(CapKind.RATIO, True)])
     assert (shown.before_minor, shown.after_minor, shown.allowed_minor) == (0, 101, 100)
     assert (shown.ratio_before_bps, shown.ratio_after_bps) == (0, 20_200)
-    assert "1.01 CNY" in shown.text["en"]
+    assert "CNY 1.01" in shown.text["en"]
     assert "1.01 元" in shown.text["zh-CN"]
     assert {rule.rule: rule.source for rule in shown.rules}["guarantee_ratio_bps_max"] == "test"
     hamlet.vouch("uma", "ben", 60)

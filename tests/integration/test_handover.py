@@ -39,6 +39,7 @@ from community.guarantees.models import (
 from community.ledger.models import Event
 from community.loans.models import Loan, LoanStatus
 from community.servicing import service as servicing
+from community.trust.models import Vouch
 from community.trust.standings import lock_stake
 from community.verification import verify
 from tests.hamlet import Hamlet, yuan
@@ -122,6 +123,101 @@ def leave(hamlet: Hamlet, loan: Loan, name: str) -> CoverChange:
     )
 
 
+def behind_ben(hamlet: Hamlet, loan: Loan) -> list[str]:
+    """Those on whose promises some of the loan's cover is held."""
+    ids = select(Vouch.voucher_id).join(
+        CoverLine, (CoverLine.inner_vouch_id == Vouch.id) | (CoverLine.outer_vouch_id == Vouch.id)
+    )
+    found = set(hamlet.session.scalars(ids.where(CoverLine.loan_id == loan.id, HELD > 0)))
+    return [name for name, member in hamlet.people.items() if member.id in found]
+
+
+def foreseen(hamlet: Hamlet, change: CoverChange) -> tuple[int | None, ...]:
+    """Wanted; own, behind, missing of it; the cap and what rests on promises, now and then."""
+    seen = handover.preview_takeover(hamlet.session, change, on=hamlet.day)
+    hamlet.session.commit()
+    return (
+        *(seen.wanted_minor, seen.own_minor, seen.behind_minor, seen.missing_minor),
+        *(seen.cap_before_minor, seen.cap_after_minor),
+        *(seen.resting_before_minor, seen.resting_after_minor),
+    )
+
+
+@pytest.mark.parametrize("template_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(("mode", "seed"), [("several", 1), ("joint_and_several", 7)])
+def test_who_comes_is_told_what_then_is(db_session: Session, mode: str, seed: int) -> None:
+    """Over random circles: what was missing is refused, else all is as it was told."""
+    rng = random.Random(f"{mode} {seed}")
+    hamlet = Hamlet(db_session, terms={"liability_mode": mode, "cover_ratio_bps": 9_000})
+    hamlet.fund(10_000)
+    names = ("ben", "uma", "wei", "xia", "yan")
+    for name in names:
+        hamlet.person(name, stake=rng.randint(20, 120))
+    # Small promises to Ben: much of what is held on them comes from those behind.
+    for voucher in names[1:]:
+        hamlet.vouch(voucher, "ben", 190 if voucher == "uma" else rng.randint(20, 90))
+        hamlet.vouch(voucher, rng.choice([n for n in names[1:] if n != voucher]), 100)
+    loan = hamlet.lend("ben", 130)
+    short = done = 0
+    for _ in range(9):
+        holders = behind_ben(hamlet, loan)
+        if not holders:
+            break  # what is owed rests on Ben's own standing
+        leaving = rng.choice(holders)
+        coming = rng.choice([n for n in names[1:] if n != leaving])
+        change = propose(hamlet, loan, leaving, coming, by="ben")
+        agree(hamlet, change, leaving)
+        wanted, own, behind, missing, _, cap, _, resting = foreseen(hamlet, change)
+        assert wanted == own + behind + missing
+        if missing:
+            with pytest.raises(CoverShortOf) as refused:
+                agree(hamlet, change, coming)
+            told = refused.value.members["missing"]
+            assert told == {"amount": f"{missing / 100:.2f}", "currency": "CNY"}
+            who = hamlet.people["ben"].id
+            hamlet.do(handover.refuse, change_id=change.id, now=hamlet.now, actor_id=who)
+            short += 1
+            continue
+        before = sum(held(hamlet, loan).values())
+        agree(hamlet, change, coming)
+        assert change.taken_minor == wanted
+        signed = select(Guarantee.cap_minor).where(
+            Guarantee.loan_id == loan.id, Guarantee.guarantor_id == hamlet.people[coming].id
+        )
+        assert db_session.scalar(signed) == cap
+        given = select(func.sum(Vouch.reserved_minor)).where(
+            Vouch.voucher_id == hamlet.people[coming].id
+        )
+        assert db_session.scalar(given) == resting
+        assert sum(held(hamlet, loan).values()) == before
+        done += 1
+        hamlet.repay(loan, rng.randint(1, 8))
+    assert done > 2
+    assert short > 0 or mode == "several"
+    hamlet.check()
+
+
+def test_who_stood_behind_the_one_who_leaves_steps_forward(db_session: Session) -> None:
+    """What Wei held behind Uma is let go as he takes her place, and is not counted twice."""
+    hamlet, loan = lent(db_session)
+    hamlet.vouch("wei", "ben", 90)
+    hamlet.save("wei", 100)
+    hamlet.lock("wei", 100)
+    change = propose(hamlet, loan, "uma", "wei", by="ben")
+    agree(hamlet, change, "uma")
+    # 30 rest on his promise to Uma now, 90 on that to Ben then.
+    assert foreseen(hamlet, change) == (90, 90, 0, 0, 30, 90, 30, 90)
+    agree(hamlet, change, "wei")
+    assert held(hamlet, loan) == {"ben": 10, "wei": 90}
+    [signed] = db_session.scalars(
+        select(Guarantee).where(Guarantee.guarantor_id == hamlet.people["wei"].id)
+    )
+    assert signed.cap_minor == 90
+    with pytest.raises(CoverChangeOver):
+        handover.preview_takeover(db_session, change, on=hamlet.day)
+    hamlet.check()
+
+
 @pytest.mark.parametrize("mode", ["several", "joint_and_several", "pledge_only"])
 def test_all_three_agree_and_the_cover_goes_over(db_session: Session, mode: str) -> None:
     hamlet, loan = lent(db_session, mode)
@@ -130,6 +226,9 @@ def test_all_three_agree_and_the_cover_goes_over(db_session: Session, mode: str)
     change = propose(hamlet, loan, "uma", "xia", by="uma")
     assert agree(hamlet, change, "ben").status is CoverChangeStatus.PROPOSED
     assert held(hamlet, loan) == {"ben": 10, "uma": 60, "wei": 30}
+    joint = mode == "joint_and_several"
+    # What Xia is told beforehand is what then is.
+    assert foreseen(hamlet, change) == (90, 90, 0, 0, 0, 95 if joint else 90, 0, 90)
     with never_short(hamlet, loan) as seen:
         agree(hamlet, change, "xia")
     # 190 for a moment: the new cover is there before the old one goes.
@@ -141,7 +240,6 @@ def test_all_three_agree_and_the_cover_goes_over(db_session: Session, mode: str)
         guarantee.guarantor_id: guarantee.cap_minor
         for guarantee in db_session.scalars(select(Guarantee).where(Guarantee.loan_id == loan.id))
     }
-    joint = mode == "joint_and_several"
     assert caps[hamlet.people["xia"].id] == (95 if joint else 90)
     assert caps[hamlet.people["uma"].id] == 0
     hamlet.check()
@@ -159,6 +257,7 @@ def test_who_comes_may_bring_those_behind_them(db_session: Session) -> None:
     hamlet.vouch("yan", "ben", 90)
     change = propose(hamlet, loan, "uma", "yan", by="ben")
     agree(hamlet, change, "uma")
+    assert foreseen(hamlet, change) == (90, 40, 0, 50, 0, None, 0, None)
     with pytest.raises(CoverShortOf) as refused:
         agree(hamlet, change, "yan")
     # Yan's 40 of 90; nothing of it stays, her consent neither.
@@ -168,6 +267,7 @@ def test_who_comes_may_bring_those_behind_them(db_session: Session) -> None:
     assert change.coming_agreed_at is None
     assert held(hamlet, loan) == {"ben": 10, "uma": 60, "wei": 30}
     hamlet.vouch("xia", "yan", 50)
+    assert foreseen(hamlet, change) == (90, 40, 50, 0, 0, 90, 0, 90)
     with never_short(hamlet, loan):
         agree(hamlet, change, "yan")
     assert held(hamlet, loan) == {"ben": 10, "yan": 40, "xia": 50}
@@ -271,6 +371,8 @@ def test_called_cover_stays_where_it_is(db_session: Session) -> None:
     agree(hamlet, change, "ben")
     hamlet.wait(45, loan)
     assert loan.status is LoanStatus.CALLED
+    with pytest.raises(CoverIsCalled):
+        handover.preview_takeover(db_session, change, on=hamlet.day)
     assert db_session.scalars(select(Call).where(Call.loan_id == loan.id)).all()
     for step in (
         lambda: agree(hamlet, change, "xia"),

@@ -112,11 +112,11 @@ def test_reasons_and_suggestions_are_said_in_both_languages(db_session: Session)
         if fact.get("amount_minor") != 40_00
     }
     assert said["replace_vouch"]["en"] == (
-        "Replace this vouch, on which 30.00 CNY rests, by one of somebody outside with locked"
+        "Replace this vouch, on which CNY 30.00 rests, by one of somebody outside with locked"
         " savings: expected loss −27.2 % (the pool's −57.1 %), worst loss −27.2 %."
     )
     assert "30.00 元" in said["replace_vouch"]["zh-CN"]
-    assert said["cover_inside"]["en"].startswith("100 % of the cover of their loans (110.00 CNY)")
+    assert said["cover_inside"]["en"].startswith("100 % of the cover of their loans (CNY 110.00)")
     assert said["mutual_pairs"]["zh-CN"].startswith("圈内有2对成员互相担保")
     assert said["borrow_together"]["en"] == "2 of the 3 owe at the same time."
 

@@ -247,7 +247,7 @@ def test_without_a_record_the_prior_bounds_to_the_unit(db_session: Session) -> N
     assert (yours["good_cases"], yours["bad_cases"], yours["lower_ppm"]) == (0, 0, 472_870)
     assert (yours["bound_bps"], yours["allowed"]["amount"]) == (40_000, "1.89")
     assert refused.value.members["rules"] == ["voucher_bound_bps"]
-    for word in ("80.0 %", "47.2 %", "1.90 CNY", "1.89 CNY", "own money"):
+    for word in ("80.0 %", "47.2 %", "CNY 1.90", "CNY 1.89", "own money"):
         assert word in refused.value.detail
     assert "担保记录" in refused.value.members["texts"][0]["zh-CN"]
     hamlet.vouch("uma", "ben", 89)

@@ -1,6 +1,5 @@
 """What people decide in a village review: on what is odd, after visits, on objections; grants."""
 
-import re
 import time
 from typing import Any
 
@@ -21,6 +20,7 @@ from app.clock import now, today
 from app.communities.facts import community_facts
 from app.extensions import db
 from app.fields import PublicId, Schema, Text
+from app.pages.cooperative.people import People, read_people
 from app.pages.entry import language
 from app.pages.forms import Form, answer
 from app.pages.layout import page, say
@@ -48,27 +48,9 @@ from community.members import queries as members
 
 _PLACE = "/cooperative/<pid(com):community_id>"
 LINES_OFFERED = 50
-_BETWEEN = re.compile(r"[\s,，、;；]+")
-_NUMBER = re.compile(r"mem_[0-9a-z]{16}")
 SEED = "^[0-9A-Za-z._-]{1,64}$"
 # A grant that is there is revoked, one that waits is refused.
 _REVOCABLE = frozenset({HouseholdStatus.GRANTED, HouseholdStatus.PROPOSED})
-
-
-class Numbers(ma.fields.String):
-    """Members by their numbers, line by line: a list of lists of them."""
-
-    def __init__(self, in_a_line: int, lines_most: int) -> None:
-        super().__init__(load_default=list)
-        self.in_a_line, self.lines_most = in_a_line, lines_most
-
-    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
-        lines = [_BETWEEN.split(line.strip()) for line in value.splitlines() if line.strip()]
-        if len(lines) > self.lines_most or any(
-            len(line) != self.in_a_line or not all(map(_NUMBER.fullmatch, line)) for line in lines
-        ):
-            raise ma.ValidationError("An id such as mem_0123456789abcdef is needed.")
-        return lines
 
 
 class OpenForm(Schema):
@@ -77,9 +59,9 @@ class OpenForm(Schema):
     name = Text(120, required=True)
     seed = ma.fields.String(load_default=None, validate=ma.validate.Regexp(SEED))
     credit_line = PublicId("cln", load_default=None)
-    kin = Numbers(2, 5000)
-    reviewers = Numbers(1, 2000)
-    holders = Numbers(1, 2000)
+    kin = People(2, 5000)
+    reviewers = People(1, 2000)
+    holders = People(1, 2000)
 
 
 class DecisionForm(Schema):
@@ -136,7 +118,10 @@ def add_routes(pages: Room) -> None:
             place = communities.get_community(session, community_id)
             permit("campaign:open", community_facts(session, place))
             line = data["credit_line"]
-            named = {name: _named(name, data[name]) for name in ("kin", "reviewers", "holders")}
+            named = {
+                name: read_people(place, name, data[name])
+                for name in ("kin", "reviewers", "holders")
+            }
             made = service.open_campaign(
                 session,
                 community_id=place.id,
@@ -358,16 +343,6 @@ def hindrance_said(code: str | None) -> str:
     if language() != "en" and code in problem_titles():
         return problem_titles()[code][0]
     return next((kind.title for kind in all_problems() if kind.code == code), code)
-
-
-def _named(field: str, numbers: list[list[str]]) -> list[list[int]]:
-    """Members by number, refused at the field in which one is nobody's."""
-    people = members.find_members(db.session(), [one for line in numbers for one in line])
-    for line in numbers:
-        for one in line:
-            if one not in people:
-                raise Invalid(f"{one} is no member's number.", field=field, number=one)
-    return [[people[one].id for one in line] for line in numbers]
 
 
 def _rule_said(name: str) -> str:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from app.auth import caller
 from app.pages.charts import Picture, columns_
 from app.pages.cooperative.seasons_picture import add_months, month_text
-from app.pages.layout import money_text
+from app.pages.layout import money_text, unit_text
 from app.pages.words import Words
 from community.communities.models import Community
 from community.members.principal import Role
@@ -142,7 +142,7 @@ def _crop_dues(
             for month in months
         ],
         columns=(words("month_of_year"), words("still_due")),
-        caption=words("dues_caption", crop=name, currency=currency),
+        caption=words("dues_caption", crop=name, currency=unit_text(words.language, currency)),
     )
     rows, plain = [], []
     for month in months:

@@ -1,5 +1,6 @@
 """A group's collection sheets under whatever names: opened, corrected, emptied, posted once."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +28,7 @@ from community.errors import CommunityError
 from community.groups import queries as groups
 from community.groups.models import Group
 from community.locks import lock_one
+from community.members import queries as members
 from community.money import Money, format_minor
 from community.monitoring import meetings
 from community.receiving import collecting
@@ -184,6 +186,7 @@ def _show(collection_id: str, form: Form) -> Response:
     row = sheet.row
     view = receiving_views.collection_view(session, row, None if sees_all else caller().member_id)
     meeting = meetings.meeting_of_sheet(session, row.id)
+    me = members.get_member_by_id(session, caller().member_id).public_id
     return page(
         "leader/paper.html",
         form=form,
@@ -191,9 +194,20 @@ def _show(collection_id: str, form: Form) -> Response:
         version=row.version,
         group=sheet.group,
         community=communities.get_community_by_id(session, sheet.group.community_id),
+        # Receipts of others are theirs and the office's; the sheet has their numbers.
+        readable={
+            line["receipt"]
+            for line in view["lines"]
+            if line["receipt"]
+            and (may("receipt:read", Facts(path=sheet.facts.path)) or me in _people_of(line))
+        },
         meeting=meeting if sees_all else None,
         attendance=attendance_names(session, meeting) if sees_all and meeting else [],
         sees_all=sees_all,
         may_write=sheet.may_write,
         is_own_name=sheet.is_own_name,
     )
+
+
+def _people_of(line: Mapping[str, Any]) -> set[str]:
+    return {who["id"] for who in (line["member"], line["payer"]) if who is not None}

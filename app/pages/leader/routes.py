@@ -12,11 +12,13 @@ from app.clock import today
 from app.extensions import db
 from app.fields import Day, Schema
 from app.marks import limited
+from app.pages.entry import language
 from app.pages.forms import Form, answer, read_query
 from app.pages.layout import page, say
 from app.pages.leader import drafts, meeting_routes, sheet
 from app.pages.leader.views import group_page, led_group, led_groups
 from app.pages.room import Room
+from app.pages.words import Words
 from app.permissions import Facts, may, permit, requires
 from app.profiles.facts import opens_profiles_of
 from app.receiving import views as receiving_views
@@ -131,5 +133,6 @@ def _glance(session: Session, group: Group, facts: Facts) -> Response:
     return page(
         "leader/group.html",
         view=group_page(session, group, facts),
+        desk=Words("riskdesk", language()),
         opens=opens_profiles_of(group, facts),
     )

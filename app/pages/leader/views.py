@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from app.auth import caller
 from app.clock import today
 from app.groups.facts import group_facts
+from app.loans.facts import group_facts as loan_group_facts
 from app.monitoring.views import case_views
 from app.permissions import Facts, may, permit
 from community.communities import queries as communities
@@ -79,6 +80,7 @@ class GroupPage:
     meets_on: date | None
     meetings: Sequence[Meeting]
     cases: Sequence[Mapping[str, Any]]
+    may_see_loans: bool
     # Whether the caller may write sheets and meetings, and not only look.
     leads: bool
 
@@ -129,6 +131,7 @@ def group_page(session: Session, group: Group, facts: Facts) -> GroupPage:
             group.id, reader_id=caller().member_id, status=CaseStatus.OPEN
         )
         cases = session.scalars(query.order_by(RiskCase.id.desc()).limit(CASES_SHOWN)).all()
+    rules = monitoring.rules_in(session, [case.id for case in cases])
     listed = [
         (place, who)
         for place, who in groups.members_of(session, group.id)
@@ -149,6 +152,10 @@ def group_page(session: Session, group: Group, facts: Facts) -> GroupPage:
             .order_by(Meeting.held_on.desc(), Meeting.id.desc())
             .limit(MEETINGS_SHOWN)
         ).all(),
-        cases=case_views(session, cases),
+        cases=[
+            view | {"rules": rules[case.id]}
+            for view, case in zip(case_views(session, cases), cases, strict=True)
+        ],
+        may_see_loans=may("group-loan:read", loan_group_facts(session, group)),
         leads=may("collection:post", facts),
     )

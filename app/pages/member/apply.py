@@ -178,7 +178,7 @@ def apply_product() -> AnyResponse:
     session, me = db.session(), caller().member_id
     permit("loan:apply", Facts(owner_ids=frozenset({me})))
     places = [
-        Place(community, _offers(session, community, today()))
+        Place(community, offers_of(session, community, today()))
         for membership, community in communities.memberships_of(session, me)
         if membership.status is MembershipStatus.ACTIVE
     ]
@@ -294,7 +294,7 @@ def picture_of(paths: Iterable[PathView], currency: str, csv_url: str) -> Pictur
     lines_ = [
         (
             path.standing_of.name if path.vouches else words("own"),
-            ", ".join(via.name for via in path.via) or words("directly"),
+            words("comma").join(via.name for via in path.via) or words("directly"),
             path.amount_minor,
         )
         for path in listed
@@ -397,16 +397,7 @@ def _chosen(*, posted: bool = False) -> tuple[Form, Choice | None]:
         raise NotFound()
     version = products.version_on(session, product.id, today())
     offer = Offer(product, version, products.terms_of(version))
-    seasons: tuple[Season, ...] = ()
-    if offer.terms.amortisation.value == "seasonal":
-        seasons = tuple(
-            session.scalars(
-                products.list_seasons(community.path_ids)
-                .where(Season.harvest_from > today())
-                .order_by(Season.sow_from, Season.id)
-                .limit(SEASONS_MAX)
-            )
-        )
+    seasons = seasons_of(session, community, offer.terms, today())
     rules = communities.charter_on(session, community.id, today()).rules
     return Form(values=dict(form.values)), Choice(community, offer, rules, seasons)
 
@@ -465,7 +456,24 @@ def _preview(choice: Choice) -> CoverPreview:
     )
 
 
-def _offers(session: Session, community: Community, on: date) -> tuple[Offer, ...]:
+def seasons_of(
+    session: Session, community: Community, terms: ProductTerms, on: date
+) -> tuple[Season, ...]:
+    """The seasons that a loan on these terms can follow: those before their harvest."""
+    if terms.amortisation.value != "seasonal":
+        return ()
+    return tuple(
+        session.scalars(
+            products.list_seasons(community.path_ids)
+            .where(Season.harvest_from > on)
+            .order_by(Season.sow_from, Season.id)
+            .limit(SEASONS_MAX)
+        )
+    )
+
+
+def offers_of(session: Session, community: Community, on: date) -> tuple[Offer, ...]:
+    """The products of a community that are in force, with their terms."""
     permit("product:read", offer_facts(session, community))
     found = session.scalars(
         products.list_products(community.path_ids).order_by(Product.id).limit(PRODUCTS_MAX)

@@ -22,6 +22,7 @@ from app.grouplife.views import (
 )
 from app.groups.facts import group_facts
 from app.groups.views import group_summaries, group_view
+from app.loans.facts import group_facts as loan_facts_of
 from app.marks import limited
 from app.pages.entry import language
 from app.pages.forms import Form, Nothing, answer
@@ -40,6 +41,7 @@ from community.groups.service import Answered
 from community.groups.understanding import CHOICES, QuestionKind
 from community.members import queries as members
 
+_BOUND = (GroupStatus.ACTIVE, GroupStatus.DISSOLVED)
 _SIGNS = (GroupStatus.SIGNING, GroupStatus.COOLING_OFF)
 
 
@@ -315,6 +317,7 @@ def group_page(group_id: str, form: Form) -> Response:
                 passed = _questions(session, found).passed
             except CommunityError as refusal:
                 reason = refusal
+    lent = loan_facts_of(session, found)
     warnings = warning_views(
         session,
         found_warnings(session, found, queries.concerned_ids(session, found)),
@@ -351,5 +354,8 @@ def group_page(group_id: str, form: Form) -> Response:
         passed=passed,
         reason=reason,
         warnings=warnings,
+        loans={"applies": may("group-loan:apply", lent) and found.status is GroupStatus.ACTIVE}
+        if found.status in _BOUND and may("group-loan:read", lent)
+        else None,
         here=language(),
     )

@@ -12,7 +12,7 @@ from app.auth import caller
 from app.clock import now, today
 from app.extensions import db
 from app.fields import Day, Money, PublicId, Schema, Text
-from app.loans.facts import community_facts, loan_facts
+from app.loans.facts import community_facts, group_loan_facts, loan_facts
 from app.loans.schemas import LoanOptionalReasonSchema
 from app.loans.views import loan_summaries
 from app.marks import limited
@@ -20,6 +20,7 @@ from app.monitoring.schemas import PaymentPromiseInSchema
 from app.pages.forms import Form, answer
 from app.pages.layout import page
 from app.pages.lists import listed
+from app.pages.member.group_loans import give_group_word
 from app.pages.member.room import pages
 from app.permissions import Facts, may, permit, requires
 from community.communities import queries as communities
@@ -52,10 +53,18 @@ class UseSchema(Schema):
     amount = Money(required=True)
 
 
-class EndorseSchema(Schema):
-    """A word for the loan of somebody who gave one its id."""
+class LoanNumber(PublicId):
+    """The number of a loan, or of a group's."""
 
-    loan = PublicId("lon", required=True)
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__("lon", **kwargs)
+        self.pattern = self.pattern.replace("lon", "(?:lon|gln)")
+
+
+class EndorseSchema(Schema):
+    """A word for the loan of somebody who gave one its number."""
+
+    loan = LoanNumber(required=True)
     comment = Text(500, load_default="")
 
 
@@ -92,6 +101,9 @@ class LoanPage:
     promises: Sequence[PromiseSeen]
     words_needed: int
     paid_minor: int
+    # The group's loan of which it is a share, if the reader may see that one.
+    group_loan: str | None
+    opens_cover: bool
 
     @property
     def held_minor(self) -> int:
@@ -244,6 +256,8 @@ def endorse() -> Any:
     permit("endorsement:give", Facts(member_ids=frozenset({caller().member_id})))
 
     def work(data: dict[str, Any]) -> str:
+        if data["loan"].startswith("gln_"):
+            return give_group_word(data["loan"], data["comment"])
         session = db.session()
         loan = queries.get_loan(session, data["loan"])
         community = communities.get_community_by_id(session, loan.community_id)
@@ -320,7 +334,16 @@ def _view(session: Session, loan_id: str) -> LoanPage:
             for row in file.repayments
             if row.reversed_on is None and row.source is not RepaymentSource.WRITE_OFF
         ),
+        group_loan=_group_loan(session, found),
+        opens_cover=may("cover:read", facts),
     )
+
+
+def _group_loan(session: Session, loan: Loan) -> str | None:
+    if loan.group_loan_id is None:
+        return None
+    whole = queries.get_group_loan_by_id(session, loan.group_loan_id)
+    return whole.public_id if may("group-loan:read", group_loan_facts(session, whole)) else None
 
 
 def _settlement(session: Session, loan: Loan) -> Settlement | None:

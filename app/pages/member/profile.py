@@ -170,5 +170,5 @@ def _said(name: str, value: Any, words: Words) -> str:
     if name == "status":
         return words.of("membership_status", value)
     if isinstance(value, Mapping):
-        return ", ".join(str(item) for item in value.values())
+        return words("comma").join(str(item) for item in value.values())
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,8 +1,10 @@
 """What a member's own page shows: read by the services that the API uses, as the API permits."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from types import SimpleNamespace
+from typing import Any
 
 from flask import url_for
 from sqlalchemy import select
@@ -10,7 +12,9 @@ from sqlalchemy.orm import Session
 
 from app.pages.charts import Picture
 from app.pages.layout import money_text
+from app.pages.member.changes import changes_to_answer
 from app.pages.member.drawing import draw
+from app.pages.member.group_loans import waiting_for_me
 from app.pages.member.limits import helpful
 from app.pages.words import Words
 from app.permissions import Facts, permit
@@ -80,9 +84,13 @@ class MemberPage:
     places: tuple[PlaceView, ...]
     loans: tuple[LoanView, ...]
     calls: tuple[Call, ...]
+    # Changes of cover that wait for the member's yes or no.
+    to_answer: list[SimpleNamespace]
     # By loan id: whose it is, and in which currency.
     borrowers: Mapping[int, Named]
     currencies: Mapping[int, str]
+    # Applications of the member's groups that wait for their word.
+    waiting: Sequence[Mapping[str, Any]]
 
     @property
     def dues(self) -> list[DueView]:
@@ -95,7 +103,7 @@ def member_page(session: Session, member_id: int, on: date, words: Words) -> Mem
     """Read everything for the caller's own page. Raises NotAllowed, NotFound as the API does."""
     member = members.get_member_by_id(session, member_id)
     own = Facts(owner_ids=frozenset({member_id}))
-    for action in ("loan:read", "call:read"):
+    for action in ("loan:read", "call:read", "group-loan:read"):
         permit(action, own)
     calls = session.scalars(
         guarantees.calls_on(member_id).order_by(Call.id.desc()).limit(_MOST_LISTED)
@@ -117,8 +125,10 @@ def member_page(session: Session, member_id: int, on: date, words: Words) -> Mem
             )
         ),
         calls=tuple(calls),
+        to_answer=changes_to_answer(session, member_id),
         borrowers={loan.id: names[loan.borrower_id] for loan in found.values()},
         currencies={loan.id: loan_service.currency_of(loan) for loan in found.values()},
+        waiting=waiting_for_me(session, _MOST_LISTED),
     )
 
 
@@ -157,7 +167,7 @@ def _behind(words: Words, community: Community, member: Member, limit: CreditLim
     lines = [
         (
             path.standing_of.name if path.vouches else words("own"),
-            ", ".join(via.name for via in path.via) or words("directly"),
+            words("comma").join(via.name for via in path.via) or words("directly"),
             path.amount_minor,
         )
         for path in paths

@@ -1,5 +1,6 @@
 """Promises to stand behind somebody: asked, given, received, lowered, ended."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -18,6 +19,7 @@ from app.marks import limited
 from app.pages.forms import Form, Nothing, answer, read_query
 from app.pages.layout import page
 from app.pages.lists import listed
+from app.pages.member.changes import changes_to_answer
 from app.pages.member.limits import neighbours
 from app.pages.member.room import pages
 from app.permissions import Facts, may, permit, requires
@@ -109,6 +111,7 @@ def vouches() -> Response:
     return page(
         "member/vouches.html",
         to_answer=answer_,
+        changes_to_answer=changes_to_answer(session, me),
         waits=waits,
         given=given[:_MOST_SHOWN],
         received=received[:_MOST_SHOWN],
@@ -161,7 +164,8 @@ def offer_vouch() -> Any:
 
     def show(form: Form) -> Any:
         preview, checked = None, False
-        if request.method == "GET" and "other" in request.args:
+        # A link may name who it is about; the form itself always sends an amount, if empty.
+        if request.method == "GET" and "limit" in request.args:
             form, preview, checked = _thought_of(session)
         return page(
             "member/vouch_new.html",
@@ -170,12 +174,14 @@ def offer_vouch() -> Any:
             preview=preview,
             checked=checked or request.method == "POST",
             places=places,
-            people=_known(session, places, members.get_member_by_id(session, me)),
+            people=known_people(session, places, members.get_member_by_id(session, me)),
             my_id=members.get_member_by_id(session, me).public_id,
         )
 
     start = {"expires_on": (today() + timedelta(days=365)).isoformat()}
-    start |= {name: request.args[name] for name in ("side", "other") if name in request.args}
+    start |= {
+        name: request.args[name] for name in ("community", "side", "other") if name in request.args
+    }
     return answer(
         OfferArgs, work, show, start=start, said=("member", "vouch_offered"), gate=FirstVouchHeld
     )
@@ -364,7 +370,7 @@ def _thought_of(session: Session) -> tuple[Form, Preview | None, bool]:
     return form, preview, True
 
 
-def _known(session: Session, places: list[Community], member: Member) -> list[Named]:
+def known_people(session: Session, places: Iterable[Community], member: Member) -> list[Named]:
     """People whom the caller knows here: of one group, or with a promise between them."""
     ids = {one.member_id for place in places for one in neighbours(session, place, member)}
     mine = select(GroupMember.group_id).where(

@@ -155,6 +155,7 @@ def new_charter(community_id: str) -> Any:
             changes=changes,
             rules=RULES,
             draft=draft,
+            valid_from=data["valid_from"],
             rule_name=rule_name,
         )
 

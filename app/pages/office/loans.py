@@ -23,6 +23,7 @@ from community.communities.models import Community
 from community.credit import service as credit
 from community.credit.explain import CreditLimit
 from community.errors import CommunityError
+from community.guarantees.handover import MOVABLE
 from community.loans import queries, service
 from community.loans.errors import LoanNotFound
 from community.loans.models import Loan, LoanStatus
@@ -43,6 +44,8 @@ STATUSES = (
     LoanStatus.WITHDRAWN,
     LoanStatus.EXPIRED,
 )
+# Whose cover, and what changed of it, there is to see.
+HAS_COVER = (*MOVABLE, LoanStatus.CALLED)
 
 
 class LoansArgs(PageArgs):
@@ -206,6 +209,7 @@ def _loan_page(community: Community, found: Loan, form: Form) -> Response:
         no_limit=reason,
         constraint_name=constraint_name,
         is_open=is_open,
+        has_cover=found.status in HAS_COVER and may("cover:read", facts),
         may_approve=found.status is LoanStatus.ENDORSED and may("loan:approve", facts),
         may_reject=is_open and may("loan:reject", facts),
     )

@@ -16,7 +16,7 @@ from app.marks import limited
 from app.pages.layout import page
 from app.pages.lists import listed
 from app.pages.office.complaints import queue
-from app.pages.office.room import enter, pages, show
+from app.pages.office.room import can, enter, pages, show
 from app.pages.office.themes import count_ungrouped
 from app.permissions import may, permit, requires
 from community.communities import queries as communities
@@ -161,4 +161,5 @@ def community_day(community_id: str) -> Response:
         unanswered=unanswered(session, community),
         risk=risk,
         classes=classes,
+        may_see_cases=can(community, "case-queue:read"),
     )

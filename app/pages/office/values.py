@@ -72,9 +72,9 @@ class Value:
         if value is None:
             return "–"
         if self.is_list:
-            return ("、" if t.language != "en" else ", ").join(
-                self._said(item, currency, t) for item in value
-            ) or t("none_of_them")
+            return t("comma").join(self._said(item, currency, t) for item in value) or t(
+                "none_of_them"
+            )
         return self._said(value, currency, t)
 
     def _said(self, value: Any, currency: str, t: Words) -> str:
@@ -84,6 +84,8 @@ class Value:
             return choice_name(t, str(getattr(value, "value", value)), self.name)
         if self.kind == "number" and self.unit == "money":
             return money_text(t.language, int(value), currency)
+        if self.kind == "text":
+            return t.source(str(value))
         return self._one(value, currency) + ("%" if self.unit in ("bps", "ppm") else "")
 
     def read(self, texts: Sequence[str], currency: str) -> Any:

@@ -16,6 +16,7 @@ from app.pages.entry import language
 from app.pages.forms import Form, answer
 from app.pages.layout import page
 from app.pages.lists import listed
+from app.pages.member.vouches import known_people
 from app.pages.room import Room
 from app.pages.words import Words
 from app.permissions import may, permit, requires
@@ -234,22 +235,33 @@ def _own_household(row: Campaign) -> CampaignHousehold | None:
 
 
 def _known_homes(row: Campaign) -> list[tuple[str, str]]:
-    """Households that the caller may name by their people: one's own, and those one reviews."""
+    """Households that the caller may name by their people.
+
+    Their own, those they review, and those of people whom they know here. Each of the last is
+    offered by their own name: who else lives there is not said.
+    """
     session, me = db.session(), caller().member_id
     own = members.get_member_by_id(session, me)
     t = Words("review", language())
     is_there = _own_household(row) is not None
     found = [(own.public_id, t("my_home", name=own.name))] if is_there else []
+    place = communities.get_community_by_id(session, row.community_id)
+    known = known_people(session, [place], own)
     mine = session.scalars(
         queries.assignments_of(row.id, reviewer_id=me)
         .order_by(CampaignAssignment.id)
         .limit(HOMES_OFFERED)
     ).all()
-    return found + [
-        (view["people"][0].public_id, "、".join(one.name for one in view["people"]))
-        for view in views.assignment_views(session, row, mine)
-        if view["people"]
+    homes = [
+        view["people"] for view in views.assignment_views(session, row, mine) if view["people"]
     ]
+    found += [(home[0].public_id, t("comma").join(one.name for one in home)) for home in homes]
+    named = {one.public_id for home in homes for one in home}
+    others = [one for one in known if one.public_id not in named]
+    there = queries.taking_part(
+        session, campaign_id=row.id, member_ids=[one.member_id for one in others]
+    )
+    return found + [(one.public_id, one.name) for one in others if one.member_id in there]
 
 
 def _plain(amount_minor: int | None, currency: str) -> str:

@@ -41,7 +41,7 @@ def _words() -> Words:
     return Words("riskdesk", language())
 
 
-@pages.listed("cases")
+@pages.listed("cases", place="community")
 @pages.get("/desk/cases")
 @requires("case-queue:read")
 def case_queue() -> Response:
@@ -155,7 +155,7 @@ def _case(case_id: str, form: Form, template: str = "riskdesk/case.html") -> Res
     return page(template, view=view, form=form)
 
 
-@pages.listed("rules")
+@pages.listed("rules", place="community")
 @pages.get("/desk/rules")
 @requires("risk-rule:read")
 @limited("heavy")

@@ -14,9 +14,9 @@ from app.auth import caller
 from app.fields import Day, Schema, Whole
 from app.monitoring.facts import case_facts
 from app.monitoring.views import case_view, case_views
-from app.pages.layout import date_text, money_text
+from app.pages.layout import date_text, money_text, percent_text
 from app.pages.words import Words
-from app.permissions import may, permit
+from app.permissions import Facts, may, permit
 from community.communities import queries as communities
 from community.communities.charter import RiskRule, Severity
 from community.communities.models import Community
@@ -78,11 +78,7 @@ def queue_of(session: Session, community: Community, asked: Mapping[str, Any], o
     )
     query = queries.most_urgent_first(query).offset((page - 1) * PER_PAGE).limit(PER_PAGE + 1)
     rows = list(session.scalars(query))
-    signals: dict[int, list[str]] = {}
-    for event in queries.events_of(session, [case.id for case in rows[:PER_PAGE]]):
-        known = signals.setdefault(event.case_id, [])
-        if event.rule.value not in known:
-            known.append(event.rule.value)
+    signals = queries.rules_in(session, [case.id for case in rows[:PER_PAGE]])
     shown = case_views(session, rows[:PER_PAGE])
 
     def address(number: int) -> str:
@@ -129,6 +125,8 @@ class CasePage:
     may_act: bool
     may_escalate: bool
     may_close: bool
+    # The list that it is on.
+    may_list: bool
     # By event: what it was found by, as pairs of a word and a value.
     facts: tuple[tuple[tuple[str, str], ...], ...]
     kinds: tuple[str, ...] = tuple(kind.value for kind in BY_HAND)
@@ -164,11 +162,13 @@ def case_page(session: Session, case_id: str, on: date, words: Words) -> CasePag
         and row.owner_role is not CaseRole.OPERATOR
         and may("case:escalate", facts),
         may_close=is_open and may("case:close", facts),
+        may_list=may("case-queue:read", Facts(path=community.path_ids)),
         facts=tuple(
             tuple(
                 (_fact_word(name, words), _fact_text(name, value, community.currency, words))
                 for name, value in event["facts"].items()
-                if not isinstance(value, dict)
+                # What the rule's own text says already.
+                if name != "code" and not isinstance(value, dict)
             )
             for event in view["events"]
         ),
@@ -191,8 +191,16 @@ def _fact_word(name: str, words: Words) -> str:
 def _fact_text(name: str, value: Any, currency: str, words: Words) -> str:
     if name.endswith("_minor") and isinstance(value, int):
         return money_text(words.language, value, currency)
+    if name.endswith("_bps") and isinstance(value, int):
+        return percent_text(value)
+    if name == "rule":
+        return Words("office", words.language).find(f"rule.{value}") or str(value)
+    if words.find(f"fact_value.{name}.{value}"):
+        return words.of("fact_value", f"{name}.{value}")
+    if value is None:
+        return "–"
     if isinstance(value, str) and _DAY.fullmatch(value):
         return date_text(words.language, date.fromisoformat(value))
     if isinstance(value, list):
-        return ", ".join(str(each) for each in value)
+        return words("comma").join(str(each) for each in value)
     return str(value)

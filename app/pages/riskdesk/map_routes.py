@@ -10,10 +10,10 @@ from app.marks import limited
 from app.pages.entry import language
 from app.pages.forms import Nothing, answer
 from app.pages.layout import page
-from app.pages.riskdesk.desk_room import pages
+from app.pages.riskdesk.desk_room import WATCH, pages
 from app.pages.riskdesk.places import place_for
 from app.pages.riskdesk.supposing import call_lines, what_if_page
-from app.pages.riskdesk.views import DRAWN, NAMED, WEEKS, circle_page, map_page
+from app.pages.riskdesk.views import DRAWN, NAMED, WEEKS, circle_page, map_page, promises_within
 from app.pages.words import Words
 from app.permissions import Facts, may, permit, requires
 from app.risk.routes import circle_asked_for, read_map
@@ -34,7 +34,7 @@ def _words() -> Words:
     return Words("riskdesk", language())
 
 
-@pages.listed("risk_map")
+@pages.listed("risk_map", kinds=WATCH, place="community")
 @pages.get("/desk/map")
 @requires("risk:read")
 @limited("heavy")
@@ -143,6 +143,33 @@ def members_csv(circle_id: str) -> Response:
                 format_minor(seat.worst_paid_minor, currency),
             ]
             for seat in file.members
+        ),
+    )
+
+
+@pages.get("/desk/circles/<pid(cir):circle_id>/promises.csv")
+@requires("risk:read")
+def promises_csv(circle_id: str) -> Response:
+    """The promises within a circle as a table, all of them."""
+    name, community = circle_asked_for(circle_id)
+    file = queries.circle_file(db.session(), name)
+    currency = community.currency
+    return sheet(
+        "circle-promises",
+        ["voucher", "voucher_name", "borrower", "borrower_name", "currency", "limit", "in_use"],
+        (
+            [
+                file.people[giver].public_id,
+                file.people[giver].name,
+                file.people[taker].public_id,
+                file.people[taker].name,
+                currency,
+                format_minor(int(total), currency),
+                format_minor(reserved, currency),
+            ]
+            for giver, taker, total, reserved in promises_within(
+                db.session(), file, community, today()
+            )
         ),
     )
 

@@ -12,7 +12,7 @@ from app.pages.entry import language
 from app.pages.forms import Form, answer
 from app.pages.layout import page
 from app.pages.lists import listed
-from app.pages.riskdesk.desk_room import pages
+from app.pages.riskdesk.desk_room import WATCH, pages
 from app.pages.riskdesk.places import place_for
 from app.pages.riskdesk.stress_views import StressForm, asked_for, choices_of, stress_page
 from app.pages.words import Words
@@ -36,7 +36,7 @@ def _words() -> Words:
     return Words("riskdesk", language())
 
 
-@pages.listed("stress_tests")
+@pages.listed("stress_tests", kinds=WATCH, place="community")
 @pages.get("/desk/stress")
 @requires("risk:read")
 def stress_list() -> Response:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from flask import url_for
-from sqlalchemy import or_, select
+from sqlalchemy import Row, or_, select
 from sqlalchemy.orm import Session
 
 from app.auth import caller
@@ -316,7 +316,7 @@ def circle_page(
                 strict=True,
             )
         ),
-        picture=_circle_picture(session, file, community, on, words),
+        picture=_circle_picture(session, file, name, community, on, words),
         seats=_seats(session, file, community),
         history=_history_picture(history, name, community, words),
         weeks=tuple(
@@ -375,12 +375,13 @@ def _seats(session: Session, file: CircleFile, community: Community) -> tuple[Se
     )
 
 
-def _circle_picture(
-    session: Session, file: CircleFile, community: Community, on: date, words: Words
-) -> Picture:
+def promises_within(
+    session: Session, file: CircleFile, community: Community, on: date, *, most: int | None = None
+) -> Sequence[Row[int, int, int, int]]:
+    """Who promised whom how much within a circle, and what of it is in use; the most used first."""
     ids = [seat.member_id for seat in file.members]
     binds, amount = binding(on)
-    promised = session.execute(
+    return session.execute(
         select(Vouch.voucher_id, Vouch.borrower_id, amount, Vouch.reserved_minor)
         .where(
             Vouch.community_id == community.id,
@@ -389,8 +390,19 @@ def _circle_picture(
             Vouch.borrower_id.in_(ids),
         )
         .order_by(Vouch.reserved_minor.desc(), Vouch.id)
-        .limit(_TIES)
+        .limit(most)
     ).all()
+
+
+def _circle_picture(
+    session: Session,
+    file: CircleFile,
+    name: CircleName,
+    community: Community,
+    on: date,
+    words: Words,
+) -> Picture:
+    promised = promises_within(session, file, community, on, most=_TIES)
     most = max((seat.worst_paid_minor for seat in file.members), default=0)
     currency = community.currency
     dots = []
@@ -443,7 +455,7 @@ def _circle_picture(
             for giver, taker, total, reserved in promised[:60]
         ),
         caption=words("promises_caption"),
-    )
+    ).with_csv(url_for("riskdesk.promises_csv", circle_id=name.public_id))
 
 
 def _history_picture(

@@ -16,7 +16,7 @@ from app.pages.forms import read_query
 from app.pages.layout import page
 from app.pages.riskdesk.desk_room import pages
 from app.pages.riskdesk.places import place_for
-from app.permissions import Facts, permit, requires
+from app.permissions import Facts, may, permit, requires
 from app.scoring.views import run_view, warning_view, warnings_table
 from app.sheets import sheet
 from community.communities import queries as communities
@@ -35,7 +35,7 @@ class WarningArgs(Schema):
     page = Whole(1, 1_000, from_text=True, load_default=1)
 
 
-@pages.listed("warnings")
+@pages.listed("warnings", place="community")
 @pages.get("/desk/warnings")
 @requires("warning:read")
 def warnings() -> Response:
@@ -87,7 +87,8 @@ def warnings() -> Response:
         bands=tuple(each.value for each in Band),
         tongue="zh" if language() == "zh-CN" else "en",
         older=address(asked["page"] + 1) if more else "",
-        newer=address(asked["page"] - 1) if asked["page"] > 1 else "",
+        newer=address(1) if asked["page"] > 1 else "",
+        may_plan=may("risk:read", Facts(path=place.community.path_ids)),
     )
 
 

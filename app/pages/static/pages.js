@@ -1,8 +1,16 @@
-// Pan and zoom of network drawings, and the focus on what is wrong with a form. Pages work without.
+// Pan and zoom of network drawings, the focus on what is wrong with a form, and where one is in a
+// row of links. Pages work without.
 "use strict";
 (() => {
   const wrong = document.getElementById("wrong");
   if (wrong) wrong.focus();
+
+  // Of a row that is moved sideways, the place where one is.
+  for (const here of document.querySelectorAll(":is(.entries, .tabs) [aria-current]")) {
+    const row = here.closest(".tabs") || here.closest("ul");
+    row.scrollLeft = here.getBoundingClientRect().left - row.getBoundingClientRect().left
+      + row.scrollLeft - (row.clientWidth - here.offsetWidth) / 2;
+  }
 
   // A slider says where it stands.
   for (const slider of document.querySelectorAll("input[data-says]")) {

@@ -335,6 +335,51 @@ LOANS = [
             ),
         )
     ),
+    *(
+        Wrong(
+            f"a quote for a group with {name}",
+            "wang",
+            "POST /groups/@active/loans/quote",
+            {
+                name: value
+                for name, value in group_application(**changes).items()
+                if name not in ("total", "purpose")
+            },
+            problem,
+        )
+        for name, changes, problem in (
+            ("no shares", {"shares": []}, "422 validation"),
+            ("no such product", {"product": "prd_0000000000000000"}, "404 product-not-found"),
+            ("too many instalments", {"instalments": 13}, "422 instalments-out-of-range"),
+            ("a season too much", {"season": "@rice"}, "422 season-needed"),
+            (
+                "two currencies",
+                {
+                    "shares": [
+                        {"member": "@zhao", "amount": money("20.00")},
+                        {"member": "@sun", "amount": money("20.00", "USD")},
+                    ]
+                },
+                "422 validation",
+            ),
+            (
+                "another currency",
+                {"shares": [{"member": "@zhao", "amount": money("20.00", "USD")}]},
+                "422 currency-mismatch",
+            ),
+            (
+                "an outsider",
+                {"shares": [{"member": "@li", "amount": money("20.00")}]},
+                "409 not-a-signed-member",
+            ),
+            (
+                "a share too small",
+                {"shares": [{"member": "@zhao", "amount": money("1.00")}]},
+                "422 principal-out-of-range",
+            ),
+            ("a word too much", {"reason": "x"}, "422 validation"),
+        )
+    ),
     Wrong(
         "a group loan not by the leader",
         "zhao",

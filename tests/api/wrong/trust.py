@@ -185,6 +185,16 @@ VOUCHES = [
         None,
         "404 not-found",
     ),
+    Wrong(
+        "changes of cover of no kind", "li", "GET /me/cover-changes?show=x", None, "422 validation"
+    ),
+    Wrong(
+        "what a change means for another",
+        "li",
+        "GET /cover-changes/@handover/preview",
+        None,
+        "403 not-allowed",
+    ),
     Wrong("a vouch until a number", "wu", OFFER, vouch(expires_on=20270101), "422 validation"),
     Wrong("a vouch of neither side", "wu", OFFER, vouch(side="both"), "422 validation"),
     Wrong("a vouch for a loan", "wu", OFFER, vouch(other="@current"), "422 validation"),

@@ -37,7 +37,7 @@ def test_rows_that_are_there_already_are_read() -> None:
     # As they stand in books of earlier days.
     old = {
         "2 of 2 endorsements": "需要 2 人联名，已有 2 人",
-        "1234 minor units unpaid since 2026-05-04": "自 2026-05-04 起有 12.34 CNY 未还",
+        "1234 minor units unpaid since 2026-05-04": "自 2026-05-04 起有 12.34 元 未还",
         "31 days overdue, the charter calls after 30": "逾期 31 天；章程规定满 30 天请担保人代偿",
         "nobody is left to ask after 180 days": "过了 180 天，已没有人可以代偿",
         "money of an earlier day was entered": "补记了早先收到的钱",

@@ -18,8 +18,7 @@ from community.groups.agreement import (
 )
 from community.groups.elections import elected
 from community.groups.understanding import QuestionKind, judge, passed, questions_for
-from community.groups.wording import amount
-from community.money import Money
+from community.money import Money, say_amount
 
 PEOPLE = ["An", "Bo", "Chen", "Ding", "E", "Fang", "Gao", "He", "Jin", "Kang"]
 
@@ -54,7 +53,7 @@ def test_exposure_is_the_cap_once_for_every_other_member() -> None:
 def test_the_agreement_names_everybody_with_their_exposure_in_both_languages() -> None:
     document = agreement()
     assert [m["exposure_minor"] for m in document["members"]] == [800_000] * 5
-    for language, most in (("en", "8,000.00 CNY"), ("zh-CN", "8,000.00 元")):
+    for language, most in (("en", "CNY 8,000.00"), ("zh-CN", "8,000.00 元")):
         text = document["text"][language]
         assert most in text
         for number in range(5):
@@ -147,7 +146,7 @@ def test_a_wrong_answer_is_explained_with_its_working() -> None:
     question = next(q for q in ask(agreement()) if q.id == "exposure_all")
     assert (
         question.explanation["en"]
-        == "4 other members, up to 2,000.00 CNY each: 8,000.00 CNY together."
+        == "4 other members, up to CNY 2,000.00 each: CNY 8,000.00 together."
     )
     assert "8,000.00 元" in question.explanation["zh-CN"]
     assert question.kind is QuestionKind.MONEY
@@ -192,13 +191,14 @@ def test_a_leader_needs_more_than_half_of_all_members(
 @pytest.mark.parametrize(
     ("minor", "currency", "language", "text"),
     [
-        (1, "CNY", "en", "0.01 CNY"),
+        (1, "CNY", "en", "CNY 0.01"),
         (123_456_789, "CNY", "zh-CN", "1,234,567.89 元"),
         (5000, "VND", "zh-CN", "5,000 VND"),
-        (1_234_567, "TND", "en", "1,234.567 TND"),
+        (1_234_567, "TND", "en", "TND 1,234.567"),
+        (-50, "CNY", "en", "CNY -0.50"),
     ],
 )
 def test_amounts_are_written_with_all_decimals(
     minor: int, currency: str, language: str, text: str
 ) -> None:
-    assert amount(minor, currency, language) == text
+    assert say_amount(minor, currency, language) == text

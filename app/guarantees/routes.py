@@ -292,7 +292,7 @@ def list_my_calls(args: dict[str, Any]) -> Page:
 @requires("call:read")
 @blp.response(200, CallFileSchema)
 def get_call(call_id: str) -> Any:
-    """One call with the cover lines that it rests on."""
+    """One call: the cover lines that it rests on, and how disputes of it were answered."""
     session = db.session()
     call = queries.get_call(session, call_id)
     permit("call:read", call_facts(session, call))

@@ -123,9 +123,18 @@ class CallLineSchema(Schema):
     moved = Money(minor="moved_minor", required=True)
 
 
-class CallFileSchema(CallSchema):
-    """One call with what it rests on."""
+class DisputeAnswerSchema(Schema):
+    """How a dispute was answered, and why."""
 
+    upheld = ma.fields.Boolean(required=True)
+    reason = ma.fields.String(required=True)
+    answered_at = Instant(required=True)
+
+
+class CallFileSchema(CallSchema):
+    """One call with what it rests on, and how disputes of it were answered."""
+
+    answers = ma.fields.List(ma.fields.Nested(DisputeAnswerSchema), required=True)
     lines = ma.fields.List(ma.fields.Nested(CallLineSchema), required=True)
 
 

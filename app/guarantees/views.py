@@ -92,11 +92,12 @@ def calls(session: Session, rows: Iterable[Call]) -> list[SimpleNamespace]:
 
 
 def call_file(session: Session, call: Call) -> SimpleNamespace:
-    """One call with the cover lines that it rests on."""
+    """One call with the cover lines that it rests on, and the answers to disputes of it."""
     [shown] = calls(session, [call])
     lines = queries.call_lines(session, call)
     people = {end for _, line in lines for end in (line.standing_of_id, line.via_id)}
     names = _names(session, people, [])
+    shown.answers = queries.dispute_answers(session, call)
     shown.lines = [
         SimpleNamespace(
             standing_of=names.member(line.standing_of_id),

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select, union
@@ -21,6 +22,7 @@ from community.guarantees.models import (
     Guarantee,
     SettlementStatus,
 )
+from community.ledger.models import Event
 from community.loans.models import Loan, Repayment
 from community.trust.models import Standing, Vouch
 
@@ -45,6 +47,18 @@ class LineView:
     held_minor: int
     called_minor: int
     paid_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class DisputeAnswer:
+    """Whether a dispute was right, and why; who said so stays in the book."""
+
+    upheld: bool
+    reason: str
+    answered_at: datetime
+
+
+_UPHELD, _NOT_UPHELD = "call.dispute_upheld", "call.dispute_resolved"
 
 
 def get_call(session: Session, public_id: str) -> Call:
@@ -134,6 +148,16 @@ def call_lines(session: Session, call: Call) -> list[tuple[CallLine, LineView]]:
     ).all()
     lines = _line_views(session, CoverLine.id.in_([item.cover_line_id for item in asked]))
     return [(item, lines[item.cover_line_id]) for item in asked]
+
+
+def dispute_answers(session: Session, call: Call) -> list[DisputeAnswer]:
+    """How disputes of a call were answered, oldest first, as the community's book has it."""
+    rows = session.execute(
+        select(Event.kind, Event.facts, Event.recorded_at)
+        .where(Event.subject == call.public_id, Event.kind.in_([_UPHELD, _NOT_UPHELD]))
+        .order_by(Event.id)
+    )
+    return [DisputeAnswer(kind == _UPHELD, facts["reason"], at) for kind, facts, at in rows]
 
 
 def repayments_of(loan_id: int) -> Select[Repayment]:

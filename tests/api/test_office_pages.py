@@ -372,6 +372,7 @@ def test_a_disputed_call_is_answered_from_what_it_rests_on(own_world: World) -> 
     calls = "/communities/@village/calls"
     [disputed] = own_world.call("officer", "GET", f"{calls}?status=disputed").get_json()["items"]
     call = own_world.call("officer", "GET", "/calls/@disputed").get_json()
+    assert call["answers"] == []
     assert (disputed["id"], disputed["disputed_on"]) == (call["id"], today_of(own_world))
     # The lines of a call are lines of the loan's cover, and ask together for what the call asks.
     cover = own_world.call("officer", "GET", f"/loans/{call['loan']}/cover").get_json()["lines"]
@@ -415,9 +416,16 @@ def test_a_disputed_call_is_answered_from_what_it_rests_on(own_world: World) -> 
     after = own_world.call("officer", "GET", "/calls/@disputed").get_json()
     assert (after["status"], after["upheld_on"]) == ("cancelled", today_of(own_world))
     assert after["lines"][0]["moved"] == call["amount"]
+    [answer] = after["answers"]
+    assert (answer["upheld"], answer["reason"]) == (True, "nobody asked her")
+    # Whoever disputed reads how, and why.
+    read = wei.open(own_world.named("/me/calls/@disputed"))
+    check_html(read, "en")
+    assert "nobody asked her" in read.text
     now = officer.open(path)
     check_html(now, "en")
     assert "The dispute is answered." in now.text
+    assert "nobody asked her" in now.text
     assert "/resolution" not in now.text
     assert waiting(own_world, officer)["Disputed calls to answer"] == 0
     # There is nothing to answer any more, and it is said so.

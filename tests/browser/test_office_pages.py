@@ -131,6 +131,7 @@ def test_an_officer_answers_what_members_said(visit: Visit, language: str) -> No
     page.get_by_label(say(language, "您的答复", "Your answer")).select_option("no")
     button("答复", "Give this answer").click()
     expect(told).to_contain_text(say(language, "异议已答复", "The dispute is answered"))
+    expect(main).to_contain_text("签字的担保合同在档案里")
     visit.check(page, "office-dispute-answered")
 
     visit.go(page, OFFICE)

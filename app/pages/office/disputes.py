@@ -194,6 +194,7 @@ def _call_page(community: Community, found: Call, form: Form) -> Response:
         asked=asked,
         loan=loan_view(session, asked.loan),
         rests=_rests(session, found),
+        answers=queries.dispute_answers(session, found),
         sees_loan=may("loan:read", loan_facts(session, asked.loan)),
         is_disputed=is_disputed,
         stood_days=(today() - found.disputed_on).days if found.disputed_on is not None else 0,

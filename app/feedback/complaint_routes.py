@@ -12,6 +12,7 @@ from app.feedback.facts import complaint_facts
 from app.feedback.schemas import (
     ComplaintClosingSchema,
     ComplaintInSchema,
+    ComplaintListArgs,
     ComplaintSchema,
     ComplaintSummarySchema,
     ComplaintTextSchema,
@@ -55,7 +56,7 @@ def add_routes(blp: Blueprint) -> None:
 
     @blp.route("/communities/<pid(com):community_id>/complaints")
     @requires("complaint-queue:read")
-    @blp.arguments(PageArgs, location="query")
+    @blp.arguments(ComplaintListArgs, location="query")
     @blp.response(200, page_of(ComplaintSummarySchema))
     def list_complaints(args: dict[str, Any], community_id: str) -> Page:
         """What the caller has to answer in a community, newest first; an auditor reads all."""
@@ -68,6 +69,7 @@ def add_routes(blp: Blueprint) -> None:
             reader_id=caller().member_id,
             audits=views.caller_audits(community.path_ids),
             operates=is_operator(caller(), facts),
+            status=args["status"],
         )
         page = paginate(session, query, key=Complaint.id, args=args, newest_first=True)
         return Page([views.complaint_summary(row) for row in page.items], page.next_cursor)

@@ -13,6 +13,7 @@ from app.feedback.facts import item_facts, thing_facts
 from app.feedback.schemas import (
     AlikeListSchema,
     FeedbackInSchema,
+    FeedbackListArgs,
     FeedbackSchema,
     HideSchema,
     ItemPlaceSchema,
@@ -31,6 +32,7 @@ from app.permissions import Facts, permit, requires
 from app.transaction import transactional
 from community.communities import queries as communities
 from community.feedback import items, messages, queries, ratings, subjects, themes
+from community.feedback.errors import ThemeNotFound
 from community.feedback.models import FeedbackItem, ItemKind, Message
 from community.feedback.subjects import Thing
 from community.locks import lock_one
@@ -93,14 +95,21 @@ def say(data: dict[str, Any], community_id: str) -> dict[str, Any]:
 
 @blp.route("/communities/<pid(com):community_id>/feedback-items")
 @requires("feedback-item:list")
-@blp.arguments(PageArgs, location="query")
+@blp.arguments(FeedbackListArgs, location="query")
 @blp.response(200, page_of(FeedbackSchema))
 def list_items(args: dict[str, Any], community_id: str) -> Page:
     """What members said, newest first, for those who look after the community or audit it."""
     session = db.session()
     community = communities.get_community(session, community_id)
     permit("feedback-item:list", Facts(path=community.path_ids))
-    query = items.list_items(community.id)
+    theme = None if args["theme"] is None else themes.get_theme(session, args["theme"])
+    if theme is not None and theme.community_id != community.id:
+        raise ThemeNotFound()
+    query = items.list_items(
+        community.id,
+        ungrouped=args["ungrouped"],
+        theme_id=None if theme is None else theme.id,
+    )
     page = paginate(session, query, key=FeedbackItem.id, args=args, newest_first=True)
     return Page(views.item_views(session, page.items, community.path_ids), page.next_cursor)
 

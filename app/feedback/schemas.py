@@ -126,6 +126,13 @@ class FeedbackInSchema(Schema):
     text = Text(TEXT_MAX, lines=True, required=True)
 
 
+class FeedbackListArgs(PageArgs):
+    """Which items: of one theme, or those that wait to be put into one, hidden ones aside."""
+
+    ungrouped = ma.fields.Boolean(load_default=False)
+    theme = PublicId("thm", load_default=None)
+
+
 class FeedbackSchema(Schema):
     """A comment or a suggestion. A hidden text is there for its author and the auditors."""
 
@@ -354,6 +361,12 @@ class ComplaintSummarySchema(Schema):
     outcome = _enum(ComplaintOutcome, required=True, allow_none=True)
     closed_on = Day(required=True, allow_none=True)
     reopened_count = Whole(required=True)
+
+
+class ComplaintListArgs(PageArgs):
+    """Which complaints."""
+
+    status = _enum(ComplaintStatus, load_default=None)
 
 
 class ComplaintStepSchema(Schema):

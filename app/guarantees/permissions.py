@@ -1,12 +1,20 @@
 """Who may do what with repayments and calls."""
 
 from app.permissions import (
+    Facts,
     declare,
     holds_office,
     is_auditor,
     is_owner,
     is_related,
 )
+from community.members.principal import Principal
+
+
+def resolves(principal: Principal, facts: Facts) -> bool:
+    """The caller holds office here, and the call is not on them: nobody answers themselves."""
+    return holds_office(principal, facts) and not is_owner(principal, facts)
+
 
 declare(
     {
@@ -23,8 +31,9 @@ declare(
         "cover_change:preview": (is_owner,),
         "loan:cancel": (holds_office,),
         "call:read": (is_owner, is_related, holds_office, is_auditor),
+        "call:list": (holds_office, is_auditor),
         "call:pay": (holds_office,),
         "call:answer": (is_owner,),
-        "call:resolve": (holds_office,),
+        "call:resolve": (resolves,),
     }
 )

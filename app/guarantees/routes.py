@@ -12,6 +12,8 @@ from app.guarantees import permissions as _permissions  # noqa: F401  declares t
 from app.guarantees import views
 from app.guarantees.facts import call_facts, cover_change_facts
 from app.guarantees.schemas import (
+    CallFileSchema,
+    CallListArgs,
     CallPaymentInSchema,
     CallPaymentSchema,
     CallSchema,
@@ -35,6 +37,7 @@ from app.marks import never_refused
 from app.paging import Page, PageArgs, page_of, paginate
 from app.permissions import Facts, permit, requires
 from app.transaction import transactional
+from community.communities import queries as communities
 from community.guarantees import failure, handover, queries, service
 from community.guarantees.models import Call, CoverChange
 from community.loans import queries as loans
@@ -258,6 +261,20 @@ def list_loan_calls(args: dict[str, Any], loan_id: str) -> Page:
     return Page(views.calls(session, page.items), page.next_cursor)
 
 
+@blp.route("/communities/<pid(com):community_id>/calls")
+@requires("call:list")
+@blp.arguments(CallListArgs, location="query")
+@blp.response(200, page_of(CallSchema))
+def list_calls(args: dict[str, Any], community_id: str) -> Page:
+    """The calls on a community's loans, newest first; disputed ones wait for an answer."""
+    session = db.session()
+    community = communities.get_community(session, community_id)
+    permit("call:list", Facts(path=community.path_ids))
+    query = queries.list_calls(community.id, args["status"])
+    page = paginate(session, query, key=Call.id, args=args, newest_first=True)
+    return Page(views.calls(session, page.items), page.next_cursor)
+
+
 @blp.route("/me/calls")
 @requires("call:read")
 @blp.arguments(PageArgs, location="query")
@@ -273,13 +290,13 @@ def list_my_calls(args: dict[str, Any]) -> Page:
 
 @blp.route("/calls/<pid(cal):call_id>")
 @requires("call:read")
-@blp.response(200, CallSchema)
+@blp.response(200, CallFileSchema)
 def get_call(call_id: str) -> Any:
-    """One call."""
+    """One call: the cover lines that it rests on, and how disputes of it were answered."""
     session = db.session()
     call = queries.get_call(session, call_id)
     permit("call:read", call_facts(session, call))
-    return views.calls(session, [call])[0]
+    return views.call_file(session, call)
 
 
 @blp.route("/calls/<pid(cal):call_id>/payments", methods=["POST"])

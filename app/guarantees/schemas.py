@@ -104,9 +104,44 @@ class CallSchema(Schema):
     issued_on = Day(required=True)
     deadline_on = Day(required=True)
     promised_on = Day(required=True, allow_none=True)
+    # Since when its clock stands still, while a dispute waits for its answer.
+    disputed_on = Day(required=True, allow_none=True)
     # The guarantor disputed it and was right: nothing more is asked.
     upheld_on = Day(required=True, allow_none=True)
     dispute_reason = ma.fields.String(required=True, allow_none=True)
+
+
+class CallLineSchema(Schema):
+    """What a call asks of one line of the loan's cover: whose standing, through whom, on which
+    vouches; `moved` is no longer asked here."""
+
+    standing_of = ma.fields.String(required=True)
+    through = ma.fields.String(required=True, allow_none=True)
+    vouches = ma.fields.List(ma.fields.String(), required=True)
+    asked = Money(minor="amount_minor", required=True)
+    paid = Money(minor="paid_minor", required=True)
+    moved = Money(minor="moved_minor", required=True)
+
+
+class DisputeAnswerSchema(Schema):
+    """How a dispute was answered, and why."""
+
+    upheld = ma.fields.Boolean(required=True)
+    reason = ma.fields.String(required=True)
+    answered_at = Instant(required=True)
+
+
+class CallFileSchema(CallSchema):
+    """One call with what it rests on, and how disputes of it were answered."""
+
+    answers = ma.fields.List(ma.fields.Nested(DisputeAnswerSchema), required=True)
+    lines = ma.fields.List(ma.fields.Nested(CallLineSchema), required=True)
+
+
+class CallListArgs(PageArgs):
+    """Which calls."""
+
+    status = ma.fields.Enum(CallStatus, by_value=ma.fields.String, load_default=None)
 
 
 class CallPaymentInSchema(Schema):

@@ -75,8 +75,8 @@ def calls(session: Session, rows: Iterable[Call]) -> list[SimpleNamespace]:
     """Calls with the names on them."""
     listed = list(rows)
     people = {call.guarantor_id for call in listed} | {call.for_guarantor_id for call in listed}
-    found = [loans.get_loan_by_id(session, loan_id) for loan_id in {c.loan_id for c in listed}]
-    names = _names(session, people, found)
+    found = loans.loans_by_id(session, {call.loan_id for call in listed})
+    names = _names(session, people, found.values())
     return [
         SimpleNamespace(
             **_columns(call),
@@ -89,6 +89,28 @@ def calls(session: Session, rows: Iterable[Call]) -> list[SimpleNamespace]:
         )
         for call in listed
     ]
+
+
+def call_file(session: Session, call: Call) -> SimpleNamespace:
+    """One call with the cover lines that it rests on, and the answers to disputes of it."""
+    [shown] = calls(session, [call])
+    lines = queries.call_lines(session, call)
+    people = {end for _, line in lines for end in (line.standing_of_id, line.via_id)}
+    names = _names(session, people, [])
+    shown.answers = queries.dispute_answers(session, call)
+    shown.lines = [
+        SimpleNamespace(
+            standing_of=names.member(line.standing_of_id),
+            through=names.member(line.via_id),
+            vouches=[v for v in (line.outer_vouch, line.inner_vouch) if v is not None],
+            amount_minor=item.amount_minor,
+            paid_minor=item.paid_minor,
+            moved_minor=item.moved_minor,
+            currency=shown.currency,
+        )
+        for item, line in lines
+    ]
+    return shown
 
 
 def call_payment(session: Session, payment: GuaranteePayment, call: Call) -> SimpleNamespace:

@@ -283,7 +283,12 @@ def get_complaint(session: Session, public_id: str) -> Complaint:
 
 
 def list_complaints(
-    community_id: int, *, reader_id: int, audits: bool, operates: bool
+    community_id: int,
+    *,
+    reader_id: int,
+    audits: bool,
+    operates: bool,
+    status: ComplaintStatus | None = None,
 ) -> Select[Complaint]:
     """A community's complaints for one reader: those they own; an auditor reads all.
 
@@ -293,6 +298,8 @@ def list_complaints(
         Complaint.community_id == community_id,
         or_(Complaint.against_id.is_(None), Complaint.against_id != reader_id),
     )
+    if status is not None:
+        query = query.where(Complaint.status == status)
     if audits:
         return query
     own = Complaint.owner_id == reader_id

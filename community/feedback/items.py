@@ -178,11 +178,21 @@ def get_item(session: Session, public_id: str) -> FeedbackItem:
     return item
 
 
-def list_items(community_id: int) -> Select[FeedbackItem]:
-    """A community's comments and suggestions; page by FeedbackItem.id."""
-    return select(FeedbackItem).where(
+def list_items(
+    community_id: int, *, ungrouped: bool = False, theme_id: int | None = None
+) -> Select[FeedbackItem]:
+    """A community's comments and suggestions; page by FeedbackItem.id.
+
+    `ungrouped`: those in no theme yet; a hidden one goes into none. `theme_id`: those in it.
+    """
+    query = select(FeedbackItem).where(
         FeedbackItem.community_id == community_id, FeedbackItem.kind != ItemKind.COMPLAINT
     )
+    if ungrouped:
+        query = query.where(FeedbackItem.theme_id.is_(None), FeedbackItem.hidden_on.is_(None))
+    if theme_id is not None:
+        query = query.where(FeedbackItem.theme_id == theme_id)
+    return query
 
 
 def list_own_items(author_id: int) -> Select[FeedbackItem]:

@@ -371,6 +371,43 @@ def list_themes(community_id: int, status: ThemeStatus | None = None) -> Select[
     return query if status is None else query.where(Theme.status == status)
 
 
+def takes_items(session: Session, theme_id: int | None) -> bool:
+    """Whether what stands in this theme, or in none, can still be moved."""
+    return theme_id is None or session.get_one(Theme, theme_id).status in _GATHERING
+
+
+def list_gathering(community_id: int) -> Select[Theme]:
+    """A community's themes that items can still be put into."""
+    return select(Theme).where(Theme.community_id == community_id, Theme.status.in_(_GATHERING))
+
+
+def versions_naming(
+    session: Session, theme: Theme, *, most: int
+) -> Sequence[tuple[ProductVersion, Product]]:
+    """Versions that may bring what was decided, newest first: those whose source names the theme.
+
+    Of products here or above, published since the decision, as `ship` asks.
+    """
+    if theme.decided_on is None:
+        return []
+    path = communities.get_community_by_id(session, theme.community_id).path_ids
+    rows = session.execute(
+        select(ProductVersion, Product)
+        .join(Product, Product.id == ProductVersion.product_id)
+        .where(
+            Product.community_id.in_(path),
+            ProductVersion.source.contains(theme.public_id, autoescape=True),
+        )
+        .order_by(ProductVersion.id.desc())
+        .limit(most)
+    )
+    return [
+        (version, product)
+        for version, product in rows
+        if version.created_at.date() >= theme.decided_on
+    ]
+
+
 def themes_shipped_in(session: Session, version_ids: Collection[int]) -> Sequence[Theme]:
     """The themes that product versions brought."""
     return session.scalars(

@@ -2,14 +2,17 @@
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import Select, and_, func, or_, select, union
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select, union
 from sqlalchemy.orm import Session
 
 from community.guarantees.errors import CallNotFound, CoverChangeNotFound
 from community.guarantees.models import (
     Call,
+    CallLine,
+    CallStatus,
     Claim,
     ClaimGround,
     ClaimSettlement,
@@ -19,6 +22,7 @@ from community.guarantees.models import (
     Guarantee,
     SettlementStatus,
 )
+from community.ledger.models import Event
 from community.loans.models import Loan, Repayment
 from community.trust.models import Standing, Vouch
 
@@ -43,6 +47,18 @@ class LineView:
     held_minor: int
     called_minor: int
     paid_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class DisputeAnswer:
+    """Whether a dispute was right, and why; who said so stays in the book."""
+
+    upheld: bool
+    reason: str
+    answered_at: datetime
+
+
+_UPHELD, _NOT_UPHELD = "call.dispute_upheld", "call.dispute_resolved"
 
 
 def get_call(session: Session, public_id: str) -> Call:
@@ -119,6 +135,31 @@ def calls_on(guarantor_id: int) -> Select[Call]:
     return select(Call).where(Call.guarantor_id == guarantor_id)
 
 
+def list_calls(community_id: int, status: CallStatus | None = None) -> Select[Call]:
+    """The calls on a community's loans, all or those in one state; page by Call.id."""
+    query = select(Call).where(Call.community_id == community_id)
+    return query if status is None else query.where(Call.status == status)
+
+
+def call_lines(session: Session, call: Call) -> list[tuple[CallLine, LineView]]:
+    """What a call rests on: how much it asks of which cover line, and who stands on that one."""
+    asked = session.scalars(
+        select(CallLine).where(CallLine.call_id == call.id).order_by(CallLine.id)
+    ).all()
+    lines = _line_views(session, CoverLine.id.in_([item.cover_line_id for item in asked]))
+    return [(item, lines[item.cover_line_id]) for item in asked]
+
+
+def dispute_answers(session: Session, call: Call) -> list[DisputeAnswer]:
+    """How disputes of a call were answered, oldest first, as the community's book has it."""
+    rows = session.execute(
+        select(Event.kind, Event.facts, Event.recorded_at)
+        .where(Event.subject == call.public_id, Event.kind.in_([_UPHELD, _NOT_UPHELD]))
+        .order_by(Event.id)
+    )
+    return [DisputeAnswer(kind == _UPHELD, facts["reason"], at) for kind, facts, at in rows]
+
+
 def repayments_of(loan_id: int) -> Select[Repayment]:
     """The receipts of a loan."""
     return select(Repayment).where(Repayment.loan_id == loan_id)
@@ -156,9 +197,11 @@ def held_by_leaving(session: Session, changes: Iterable[CoverChange]) -> dict[in
 
 def list_lines(session: Session, *, loan_id: int) -> list[LineView]:
     """A loan's cover, path by path."""
-    lines = session.scalars(
-        select(CoverLine).where(CoverLine.loan_id == loan_id).order_by(CoverLine.id)
-    ).all()
+    return list(_line_views(session, CoverLine.loan_id == loan_id).values())
+
+
+def _line_views(session: Session, which: ColumnElement[bool]) -> dict[int, LineView]:
+    lines = session.scalars(select(CoverLine).where(which).order_by(CoverLine.id)).all()
     owners = dict(
         session.execute(
             select(Standing.id, Standing.member_id).where(
@@ -177,8 +220,8 @@ def list_lines(session: Session, *, loan_id: int) -> list[LineView]:
             )
         )
     }
-    return [
-        LineView(
+    return {
+        line.id: LineView(
             standing_of_id=owners[line.standing_id],
             outer_vouch=_public(vouches, line.outer_vouch_id),
             inner_vouch=_public(vouches, line.inner_vouch_id),
@@ -193,7 +236,7 @@ def list_lines(session: Session, *, loan_id: int) -> list[LineView]:
             paid_minor=line.paid_minor,
         )
         for line in lines
-    ]
+    }
 
 
 def paid_for_others(session: Session, *, member_id: int, community_id: int) -> tuple[int, int]:

@@ -10,15 +10,22 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
 from app.businessday.running import close_days
-from app.clock import today
+from app.clock import now, today
 from app.extensions import db
 from app.marks import public
 from app.pages.office.terms import TERMS as NAMED
 from app.pages.words import Words
+from community.communities import queries as communities
 from community.communities.models import Community
+from community.feedback import themes
+from community.feedback.models import PollChoice
+from community.members import queries as member_queries
+from community.members import service as members
+from community.members.principal import Role
 from community.monitoring.models import CaseStatus, RiskCase
 from community.monitoring.queries import count_open_cases, list_cases
 from tests.api.conftest import MakeApp
@@ -358,6 +365,270 @@ def test_a_product_begins_without_terms_and_its_first_ones_are_read(own_world: W
     assert done.status_code == 303
     assert "version 1 in force" in officer.open(path).text
     assert "principal_minor_min,1\r\n" in officer.open(f"{made.location}/terms.csv").text
+
+
+def test_a_disputed_call_is_answered_from_what_it_rests_on(own_world: World) -> None:
+    officer = reader(own_world, "officer")
+    calls = "/communities/@village/calls"
+    [disputed] = own_world.call("officer", "GET", f"{calls}?status=disputed").get_json()["items"]
+    call = own_world.call("officer", "GET", "/calls/@disputed").get_json()
+    assert call["answers"] == []
+    assert (disputed["id"], disputed["disputed_on"]) == (call["id"], today_of(own_world))
+    # The lines of a call are lines of the loan's cover, and ask together for what the call asks.
+    cover = own_world.call("officer", "GET", f"/loans/{call['loan']}/cover").get_json()["lines"]
+    [line] = call["lines"]
+    assert line["asked"] == call["amount"]
+    assert line["vouches"] in [one["vouches"] for one in cover]
+    assert {row["id"] for row in own_world.call("auditor", "GET", calls).get_json()["items"]} > {
+        own_world.ids["call"],
+        own_world.ids["disputed"],
+    }
+    assert waiting(own_world, officer)["Disputed calls to answer"] == 1
+
+    path = own_world.named(f"{VILLAGE}/calls/@disputed")
+    assert path in officer.open(own_world.named(f"{VILLAGE}/calls")).text
+    shown = officer.open(path)
+    check_html(shown, "en")
+    for told in ("was never asked", "For the loan of dong", "late by days: 11", "CNY\xa050.00"):
+        assert told in shown.text
+    # Neither answer is chosen beforehand, and what was typed stays.
+    unsaid = officer.send(f"{path}/resolution", shown=path, reason="we have her signature")
+    assert unsaid.status_code == 422
+    assert 'id="e-upheld"' in unsaid.text
+    assert "we have her signature</textarea>" in unsaid.text
+    check_html(unsaid, "en")
+    # Whoever disputes does not answer, whatever they look after.
+    grant(own_world, "wei", Role.OFFICER)
+    wei = reader(own_world, "wei")
+    own = wei.open(path)
+    assert "somebody else in office answers it" in own.text
+    assert "/resolution" not in own.text
+    sent = wei.send(f"{path}/resolution", shown="/me", upheld="yes", reason="I was not asked")
+    assert sent.status_code == 403
+    said = {"upheld": True, "reason": "I was not asked"}
+    refused = own_world.call("wei", "POST", "/calls/@disputed/resolution", json=said)
+    assert refused.status_code == 403
+
+    form = hidden(shown.text) | {"upheld": "yes", "reason": "nobody asked her"}
+    for _ in range(2):
+        done = officer.client.post(f"{path}/resolution", data=form, headers=officer.headers)
+        assert (done.status_code, done.location) == (303, path)
+    after = own_world.call("officer", "GET", "/calls/@disputed").get_json()
+    assert (after["status"], after["upheld_on"]) == ("cancelled", today_of(own_world))
+    assert after["lines"][0]["moved"] == call["amount"]
+    [answer] = after["answers"]
+    assert (answer["upheld"], answer["reason"]) == (True, "nobody asked her")
+    # Whoever disputed reads how, and why.
+    read = wei.open(own_world.named("/me/calls/@disputed"))
+    check_html(read, "en")
+    assert "nobody asked her" in read.text
+    now = officer.open(path)
+    check_html(now, "en")
+    assert "The dispute is answered." in now.text
+    assert "nobody asked her" in now.text
+    assert "/resolution" not in now.text
+    assert waiting(own_world, officer)["Disputed calls to answer"] == 0
+    # There is nothing to answer any more, and it is said so.
+    late = officer.client.post(
+        f"{path}/resolution",
+        data=form | {"form_once": secrets.token_urlsafe(18)},
+        headers=officer.headers,
+    )
+    assert late.status_code == 409
+
+
+def test_a_complaint_is_answered_by_its_owner_alone(own_world: World) -> None:
+    officer = reader(own_world, "officer")
+    queue = own_world.named(f"{VILLAGE}/complaints")
+    path, against = (f"{queue}/{own_world.ids[name]}" for name in ("complaint", "against_officer"))
+    # Of two complaints one is against the officer, and the other is not the operator's.
+    shown = officer.open(queue)
+    assert path in shown.text
+    assert against not in shown.text
+    assert officer.open(against).status_code == 404
+    assert reader(own_world, "operator").open(path).status_code == 404
+    assert waiting(own_world, officer)["Complaints to answer"] == 1
+    both = reader(own_world, "auditor")
+    assert waiting(own_world, both)["Complaints to answer"] == 2
+    assert "<form" not in both.open(path).text.partition("<main")[2]
+
+    assert "days left: 3" in officer.open(path).text
+    unsaid = officer.send(f"{path}/replies", shown=path)
+    assert unsaid.status_code == 422
+    assert 'id="e-text"' in unsaid.text
+    assert officer.send(f"{path}/replies", shown=path, text="which day?").status_code == 303
+    theme = own_world.ids["open_theme"]
+    assert officer.send(f"{path}/theme", shown=path, theme=theme).status_code == 303
+    assert "and complaints: 1" in officer.open(own_world.named(f"{VILLAGE}/themes/{theme}")).text
+    assert officer.send(f"{path}/theme", shown=path, out="1", theme="").status_code == 303
+    # Withdrawn it is by who complained.
+    fields = {"outcome": "withdrawn", "answer": "printed again"}
+    assert officer.send(f"{path}/closing", shown=path, **fields).status_code == 422
+    done = officer.send(f"{path}/closing", shown=path, **fields | {"outcome": "upheld"})
+    assert done.status_code == 303
+    closed = officer.open(done.location)
+    check_html(closed, "en")
+    assert "The complaint is closed." in closed.text
+    assert "printed again" in closed.text
+    told = own_world.call("wang", "GET", "/complaints/@complaint").get_json()
+    assert (told["outcome"], told["theme"]) == ("upheld", None)
+    assert [step["kind"] for step in told["steps"]] == ["filed", "replied", "closed"]
+    assert path not in officer.open(queue).text
+    assert path in officer.open(f"{queue}?status=closed").text
+    listed = "/communities/@village/complaints?status="
+    for status, count in (("open", 0), ("closed", 1)):
+        found = own_world.call("officer", "GET", f"{listed}{status}").get_json()["items"]
+        assert len(found) == count
+    # Nor does an auditor see one that is against them, or count it.
+    grant(own_world, "li", Role.AUDITOR)
+    told = {
+        "kind": "conduct",
+        "title": "rude",
+        "text": "at the desk",
+        "against": own_world.ids["li"],
+    }
+    made = own_world.call("sun", "POST", "/communities/@village/complaints", json=told)
+    li, other = reader(own_world, "li"), reader(own_world, "auditor")
+    path = f"{queue}/{made.get_json()['id']}"
+    assert [person.open(path).status_code for person in (li, other)] == [404, 200]
+    assert path not in li.open(queue).text
+    counts = [waiting(own_world, person)["Complaints to answer"] for person in (li, other)]
+    assert counts[0] + 1 == counts[1]
+
+
+def test_what_members_ask_for_goes_from_a_word_to_the_version_that_brings_it(
+    own_world: World,
+) -> None:
+    officer = reader(own_world, "officer")
+    here = own_world.named(VILLAGE)
+    items = "/communities/@village/feedback-items"
+    texts = ("仓库周末也要开门", "周末仓库要开门", "a noticeboard")
+    said = []
+    for who, text in zip(("wang", "li", "sun"), texts, strict=True):
+        body = {"kind": "suggestion", "text": text}
+        said.append(own_world.call(who, "POST", items, json=body).get_json()["id"])
+    waits = waiting(own_world, officer)["Suggestions to group"]
+    api = own_world.call("officer", "GET", f"{items}?ungrouped=true").get_json()["items"]
+    assert waits == len(api)
+    assert set(said) < {item["id"] for item in api}
+
+    # A theme begins with one item; the one that is like it goes along with another.
+    first, _, third = (f"{here}/feedback/{item}" for item in said)
+    assert f'name="also" value="{said[1]}"' in officer.open(first).text
+    begun = officer.send(f"{here}/themes/new?item={said[2]}", title="A noticeboard")
+    assert begun.status_code == 303
+    board = begun.location
+    made = officer.send(f"{here}/themes/new", title="Open at the weekend")
+    theme = made.location.rpartition("/")[2]
+    nowhere = officer.send(f"{first}/theme", shown=first, also=said[1])
+    assert nowhere.status_code == 422
+    assert 'id="e-theme"' in nowhere.text
+    placed = officer.send(f"{first}/theme", shown=first, theme=theme, also=said[1])
+    assert (placed.status_code, placed.location) == (303, made.location)
+    page = officer.open(made.location)
+    assert "Members: 2" in page.text
+    assert all(text in page.text for text in texts[:2])
+    inside = own_world.call("officer", "GET", f"{items}?theme={theme}").get_json()["items"]
+    assert {item["id"] for item in inside} == set(said[:2])
+    assert waiting(own_world, officer)["Suggestions to group"] == waits - 3
+    assert (
+        officer.send(f"{third}/hiding", shown=board, reason="names a neighbour").status_code == 303
+    )
+    hidden_one = officer.open(third)
+    assert texts[2] not in hidden_one.text
+    assert "names a neighbour" in hidden_one.text
+
+    # Nothing is accepted that no vote carried; a vote is as long as the charter says.
+    early = officer.send(f"{made.location}/decision", shown=board, accepted="yes", reason="good")
+    assert early.status_code == 409
+    days = {"opens_on": today_of(own_world), "closes_on": today_of(own_world)}
+    short = officer.send(f"{made.location}/polls", shown=board, **days)
+    assert short.status_code == 422
+    assert 'id="e-closes_on"' in short.text
+    check_html(short, "en")
+    vote_through(own_world, theme)
+    assert officer.send(f"{made.location}/decision", shown=board, accepted="yes").status_code == 422
+    done = officer.send(f"{made.location}/decision", shown=board, accepted="yes", reason="20 to 0")
+    assert done.status_code == 303
+    page = officer.open(made.location)
+    check_html(page, "en")
+    assert "No product version names this theme yet" in page.text
+    product = own_world.call(
+        "officer", "POST", "/communities/@village/products", json={"code": "open", "name": "Open"}
+    ).get_json()["id"]
+    version = {"terms": TERMS, "valid_from": today_of(own_world), "source": f"vote on {theme}"}
+    assert own_world.call("officer", "POST", f"/products/{product}/versions", json=version)
+    ship = officer.send(f"{made.location}/shipment", shown=made.location)
+    assert ship.status_code == 303
+    shown = officer.open(made.location)
+    check_html(shown, "en")
+    assert "Open, version 1" in shown.text
+    file = own_world.call("wang", "GET", f"/themes/{theme}").get_json()
+    assert (file["status"], file["reason"], file["shipped"]["product"]) == (
+        "shipped",
+        "20 to 0",
+        product,
+    )
+    # What is decided takes nothing more, and another one goes into one that gathers.
+    assert "/theme" not in officer.open(first).text.partition("<main")[2].replace("/themes", "")
+    assert officer.send(f"{first}/theme", shown=board, theme=theme).status_code == 409
+    merged = officer.send(f"{board}/merging", shown=board, into=own_world.ids["open_theme"])
+    assert merged.status_code == 303
+    assert "A noticeboard" in officer.open(merged.location).text
+
+
+def waiting(world: World, person: Reader) -> dict[str, int]:
+    """What waits on the day page of the village, by what it is called."""
+    page = person.open(world.named(VILLAGE)).text
+    found = re.findall(r'<a href="[^"]+">([^<]+)</a><b>(\d+)</b>', page)
+    return {html.unescape(name): int(count) for name, count in found}
+
+
+def grant(world: World, who: str, role: Role) -> None:
+    with world.app.app_context():
+        session = db.session()
+        members.grant_role(
+            session,
+            member_id=member_id(session, world.ids[who]),
+            role=role,
+            community_id=village_id(session, world),
+            now=now(),
+        )
+        session.commit()
+
+
+def vote_through(world: World, theme_id: str) -> None:
+    """A vote on a theme that all carried, and that was over yesterday."""
+    with world.app.app_context():
+        session = db.session()
+        theme = themes.get_theme(session, theme_id)
+        begun = today() - timedelta(days=6)
+        themes.put_to_vote(
+            session,
+            theme_id=theme.id,
+            opens_on=begun,
+            closes_on=begun + timedelta(days=4),
+            on=begun,
+            now=now(),
+            actor_id=member_id(session, world.ids["officer"]),
+        )
+        for who in ("wang", "zhao", "sun", "li", "wei", "ding", "guo"):
+            themes.vote(
+                session,
+                theme_id=theme.id,
+                member_id=member_id(session, world.ids[who]),
+                choice=PollChoice.YES,
+                on=begun,
+            )
+        session.commit()
+
+
+def member_id(session: Session, public_id: str) -> int:
+    return member_queries.get_member(session, public_id).id
+
+
+def village_id(session: Session, world: World) -> int:
+    return communities.get_community(session, world.ids["village"]).id
 
 
 def test_the_days_page_tells_each_step(own_world: World) -> None:

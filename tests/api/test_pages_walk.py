@@ -154,6 +154,9 @@ REFUSED: dict[str, dict[str, int]] = {
     "office.deposit": dict.fromkeys(MEMBERS, 404) | {"auditor": 403},
     "office.withdraw": dict.fromkeys(MEMBERS, 404) | {"auditor": 403},
     "office.verify_use": dict.fromkeys(MEMBERS, 404) | {"auditor": 403},
+    "office.new_theme": dict.fromkeys(MEMBERS, 404) | {"auditor": 403},
+    # It is the officer's to answer; who complained reads it on a page of their own.
+    "office.complaint": dict.fromkeys((*MEMBERS, "operator"), 404),
     "auditor.home": {"wang": 403, "gao": 403, "zhao": 403, "stranger": 403},
     # Everybody may know that there is an office.
     "office.home": {"wang": 403, "gao": 403, "zhao": 403, "stranger": 403},

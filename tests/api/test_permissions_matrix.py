@@ -191,6 +191,7 @@ READS = {
     # What it would put on who comes is theirs alone to see before they agree.
     "guarantees.preview_takeover": Read("200 403 404 403 403 403 404 404", "guo", "li", "wei"),
     "guarantees.list_loan_calls": Read(SHARED, **ABOUT_DING),
+    "guarantees.list_calls": Read(BOOKS),
     "guarantees.list_my_calls": Read(ALL),
     "guarantees.get_call": Read(SHARED, "li", "ding"),
     "claims.list_my_claims": Read(ALL),

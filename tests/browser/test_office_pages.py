@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, expect
 
 from tests.browser.conftest import BOTH, Visit, say
 
@@ -152,6 +152,57 @@ def test_an_operator_changes_the_terms_of_a_product(visit: Visit, language: str)
     expect(page.get_by_role("main")).to_contain_text(f"{largest}.00")
     if language == "en":
         visit.check(page, "office-product")
+
+
+@BOTH
+def test_an_officer_answers_what_members_said(visit: Visit, language: str) -> None:
+    """From the day page: a disputed call, a complaint, and a suggestion that begins a theme."""
+    page = visit("officer", language, OFFICE)
+    main, alert, told = (
+        page.get_by_role("main"),
+        page.get_by_role("alert"),
+        page.get_by_role("status"),
+    )
+
+    def button(chinese: str, english: str) -> Locator:
+        return page.get_by_role("button", name=say(language, chinese, english), exact=True)
+
+    def link(chinese: str, english: str) -> Locator:
+        return main.get_by_role("link", name=say(language, chinese, english), exact=True)
+
+    link("待答复的代偿异议", "Disputed calls to answer").click()
+    link("魏东", "魏东").click()
+    expect(main).to_contain_text("was never asked")
+    reason = page.get_by_label(say(language, "理由", "Reason"), exact=True)
+    reason.fill("签字的担保合同在档案里")
+    button("答复", "Give this answer").click()
+    expect(alert).to_contain_text(say(language, "请填写这一项", "Please fill this in"))
+    expect(reason).to_have_value("签字的担保合同在档案里")
+    visit.check(page, "office-dispute-refused")
+    page.get_by_label(say(language, "您的答复", "Your answer")).select_option("no")
+    button("答复", "Give this answer").click()
+    expect(told).to_contain_text(say(language, "异议已答复", "The dispute is answered"))
+    expect(main).to_contain_text("签字的担保合同在档案里")
+    visit.check(page, "office-dispute-answered")
+
+    visit.go(page, OFFICE)
+    link("待答复的投诉", "Complaints to answer").click()
+    main.get_by_role("link", name="a receipt is missing").click()
+    page.get_by_label(say(language, "给投诉人的话", "Your words")).fill("收据已补打，请来领取。")
+    button("发出回复", "Send the reply").click()
+    expect(told).to_contain_text(say(language, "已发给投诉人", "Sent to who complains"))
+    expect(main).to_contain_text("收据已补打，请来领取。")
+
+    visit.go(page, OFFICE)
+    link("待归类的意见", "Suggestions to group").click()
+    link("clear terms", "clear terms").click()
+    link("以此新建议题", "Begin a theme with it").click()
+    page.get_by_label(say(language, "议题名称", "In one sentence")).fill("条款要写得让人看懂")
+    button("新建议题", "Begin a theme").click()
+    expect(told).to_contain_text(say(language, "议题已建立", "The theme is begun"))
+    button("付诸表决", "Put it to the vote").click()
+    expect(told).to_contain_text(say(language, "议题已付诸表决", "The theme is put to the vote"))
+    visit.check(page, "office-theme-voting")
 
 
 SAID = (

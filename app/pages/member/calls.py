@@ -280,6 +280,7 @@ def _call_page(call_id: str, form: Form) -> Response:
         "member/call.html",
         status=form.status,
         line=line,
+        answers=queries.dispute_answers(session, found),
         form=form,
         is_mine=found.guarantor_id == caller().member_id,
     )

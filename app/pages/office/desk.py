@@ -145,7 +145,12 @@ def pay_call(community_id: str, loan_id: str, call_id: str) -> Any:
         view = read_loan(db.session(), loan_id)
         names = members.names_of(db.session(), [call.guarantor_id])
         return show(
-            "call", community, form=form, view=view, call=call, guarantor=names[call.guarantor_id]
+            "call_money",
+            community,
+            form=form,
+            view=view,
+            call=call,
+            guarantor=names[call.guarantor_id],
         )
 
     currency = service.currency_of(own_loan(community, loan_id))
@@ -154,7 +159,7 @@ def pay_call(community_id: str, loan_id: str, call_id: str) -> Any:
         work,
         page,
         start={"amount": format_minor(call.amount_minor - call.paid_minor, currency)},
-        said=("office", "call_paid"),
+        said=("office", "call_money_taken"),
     )
 
 

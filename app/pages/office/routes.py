@@ -3,22 +3,27 @@
 from app.pages.office import (
     books,
     charters,
+    complaints,
     days,
     desk,
+    disputes,
     loans,
     people,
     portfolio,
     products,
     savings,
     start,
+    themes,
 )
 from app.pages.office.room import pages
 
 __all__ = [
     "books",
     "charters",
+    "complaints",
     "days",
     "desk",
+    "disputes",
     "loans",
     "pages",
     "people",
@@ -26,6 +31,7 @@ __all__ = [
     "products",
     "savings",
     "start",
+    "themes",
 ]
 
 # The order of the navigation: first what waits, last what is seldom changed.
@@ -34,6 +40,9 @@ _ORDER = (
     "community_day",
     "loans",
     "people",
+    "calls",
+    "complaints",
+    "themes",
     "portfolio",
     "books",
     "days",

@@ -15,10 +15,16 @@ from app.extensions import db
 from app.marks import limited
 from app.pages.layout import page
 from app.pages.lists import listed
+from app.pages.office.complaints import queue
 from app.pages.office.room import can, enter, pages, show
+from app.pages.office.themes import count_ungrouped
 from app.permissions import may, permit, requires
 from community.communities import queries as communities
 from community.communities.models import Community, Membership, MembershipStatus
+from community.feedback.models import ComplaintStatus, ThemeStatus
+from community.feedback.themes import list_themes
+from community.guarantees.models import CallStatus
+from community.guarantees.queries import list_calls
 from community.ledger.models import Book
 from community.loans.models import Loan, LoanStatus
 from community.loans.states import LIVE
@@ -83,6 +89,30 @@ def counts_of(session: Session, ids: list[int]) -> Mapping[int, Counts]:
     }
 
 
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """What members of one community wait to be answered, as far as the reader may see it."""
+
+    disputes: int
+    complaints: int
+    ungrouped: int
+    to_decide: int
+
+
+def unanswered(session: Session, community: Community) -> Unanswered:
+    """Four statements. A count is that of the list behind it, so that it tells nothing more."""
+
+    def count(query: Select[*tuple[Any, ...]]) -> int:
+        return session.scalar(select(func.count()).select_from(query.subquery())) or 0
+
+    return Unanswered(
+        disputes=count(list_calls(community.id, CallStatus.DISPUTED)),
+        complaints=count(queue(community, ComplaintStatus.OPEN)),
+        ungrouped=count_ungrouped(session, community),
+        to_decide=count(list_themes(community.id, ThemeStatus.VOTED)),
+    )
+
+
 def looked_after() -> tuple[list[Community], str, str]:
     """A page of the communities that the caller looks after or audits, and the ways on and back."""
     principal = caller()
@@ -131,6 +161,7 @@ def community_day(community_id: str) -> Response:
         "today",
         community,
         counts=counts_of(session, [community.id])[community.id],
+        unanswered=unanswered(session, community),
         risk=risk,
         classes=classes,
         may_see_cases=can(community, "case-queue:read"),

@@ -29,6 +29,7 @@ OTHERS = [
             ("wu", f"{VILLAGE}/portfolio/classes.csv"),
             ("ding", f"{VILLAGE}/portfolio/vintages"),
             ("wei", "/calls/@call"),
+            ("wei", f"{VILLAGE}/calls"),
             ("zhou", "/group-loans/@group_loan"),
             ("gao", "/households/@home"),
             ("stranger", VILLAGE),

@@ -39,7 +39,7 @@ def test_a_member_reviews_those_they_know_and_may_think_again(reviewed: Reviewed
     reviewed.step("draw")
     first, second, *_ = reviewed.people
     me, other = as_person(first), as_person(second, "zh-CN")
-    assert "3 households wait for you" in me.open("/me/reviews").text
+    assert "households to review: 3" in me.open("/me/reviews").text
     shown = me.open(mine_in(reviewed))
     check_html(shown, "en")
     homes = links(shown.text, "households")

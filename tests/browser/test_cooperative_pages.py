@@ -113,7 +113,7 @@ def test_a_village_review_from_objection_to_the_next_ones_answers(
     other = say(language, "en", "zh-CN")
     member = visit("wang", other, "/me/reviews")
     expect(member.get_by_role("main")).to_contain_text(
-        say(other, "户等您评议", "households wait for you")
+        say(other, "户等您评议", "households to review")
     )
     member.get_by_role("link", name="秋季整村授信").click()
     homes = member.get_by_role("region", name=say(other, "请您评议的户", "Households to review"))

@@ -158,7 +158,8 @@ def _picture(
 ) -> Picture:
     rows = tuple((name, text(value)) for name, value in values)
     description = " · ".join(f"{name} {value}" for name, value in rows[:12])
-    if not values:
+    # Of nothing but zeros only the axes would be seen: the page says so in words.
+    if not any(value for _, value in values):
         svg = Markup("")
     else:
         svg = titled(chart.to_svg(width=WIDTH, height=height), title, description, "chart")

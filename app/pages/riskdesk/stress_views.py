@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from app.fields import Schema, Text, Whole
 from app.pages.charts import Picture, columns_
-from app.pages.layout import money_text
+from app.pages.layout import money_text, unit_text
 from app.pages.riskdesk.views import circle_label
 from app.pages.words import Words
 from app.risk.schemas import DRAWS_MAX
@@ -220,7 +220,7 @@ def _picture(
         text=lambda value: f"{value:.0f}",
         caption=words(
             "distribution_caption",
-            currency=community.currency,
+            currency=unit_text(words.language, community.currency),
             shortfall=money_text(words.language, shortfall.amount_minor, shortfall.currency),
             tail=view["result"]["tail_draws"],
             draws=test.draws,

@@ -46,7 +46,7 @@ from community.ledger.service import post, reverse
 from community.loans import service as loans
 from community.loans.models import Loan, Repayment, RepaymentSource
 from community.locks import lock, lock_one, lock_where
-from community.money import Money
+from community.money import Money, say_amount
 
 _PAID_AS = {
     CallGround.DIRECT: PaidAs.DIRECT,
@@ -530,7 +530,9 @@ def _check_amount(desk: _Desk, amount: Money, on: date) -> None:
         raise CurrencyMismatch(f"The claim is in {currency}.", expected=currency)
     left = sum(open_on(desk.claim, desk.bundle.claims, on))
     if amount.amount_minor > left or not left:
-        raise MoreThanClaimed(f"{left} minor units are left of the claim.", left_minor=left)
+        raise MoreThanClaimed(
+            f"{say_amount(left, currency)} are left of the claim.", left_minor=left
+        )
     if not amount.is_positive:
         raise Invalid("This is a positive amount.", field="amount")
 

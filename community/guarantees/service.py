@@ -39,7 +39,7 @@ from community.loans import repayments, states
 from community.loans import service as loans
 from community.loans.errors import DecidedTogether
 from community.loans.models import Loan, LoanStatus, Repayment, RepaymentSource
-from community.money import Money, allocate
+from community.money import Money, allocate, say_amount
 from community.reasons import because
 
 __all__ = [
@@ -304,7 +304,8 @@ def pay_call(
     open_minor = min(payable_minor(cover, call), owed)
     if amount.amount_minor > open_minor:
         raise MoreThanCalled(
-            f"{open_minor} minor units are asked on this call.", open_minor=open_minor
+            f"{say_amount(open_minor, amount.currency)} are asked on this call.",
+            open_minor=open_minor,
         )
     payment = pay_on_call(
         session,

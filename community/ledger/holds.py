@@ -19,7 +19,7 @@ from community.ledger.events import record_event
 from community.ledger.models import Account, AccountKind, Book, Hold, HoldState
 from community.ledger.rules import Leg
 from community.ledger.service import post
-from community.money import Money
+from community.money import Money, say_amount
 
 EXPIRED = "expired"
 
@@ -69,8 +69,8 @@ def place_hold(
     free = 0 if account is None else -account.balance_minor - account.held_minor
     if account is None or amount.amount_minor > free:
         raise InsufficientFunds(
-            f"{free} minor units of {amount.currency} are free, {amount.amount_minor} were to be "
-            "set aside.",
+            f"{say_amount(free, amount.currency)} are free, "
+            f"{say_amount(amount.amount_minor, amount.currency)} were to be set aside.",
             account=AccountKind.MEMBER_SAVINGS.value,
             available_minor=free,
             asked_minor=amount.amount_minor,
@@ -127,7 +127,8 @@ def post_hold(
         raise HoldEnded(f"The hold expired on {hold.expires_on}.", state=EXPIRED)
     if not 0 < amount_minor <= hold.amount_minor:
         raise AmountOutOfRange(
-            f"The hold is on {hold.amount_minor} minor units, {amount_minor} were asked for.",
+            f"The hold is on {say_amount(hold.amount_minor, account.currency)}, "
+            f"{say_amount(amount_minor, account.currency)} were asked for.",
             held_minor=hold.amount_minor,
             asked_minor=amount_minor,
             field="amount",

@@ -33,6 +33,7 @@ from community.ledger.errors import (
 )
 from community.ledger.models import DEBIT_KINDS, Account, AccountKind, Book, JournalEntry, Posting
 from community.ledger.rules import Leg
+from community.money import say_amount
 
 _accounts = cast(Table, Account.__table__)
 _entries = cast(Table, JournalEntry.__table__)
@@ -323,10 +324,10 @@ def _refuse_overdraft(
 ) -> None:
     after = balance_minor + change
     if (after < 0) if kind in DEBIT_KINDS else (after + held_minor > 0):
-        on_hold = f", {held_minor} of them on hold" if held_minor else ""
+        on_hold = f", {say_amount(held_minor, currency)} of them on hold" if held_minor else ""
         raise InsufficientFunds(
-            f"The account {kind.value} holds {abs(balance_minor)} minor units of {currency}"
-            f"{on_hold}, {abs(change)} were asked for.",
+            f"The account {kind.value} holds {say_amount(abs(balance_minor), currency)}"
+            f"{on_hold}, {say_amount(abs(change), currency)} were asked for.",
             account=kind.value,
             available_minor=abs(balance_minor) - held_minor,
             asked_minor=abs(change),

@@ -23,7 +23,7 @@ from community.errors import CurrencyMismatch
 from community.ledger.events import record_event
 from community.loans.errors import PayeeRefused, PayeesRequired
 from community.loans.models import Disbursement, Loan, LoanUse, PayeePayment
-from community.money import Money
+from community.money import Money, say_amount
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,8 @@ def check_parts(
     direct_minor = sum(part.amount.amount_minor for part in parts)
     if direct_minor > amount_minor:
         raise PayeeRefused(
-            f"{amount_minor} minor units go out now, and the payees would get {direct_minor}.",
+            f"{say_amount(amount_minor, currency)} go out now, and the payees would get "
+            f"{say_amount(direct_minor, currency)}.",
             field="payees",
             disbursed_minor=amount_minor,
             payees_minor=direct_minor,
@@ -95,8 +96,10 @@ def check_parts(
         raise _required(
             "payee_direct_above_minor",
             document,
-            f"A loan of more than {above} minor units goes straight to its payees, all of it",
+            f"A loan of more than {say_amount(above, currency)} goes straight to its payees, "
+            "all of it",
             rest,
+            currency,
         )
     named = rules.payee_direct_purposes
     # What the borrower will have had, and may have: stated for something else, not paid directly.
@@ -111,6 +114,7 @@ def check_parts(
             f"Money for {', '.join(named)} goes straight to the payees, and what goes to the "
             "borrower is stated for something else",
             min(rest, theirs - free),
+            currency,
         )
     return [uses[part.use_id] for part in parts]
 
@@ -192,17 +196,20 @@ def _check_part(
     left = use.amount_minor - paid.get(use.id, 0)
     if not 0 < part.amount.amount_minor <= left:
         raise PayeeRefused(
-            f"{left} minor units of this use are not paid to {use.payee_name} yet.",
+            f"{say_amount(left, currency)} of this use are not paid to {use.payee_name} yet.",
             field="payees",
             use=use.public_id,
             left_minor=left,
         )
 
 
-def _required(rule: str, document: Mapping[str, Any], why: str, short: int) -> PayeesRequired:
+def _required(
+    rule: str, document: Mapping[str, Any], why: str, short: int, currency: str
+) -> PayeesRequired:
     return PayeesRequired(
-        f"{why} (charter: {rule}, {document[rule]['source']}). {short} minor units too much would "
-        "go to the borrower: state what they are for, and name those uses under payees.",
+        f"{why} (charter: {rule}, {document[rule]['source']}). "
+        f"{say_amount(short, currency)} too much "
+        "would go to the borrower: state what they are for, and name those uses under payees.",
         field="payees",
         rule=rule,
         source=document[rule]["source"],

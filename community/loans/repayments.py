@@ -44,7 +44,8 @@ from community.loans.models import (
     RepaymentSource,
 )
 from community.loans.schedule import read_loan_terms
-from community.loans.steps import move_loan
+from community.loans.steps import currency_of, move_loan
+from community.money import say_amount
 
 # Whoever stands in for the borrower pays on a day of the failing loan's own calendar.
 _BY_HAND = (RepaymentSource.BORROWER, RepaymentSource.THIRD_PARTY)
@@ -121,7 +122,7 @@ def book_repayment(
         check_day(session, loan=loan, received_on=day, on=on)
     written_off = loan.status is LoanStatus.WRITTEN_OFF
     if written_off and amount_minor > owed(session, loan=loan, on=on).total_minor:
-        raise _more_than_owed(owed(session, loan=loan, on=on).total_minor, amount_minor)
+        raise _more_than_owed(loan, owed(session, loan=loan, on=on).total_minor, amount_minor)
     repayment = Repayment(
         public_id=number or new_number(),
         loan_id=loan.id,
@@ -149,7 +150,7 @@ def book_repayment(
         state = derive(session, loan=loan, on=on, receipts=receipts)
         taken = state.receipts[repayment.public_id].amounts.total_minor
         if taken < amount_minor:
-            raise _more_than_owed(taken, amount_minor)
+            raise _more_than_owed(loan, taken, amount_minor)
         project(
             session,
             loan=loan,
@@ -408,9 +409,11 @@ def _check_reversible(session: Session, loan: Loan, repayment: Repayment) -> Non
     raise ReceiptNotReversible(what)
 
 
-def _more_than_owed(owed_minor: int, offered_minor: int) -> MoreThanOwed:
+def _more_than_owed(loan: Loan, owed_minor: int, offered_minor: int) -> MoreThanOwed:
+    currency = currency_of(loan)
     return MoreThanOwed(
-        f"The loan owes {owed_minor} minor units, {offered_minor} were offered.",
+        f"The loan owes {say_amount(owed_minor, currency)}, "
+        f"{say_amount(offered_minor, currency)} were offered.",
         owed_minor=owed_minor,
         offered_minor=offered_minor,
         field="amount",

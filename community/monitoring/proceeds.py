@@ -18,7 +18,7 @@ from community.loans.payees import paid_by_use
 from community.loans.service import currency_of
 from community.loans.states import LIVE
 from community.locks import lock_one
-from community.money import Money
+from community.money import Money, say_amount
 from community.monitoring.errors import NotAWitness, UseNotFound, UseRefused
 from community.monitoring.models import (
     EvidenceKind,
@@ -88,7 +88,9 @@ def state_use(
     )
     left = loan.principal_minor - int(stated or 0)
     if amount.amount_minor > left:
-        raise UseRefused(f"The loan has {left} minor units without a use.", left_minor=left)
+        raise UseRefused(
+            f"{say_amount(left, amount.currency)} of the loan are without a use.", left_minor=left
+        )
     use = LoanUse(
         loan_id=loan.id,
         purpose=purpose,
@@ -133,7 +135,9 @@ def verify_use(
     paid = paid_by_use(session, [use.id]).get(use.id, 0)
     left = max(0, use.amount_minor - use.verified_minor - paid)
     if amount.amount_minor > left:
-        raise UseRefused(f"{left} minor units of the use are not shown yet.", left_minor=left)
+        raise UseRefused(
+            f"{say_amount(left, amount.currency)} of the use are not shown yet.", left_minor=left
+        )
     number = len(evidence_of(session, [use.id])) + 1
     session.add(
         UseEvidence(

@@ -146,6 +146,7 @@ class Visit:
             faults += self._found_by_axe(page, "dark")
             page.emulate_media(color_scheme="light")
         if language == "en" or by_turns.BOTH:
+            faults += self._cut_off(page)
             page.screenshot(path=folder / f"{name}-{DESK}.png", full_page=True)
         page.set_viewport_size({"width": PHONE, "height": 844})
         faults += self._found_by_axe(page, "light")
@@ -153,12 +154,17 @@ class Visit:
         wide = page.evaluate("document.documentElement.scrollWidth")
         if wide > PHONE:
             faults.append(f"the page is {wide} px wide on a phone of {PHONE}")
+        faults += self._cut_off(page)
         small = page.evaluate(_TOO_SMALL)
         faults += [f"too small to be touched: {item}" for item in small]
         weight = page.evaluate(_WEIGHT)
         if weight > BYTES_MAX:
             faults.append(f"the page weighs {weight} bytes")
         return faults + self.complaints[page]
+
+    @staticmethod
+    def _cut_off(page: Page) -> list[str]:
+        return [f"wider than its card: {text}" for text in page.evaluate(_CUT_OFF)]
 
     @staticmethod
     def _found_by_axe(page: Page, scheme: str) -> list[str]:
@@ -194,6 +200,10 @@ _TOO_SMALL = """() => [...document.querySelectorAll(
     'input:not([type=hidden]):not([type=checkbox]):not([type=radio])')]
   .filter(e => e.getClientRects().length && e.getBoundingClientRect().height < 43.5)
   .map(e => e.outerHTML.slice(0, 120))"""
+# What stands out of its card lies under another one, or is not seen at all.
+_CUT_OFF = """() => [...document.querySelectorAll('.card')]
+  .filter(e => e.scrollWidth > e.clientWidth + 1)
+  .map(e => e.innerText.slice(0, 80))"""
 _WEIGHT = """() => performance.getEntriesByType('resource')
   .concat(performance.getEntriesByType('navigation'))
   .reduce((sum, e) => sum + e.encodedBodySize + 300, 0)"""

@@ -295,6 +295,9 @@ def test_members_speak_up_and_follow_what_became_of_it(world: World) -> None:
     complaint = ends_at(sun.send("/me/voice/complain", **told), r"/me/voice/complaints/cpl_\w+")
     ends_at(sun.send(f"{complaint}/replies", shown=complaint, text="again"), re.escape(complaint))
     ends_at(sun.send(f"{complaint}/withdrawal", shown=complaint, text="ok"), re.escape(complaint))
+    withdrawn = sun.open(complaint)
+    check_html(withdrawn, "en")
+    assert "taken back" in withdrawn.text
     # It is read by nobody but who complained and who answers.
     assert reader(world, "gao").open(complaint).status_code == 404
     theme = f"/me/voice/themes/{world.ids['theme']}"

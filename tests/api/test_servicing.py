@@ -61,7 +61,8 @@ def test_a_receipt_that_is_taken_back_says_so_everywhere(own_world: World) -> No
     assert listed["reversed_on"] == "2026-04-13"
     shown = read(own_world, "/receipts/@receipt", "wang")["loan"]
     assert (shown["reversed_on"], shown["reversed_reason"]) == ("2026-04-13", "The cheque bounced")
-    for language, words in (("en", "Taken back on 2026-04-13"), ("zh-CN", "已于 2026-04-13 撤销")):
+    told = {"en": "Taken back on 13\N{NO-BREAK SPACE}Apr 2026", "zh-CN": "已于 2026年4月13日 撤销"}
+    for language, words in told.items():
         reader = Reader(own_world.app, language).sign_in(own_world.tokens["wang"])
         page = reader.open(f"/receipts/{own_world.ids['receipt']}")
         assert words in page.text

@@ -4,10 +4,11 @@ The caller is read anew for every request, so a revoked token or role ends at on
 """
 
 import re
+from typing import Any
 
 from flask import Flask, current_app, g, request
 
-from app.clock import now
+from app.clock import now, today
 from app.extensions import db
 from app.marks import current_view, mark_of
 from app.rate_limits import count_bad_token
@@ -34,6 +35,11 @@ def caller() -> Principal:
     if principal is None:
         raise BadToken("This needs a bearer token.")
     return principal
+
+
+def acting() -> dict[str, Any]:
+    """Who acts in the request under way, and when, as the services ask for it."""
+    return {"on": today(), "now": now(), "actor_id": caller().member_id}
 
 
 def init_app(app: Flask) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from app.auth import caller
+from app.auth import acting, caller
 from app.blueprint import Blueprint
 from app.campaigns import permissions as _permissions  # noqa: F401  declares this room's actions
 from app.campaigns import views
@@ -34,7 +34,7 @@ from app.campaigns.schemas import (
     ReviewAssignmentSchema,
 )
 from app.campaigns.work import grant_all
-from app.clock import now, today
+from app.clock import now
 from app.communities.facts import community_facts
 from app.extensions import db
 from app.marks import limited
@@ -97,7 +97,7 @@ def open_campaign(data: dict[str, Any], community_id: str) -> Any:
         holder_ids=[_member(session, one) for one in data["holders"]],
         kin=[(_member(session, one), _member(session, other)) for one, other in data["kin"]],
         line_id=None if line is None else lines.get_line(session, line).id,
-        **_act(),
+        **acting(),
     )
     return views.campaign_view(session, campaign)
 
@@ -120,7 +120,7 @@ def draw_reviewers(campaign_id: str) -> Any:
     """Draw reviewers for every household by the campaign's seed."""
     session = db.session()
     campaign = _campaign(session, "campaign:run", campaign_id)
-    service.draw_reviewers(session, campaign_id=campaign.id, **_act())
+    service.draw_reviewers(session, campaign_id=campaign.id, **acting())
     return views.campaign_view(session, campaign)
 
 
@@ -184,7 +184,7 @@ def close_round(campaign_id: str) -> Any:
     """Freeze the round's answers; then a second round where it is needed, or the findings."""
     session = db.session()
     campaign = _campaign(session, "campaign:run", campaign_id)
-    service.close_round(session, campaign_id=campaign.id, **_act())
+    service.close_round(session, campaign_id=campaign.id, **acting())
     return views.campaign_view(session, campaign)
 
 
@@ -219,7 +219,7 @@ def decide(data: dict[str, Any], finding_id: str) -> Any:
         decision=data["decision"],
         reason=data["reason"],
         reviewer_ids=None if named is None else [_member(session, one) for one in named],
-        **_act(),
+        **acting(),
     )
     return views.finding_views(session, campaign, [finding])[0]
 
@@ -286,7 +286,7 @@ def visit(data: dict[str, Any], campaign_household_id: str) -> Any:
         result=data["result"],
         amount=data["amount"],
         remark=data["note"],
-        **_act(),
+        **acting(),
     )
     return _shown(session, row)
 
@@ -299,7 +299,7 @@ def publish(campaign_id: str) -> Any:
     """Show each household its own figure, and begin the objection period."""
     session = db.session()
     campaign = _campaign(session, "campaign:run", campaign_id)
-    deciding.publish(session, campaign_id=campaign.id, **_act())
+    deciding.publish(session, campaign_id=campaign.id, **acting())
     return views.campaign_view(session, campaign)
 
 
@@ -337,7 +337,7 @@ def object_to(data: dict[str, Any], campaign_id: str) -> Any:
     )
     if row is None:
         raise CampaignHouseholdNotFound()
-    objection = deciding.object_to(session, row_id=row.id, reason=data["reason"], **_act())
+    objection = deciding.object_to(session, row_id=row.id, reason=data["reason"], **acting())
     return views.objection_views(session, campaign, [objection])[0]
 
 
@@ -357,7 +357,7 @@ def answer_objection(data: dict[str, Any], objection_id: str) -> Any:
         outcome=data["outcome"],
         amount=data["amount"],
         text=data["answer"],
-        **_act(),
+        **acting(),
     )
     row = session.get_one(CampaignHousehold, objection.campaign_household_id)
     campaign = queries.get_campaign_by_id(session, row.campaign_id)
@@ -379,7 +379,7 @@ def grant(campaign_id: str) -> tuple[dict[str, Any], int]:
     row_id = in_transaction(first)
     deadline = time.monotonic() + REQUEST_SECONDS
     left = grant_all(
-        session, campaign_id=row_id, **_act(), enough=lambda: time.monotonic() > deadline
+        session, campaign_id=row_id, **acting(), enough=lambda: time.monotonic() > deadline
     )
     campaign = queries.get_campaign(session, campaign_id)
     view = {
@@ -401,7 +401,7 @@ def revoke(data: dict[str, Any], campaign_household_id: str) -> Any:
     """Take back what a household was granted; loans that rest on it keep their cover."""
     session = db.session()
     row = _row(session, "campaign-household:revoke", campaign_household_id)
-    granting.revoke(session, row_id=row.id, reason=data["reason"], **_act())
+    granting.revoke(session, row_id=row.id, reason=data["reason"], **acting())
     return _shown(session, row)
 
 
@@ -414,7 +414,7 @@ def cancel(data: dict[str, Any], campaign_id: str) -> Any:
     """Give a campaign up before anything is granted."""
     session = db.session()
     campaign = _campaign(session, "campaign:run", campaign_id)
-    granting.cancel(session, campaign_id=campaign.id, reason=data["reason"], **_act())
+    granting.cancel(session, campaign_id=campaign.id, reason=data["reason"], **acting())
     return views.campaign_view(session, campaign)
 
 
@@ -437,7 +437,3 @@ def _shown(session: Session, row: CampaignHousehold) -> dict[str, Any]:
 
 def _member(session: Session, public_id: str) -> int:
     return members.get_member(session, public_id).id
-
-
-def _act() -> dict[str, Any]:
-    return {"on": today(), "now": now(), "actor_id": caller().member_id}

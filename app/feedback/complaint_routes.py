@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from app.auth import caller
+from app.auth import acting, caller
 from app.blueprint import Blueprint
 from app.clock import now, today
 from app.communities.facts import community_facts
@@ -161,4 +161,4 @@ def _complaint(action: str, complaint_id: str) -> Complaint:
 
 
 def _by(data: dict[str, Any]) -> dict[str, Any]:
-    return data | {"on": today(), "now": now(), "actor_id": caller().member_id}
+    return data | acting()

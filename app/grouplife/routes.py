@@ -4,9 +4,9 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from app.auth import caller
+from app.auth import acting, caller
 from app.blueprint import Blueprint
-from app.clock import now, today
+from app.clock import today
 from app.communities.facts import community_facts
 from app.extensions import db
 from app.grouplife import permissions as _permissions  # noqa: F401  declares this room's actions
@@ -504,20 +504,16 @@ def _expulsion(session: Session, action: str, public_id: str) -> tuple[Group, Gr
     return group, expulsion
 
 
-def _when() -> dict[str, Any]:
-    return {"on": today(), "now": now(), "actor_id": caller().member_id}
-
-
 def _step(group: Group) -> dict[str, Any]:
-    return {"group_id": group.id, **_when()}
+    return {"group_id": group.id, **acting()}
 
 
 def _on_amendment(amendment: GroupAmendment) -> dict[str, Any]:
-    return {"amendment_id": amendment.id, **_when()}
+    return {"amendment_id": amendment.id, **acting()}
 
 
 def _on_expulsion(expulsion: GroupExpulsion) -> dict[str, Any]:
-    return {"expulsion_id": expulsion.id, **_when()}
+    return {"expulsion_id": expulsion.id, **acting()}
 
 
 def _shown(session: Session, group: Group) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from app.auth import caller
+from app.auth import acting, caller
 from app.blueprint import Blueprint
 from app.clock import now, today
 from app.communities.facts import community_facts
@@ -262,7 +262,7 @@ def _line(session: Session, action: str, public_id: str) -> CreditLine:
 
 
 def _step(line: CreditLine) -> dict[str, Any]:
-    return {"line_id": line.id, "on": today(), "now": now(), "actor_id": caller().member_id}
+    return {"line_id": line.id, **acting()}
 
 
 def _done(step: Callable[..., CreditLine], data: dict[str, Any], line_id: str) -> dict[str, Any]:

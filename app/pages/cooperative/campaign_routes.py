@@ -8,6 +8,7 @@ from flask import Response, redirect, request, url_for
 from sqlalchemy import Select
 from sqlalchemy.orm import Session
 
+from app.auth import acting
 from app.campaigns import views
 from app.campaigns.facts import campaign_facts
 from app.campaigns.schemas import CampaignReasonSchema
@@ -96,7 +97,7 @@ def add_routes(pages: Room) -> None:
                 campaign_steps.cancel(campaign_id, data["reason"])
             elif act in _RUNS:
                 found = queries.get_campaign(db.session(), campaign_id)
-                _RUNS[act](db.session(), campaign_id=found.id, **campaign_steps.act())
+                _RUNS[act](db.session(), campaign_id=found.id, **acting())
             return here
 
         if act != "grant":

@@ -6,7 +6,7 @@ from typing import Any
 import marshmallow as ma
 from flask import Response, request, url_for
 
-from app.auth import caller
+from app.auth import acting
 from app.campaigns import views
 from app.campaigns.facts import campaign_facts, household_facts, objection_facts
 from app.campaigns.routes import REQUEST_SECONDS
@@ -16,7 +16,6 @@ from app.campaigns.schemas import (
     CampaignVisitInSchema,
 )
 from app.campaigns.work import grant_all
-from app.clock import now, today
 from app.communities.facts import community_facts
 from app.extensions import db
 from app.fields import PublicId, Schema, Text
@@ -131,7 +130,7 @@ def add_routes(pages: Room) -> None:
                 holder_ids=[one for one, *_ in named["holders"]],
                 kin=[(one, other) for one, other in named["kin"]],
                 line_id=None if line is None else lines.get_line(session, line).id,
-                **act(),
+                **acting(),
             )
             return url_for("cooperative.campaign", campaign_id=made.public_id)
 
@@ -166,7 +165,7 @@ def add_routes(pages: Room) -> None:
                 reviewer_ids=None
                 if len(found.reviewers) == 1
                 else [people[one].id if one in people else 0 for one in data["reviewers"]],
-                **act(),
+                **acting(),
             )
             return url_for("cooperative.campaign", campaign_id=of.public_id)
 
@@ -216,10 +215,10 @@ def add_routes(pages: Room) -> None:
                     result=data["result"],
                     amount=data["amount"],
                     remark=data["note"],
-                    **act(),
+                    **acting(),
                 )
             else:
-                granting.revoke(session, row_id=found.id, reason=data["reason"], **act())
+                granting.revoke(session, row_id=found.id, reason=data["reason"], **acting())
             return url_for(
                 "cooperative.campaign_household", campaign_household_id=campaign_household_id
             )
@@ -279,7 +278,7 @@ def add_routes(pages: Room) -> None:
                 outcome=data["outcome"],
                 amount=data["amount"],
                 text=data["answer"],
-                **act(),
+                **acting(),
             )
             return url_for("cooperative.campaign", campaign_id=campaign.public_id)
 
@@ -316,7 +315,7 @@ def run_grants(campaign_id: str) -> Left:
     session.rollback()
     deadline = time.monotonic() + REQUEST_SECONDS
     return grant_all(
-        session, campaign_id=row_id, **act(), enough=lambda: time.monotonic() > deadline
+        session, campaign_id=row_id, **acting(), enough=lambda: time.monotonic() > deadline
     )
 
 
@@ -333,7 +332,7 @@ def cancel(campaign_id: str, reason: str) -> None:
     session = db.session()
     found = queries.get_campaign(session, campaign_id)
     permit("campaign:run", campaign_facts(session, found))
-    granting.cancel(session, campaign_id=found.id, reason=reason, **act())
+    granting.cancel(session, campaign_id=found.id, reason=reason, **acting())
 
 
 def hindrance_said(code: str | None) -> str:
@@ -349,11 +348,6 @@ def _rule_said(name: str) -> str:
     """What a rule of the charter is called, by the words of the charter's page."""
     words = Words("office", language())
     return words.find(f"rule.{name}") or name
-
-
-def act() -> dict[str, Any]:
-    """When something is done, and by whom."""
-    return {"on": today(), "now": now(), "actor_id": caller().member_id}
 
 
 def _around(campaign: Campaign, keeps: bool = True) -> dict[str, Any]:

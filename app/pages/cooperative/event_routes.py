@@ -8,8 +8,8 @@ from typing import Any
 import marshmallow as ma
 from flask import Response, request, url_for
 
-from app.auth import caller
-from app.clock import now, today
+from app.auth import acting, caller
+from app.clock import today
 from app.extensions import db
 from app.fields import Day, Schema, Text, Whole
 from app.marks import limited
@@ -119,7 +119,7 @@ def add_routes(pages: Room) -> None:
         def work(data: dict[str, Any]) -> str:
             row, _ = _community(community_id, "declared-event:declare")
             effect = effect_of(data)
-            step: dict[str, Any] = {"on": today(), "now": now(), "actor_id": caller().member_id}
+            step = acting()
             try:
                 event = service.declare(
                     db.session(), community_id=row.id, effect_document=effect, **data, **step
@@ -162,7 +162,7 @@ def add_routes(pages: Room) -> None:
         if act not in ("preview", "apply", "undo"):
             raise Invalid("There is no such button on this page.", field="act")
         permit(f"declared-event:{act}", facts)
-        step: dict[str, Any] = {"on": today(), "now": now(), "actor_id": caller().member_id}
+        step = acting()
 
         def work(data: dict[str, Any]) -> str:
             found, _ = _event(event_id, f"declared-event:{act}")

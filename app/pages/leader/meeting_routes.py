@@ -8,7 +8,7 @@ from typing import Any
 import marshmallow as ma
 from flask import Response, redirect, request, url_for
 
-from app.auth import caller
+from app.auth import acting, caller
 from app.clock import now, today
 from app.communities.facts import community_facts
 from app.extensions import db
@@ -119,11 +119,6 @@ def respond(act: Act | None, facts: Facts, show: Callable[[Form], Response]) -> 
     return answer(act.schema, work, show)
 
 
-def step() -> dict[str, Any]:
-    """When it is, and who does it."""
-    return {"on": today(), "now": now(), "actor_id": caller().member_id}
-
-
 def add_routes(pages: Room) -> None:
     """Add them to the leader's room."""
     _add_meetings(pages)
@@ -226,12 +221,12 @@ def _add_meetings(pages: Room) -> None:
             return here
 
         def count(data: dict[str, Any]) -> str:
-            meetings.count_motion(db.session(), motion_id=this_motion().id, **step())
+            meetings.count_motion(db.session(), motion_id=this_motion().id, **acting())
             return here
 
         def close(data: dict[str, Any]) -> str:
             found = meetings.get_meeting(db.session(), meeting_id)
-            meetings.close(db.session(), meeting_id=found.id, **step())
+            meetings.close(db.session(), meeting_id=found.id, **acting())
             return here
 
         choices = ma.validate.OneOf(["", *(choice.value for choice in Choice)])
@@ -307,7 +302,7 @@ def _add_people(pages: Room) -> None:
         me = caller().member_id
 
         def on_group() -> dict[str, Any]:
-            return {"group_id": groups.get_group(db.session(), group_id).id, **step()}
+            return {"group_id": groups.get_group(db.session(), group_id).id, **acting()}
 
         def member_of(data: dict[str, Any]) -> int:
             return members.get_member(db.session(), data["member"]).id
@@ -340,12 +335,14 @@ def _add_people(pages: Room) -> None:
             return here
 
         def refuse_amendment(data: dict[str, Any]) -> str:
-            amendments.refuse(db.session(), amendment_id=_open_amendment(), member_id=me, **step())
+            amendments.refuse(
+                db.session(), amendment_id=_open_amendment(), member_id=me, **acting()
+            )
             return here
 
         def withdraw_amendment(data: dict[str, Any]) -> str:
             amendments.withdraw(
-                db.session(), amendment_id=_open_amendment(), member_id=me, **step()
+                db.session(), amendment_id=_open_amendment(), member_id=me, **acting()
             )
             return here
 
@@ -357,11 +354,11 @@ def _add_people(pages: Room) -> None:
             return found.id
 
         def refuse_expulsion(data: dict[str, Any]) -> str:
-            expulsions.refuse(db.session(), expulsion_id=_expulsion(), member_id=me, **step())
+            expulsions.refuse(db.session(), expulsion_id=_expulsion(), member_id=me, **acting())
             return here
 
         def withdraw_expulsion(data: dict[str, Any]) -> str:
-            expulsions.withdraw(db.session(), expulsion_id=_expulsion(), member_id=me, **step())
+            expulsions.withdraw(db.session(), expulsion_id=_expulsion(), member_id=me, **acting())
             return here
 
         def _expulsion() -> int:
@@ -440,7 +437,7 @@ def _add_visits(pages: Room) -> None:
                 purpose=data["purpose"],
                 seed=secrets.randbelow(SEED_MAX) if data["seed"] is None else data["seed"],
                 due_on=data["due_on"],
-                **step(),
+                **acting(),
             )
             return url_for("leader.group_visits", group_id=group_id)
 

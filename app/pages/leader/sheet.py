@@ -13,8 +13,8 @@ import marshmallow as ma
 from flask import request
 from sqlalchemy.orm import Session
 
-from app.auth import caller
-from app.clock import now, today
+from app.auth import acting
+from app.clock import today
 from app.fields import PublicId, Schema, Text
 from app.problems import PreconditionFailed
 from community.errors import CommunityError, Invalid
@@ -215,7 +215,7 @@ def write(session: Session, group: Group, on: date, data: dict[str, Any]) -> Col
         meeting = lock_one(session, Meeting, meeting.id)
     if data["seen"] != seen_of(meeting, collection):
         raise PreconditionFailed("Somebody else has written on this sheet; open it again.")
-    step: dict[str, Any] = {"on": today(), "now": now(), "actor_id": caller().member_id}
+    step = acting()
     if meeting is None:
         plan = meetings.find_plan(session, group.id)
         meeting = meetings.enter(

@@ -22,7 +22,7 @@ from app.pages.forms import Form, Nothing, answer
 from app.pages.layout import page
 from app.pages.lists import listed
 from app.pages.member.changes import changes_to_answer
-from app.pages.member.room import pages
+from app.pages.member.room import my_public_id, pages
 from app.pages.member.vouches import known_people
 from app.permissions import Facts, may, permit, requires
 from community.communities import queries as communities
@@ -135,7 +135,7 @@ def cover(loan_id: str) -> Response:
         "member/cover.html",
         view=_cover(session, loan),
         changes=shown_changes(session, found.items),
-        my_id=_my_id(session),
+        my_id=my_public_id(session),
         older=older,
         first=first,
         opens=may("loan:read", loan_facts(session, loan)),
@@ -228,7 +228,7 @@ def cover_changes() -> Response:
         "member/cover_changes.html",
         to_answer=to_answer,
         changes=[one for one in shown_changes(session, found.items) if one.id not in above],
-        my_id=_my_id(session),
+        my_id=my_public_id(session),
         older=older,
         first=first,
     )
@@ -296,10 +296,6 @@ def _change(action: str, cover_change_id: str) -> CoverChange:
     found = queries.get_cover_change(session, cover_change_id)
     permit(action, cover_change_facts(session, found))
     return found
-
-
-def _my_id(session: Session) -> str:
-    return members.get_member_by_id(session, caller().member_id).public_id
 
 
 def _cover(session: Session, loan: Loan) -> CoverPage:
@@ -376,7 +372,7 @@ def _change_page(cover_change_id: str, form: Form) -> Response:
     session, me = db.session(), caller().member_id
     found = _change("cover_change:read", cover_change_id)
     [change] = shown_changes(session, [found])
-    my_id = _my_id(session)
+    my_id = my_public_id(session)
     loan = loans.get_loan_by_id(session, found.loan_id)
     preview: Takeover | None = None
     reason: CommunityError | None = None
@@ -411,7 +407,7 @@ def _short(session: Session, form: Form, borrower: Named) -> Short | None:
         return None
     missing: Mapping[str, str] = refusal.members["missing"]
     told: Sequence[Mapping[str, str]] = refusal.members["could_fill"]
-    me = _my_id(session)
+    me = my_public_id(session)
 
     def way(person: Mapping[str, str]) -> str:
         if person["how"] != "raise_promise":

@@ -27,7 +27,7 @@ from app.pages.forms import Form, answer, read
 from app.pages.layout import page
 from app.pages.lists import listed
 from app.pages.member.apply import Offer, offers_of, seasons_of
-from app.pages.member.room import pages
+from app.pages.member.room import my_public_id, pages
 from app.permissions import may, permit, requires
 from community.communities import queries as communities
 from community.communities.charter import CharterRules
@@ -104,7 +104,7 @@ def group_loans_page(group_id: str) -> Response:
         "member/group_loans.html",
         group=group,
         loans=group_loan_views(session, found.items),
-        me=_my_public_id(session),
+        me=my_public_id(session),
         leads=may("group-loan:apply", facts) and group.status is GroupStatus.ACTIVE,
         older=older,
         first=first,
@@ -311,7 +311,7 @@ def _loan_page(group_loan_id: str, form: Form) -> Response:
         product=products.get_product_by_id(session, version.product_id),
         terms=terms,
         opens=opens,
-        me=_my_public_id(session),
+        me=my_public_id(session),
         may_endorse=me in file.missing_ids
         and may("endorsement:give", community_facts(session, community)),
         may_withdraw=may("group-loan:withdraw", facts)
@@ -480,7 +480,3 @@ def _show_confirm(asking: Asking, form: Form, data: dict[str, Any], quote: Group
         carried=carried,
         steps=STEPS,
     )
-
-
-def _my_public_id(session: Session) -> str:
-    return members.get_member_by_id(session, caller().member_id).public_id

@@ -7,7 +7,7 @@ from flask import Response, url_for
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.auth import caller
+from app.auth import acting, caller
 from app.clock import now, today
 from app.communities.facts import community_facts
 from app.extensions import db
@@ -251,7 +251,7 @@ def reply_to_complaint(complaint_id: str) -> Any:
 
     def work(data: dict[str, Any]) -> str:
         found = _permitted("complaint:reply", complaint_id)
-        complaints.reply(db.session(), complaint_id=found.id, text=data["text"], **_by())
+        complaints.reply(db.session(), complaint_id=found.id, text=data["text"], **acting())
         return url_for("member.complaint", complaint_id=complaint_id)
 
     return answer(
@@ -275,7 +275,7 @@ def withdraw_complaint(complaint_id: str) -> Any:
             complaint_id=found.id,
             outcome=ComplaintOutcome.WITHDRAWN,
             text=data["text"],
-            **_by(),
+            **acting(),
         )
         return url_for("member.complaint", complaint_id=complaint_id)
 
@@ -295,7 +295,7 @@ def reopen_complaint(complaint_id: str) -> Any:
 
     def work(data: dict[str, Any]) -> str:
         found = _permitted("complaint:reopen", complaint_id)
-        complaints.reopen(db.session(), complaint_id=found.id, text=data["text"], **_by())
+        complaints.reopen(db.session(), complaint_id=found.id, text=data["text"], **acting())
         return url_for("member.complaint", complaint_id=complaint_id)
 
     return answer(
@@ -377,10 +377,6 @@ def _permitted(action: str, complaint_id: str) -> Complaint:
     found = complaints.get_complaint(session, complaint_id)
     permit(action, complaint_facts(session, found))
     return found
-
-
-def _by() -> dict[str, Any]:
-    return {"on": today(), "now": now(), "actor_id": caller().member_id}
 
 
 def _complaint_page(complaint_id: str, form: Form) -> Response:

@@ -5,8 +5,8 @@ from typing import Any
 import marshmallow as ma
 from flask import Response, url_for
 
-from app.auth import caller
-from app.clock import now, today
+from app.auth import acting, caller
+from app.clock import today
 from app.extensions import db
 from app.feedback import views
 from app.feedback.facts import complaint_facts
@@ -100,7 +100,7 @@ def reply_to_complaint(community_id: str, complaint_id: str) -> Any:
 
     def work(data: dict[str, Any]) -> str:
         found = _own(community_id, complaint_id, "complaint:reply")[1]
-        service.reply(db.session(), complaint_id=found.id, text=data["text"], **_by())
+        service.reply(db.session(), complaint_id=found.id, text=data["text"], **acting())
         return _url(community_id, complaint_id)
 
     return answer(
@@ -124,7 +124,7 @@ def close_complaint(community_id: str, complaint_id: str) -> Any:
             complaint_id=found.id,
             outcome=data["outcome"],
             text=data["answer"],
-            **_by(),
+            **acting(),
         )
         return _url(community_id, complaint_id)
 
@@ -175,10 +175,6 @@ def _own(
 
 def _url(community_id: str, complaint_id: str) -> str:
     return url_for("office.complaint", community_id=community_id, complaint_id=complaint_id)
-
-
-def _by() -> dict[str, Any]:
-    return {"on": today(), "now": now(), "actor_id": caller().member_id}
 
 
 def _complaint_page(community: Community, found: Complaint, form: Form) -> Response:

@@ -6,8 +6,8 @@ from typing import Any
 import marshmallow as ma
 from flask import Response, url_for
 
-from app.auth import caller
-from app.clock import now, today
+from app.auth import acting
+from app.clock import today
 from app.extensions import db
 from app.fields import Day, Money, PublicId, Schema
 from app.guarantees import permissions as _permissions  # noqa: F401  declares repayment:record
@@ -67,7 +67,7 @@ def pay_out(community_id: str, loan_id: str) -> Any:
 
     def pay(parts: list[Part]) -> None:
         found = decided(community_id, loan_id, "loan:disburse", "group-loan:disburse")
-        step: dict[str, Any] = {"payees": parts, **_now()}
+        step: dict[str, Any] = {"payees": parts, **acting()}
         if found.group_loan_id is not None:
             service.disburse_group_loan(db.session(), group_loan_id=found.group_loan_id, **step)
         else:
@@ -84,7 +84,7 @@ def pay_next_part(community_id: str, loan_id: str) -> Any:
 
     def pay(parts: list[Part]) -> None:
         found = _permitted("loan:pay-out", community_id, loan_id)
-        servicing.pay_tranche(db.session(), loan_id=found.id, payees=parts, **_now())
+        servicing.pay_tranche(db.session(), loan_id=found.id, payees=parts, **acting())
 
     return _paid_out(community_id, loan_id, "loan:pay-out", pay)
 
@@ -107,7 +107,7 @@ def cancel(community_id: str, loan_id: str) -> Any:
             loan_ids=[share.id for share in together],
             to=LoanStatus.WITHDRAWN if data["by_borrower"] else LoanStatus.REJECTED,
             reason=data["reason"],
-            **_now(),
+            **acting(),
         )
         return url_for("office.loan", community_id=community_id, loan_id=loan_id)
 
@@ -136,7 +136,7 @@ def pay_call(community_id: str, loan_id: str, call_id: str) -> Any:
             session,
             call_id=_called(community_id, loan_id, call_id).id,
             amount=data["amount"],
-            **_now(),
+            **acting(),
         )
         receipt = session.get_one(Repayment, payment.repayment_id)
         return _with_receipt(community_id, loan_id, receipt.public_id)
@@ -186,7 +186,7 @@ def take_repayment(community_id: str, loan_id: str) -> Any:
             source=RepaymentSource.BORROWER if payer is None else RepaymentSource.THIRD_PARTY,
             payer_id=payer,
             received_on=data["received_on"],
-            **_now(),
+            **acting(),
         )
         return _with_receipt(community_id, loan_id, repayment.public_id)
 
@@ -223,7 +223,7 @@ def settle(community_id: str, loan_id: str) -> Any:
             amount=data["amount"],
             source=RepaymentSource.BORROWER,
             payer_id=None,
-            **_now(),
+            **acting(),
         )
         return _with_receipt(community_id, loan_id, repayment.public_id)
 
@@ -317,10 +317,6 @@ def _called(community_id: str, loan_id: str, call_id: str) -> Call:
         raise CallNotFound()
     permit("call:pay", call_facts(session, call))
     return call
-
-
-def _now() -> dict[str, Any]:
-    return {"on": today(), "now": now(), "actor_id": caller().member_id}
 
 
 def _with_receipt(community_id: str, loan_id: str, receipt_id: str) -> str:

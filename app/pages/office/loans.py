@@ -5,7 +5,7 @@ from typing import Any
 import marshmallow as ma
 from flask import Response, request, url_for
 
-from app.auth import caller
+from app.auth import acting, caller
 from app.clock import now, today
 from app.credit import permissions as _permissions  # noqa: F401  declares loan:approve
 from app.extensions import db
@@ -109,7 +109,7 @@ def approve(community_id: str, loan_id: str) -> Any:
     def work(data: dict[str, Any]) -> str:
         session = db.session()
         found = decided(community_id, loan_id, "loan:approve", "group-loan:approve")
-        step: dict[str, Any] = {"on": today(), "now": now(), "actor_id": caller().member_id}
+        step = acting()
         if found.group_loan_id is not None:
             credit.approve_group_loan(session, group_loan_id=found.group_loan_id, **step)
         else:

@@ -9,8 +9,8 @@ from flask import Response, request, url_for
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from app.auth import caller
-from app.clock import now, today
+from app.auth import acting, caller
+from app.clock import today
 from app.extensions import db
 from app.feedback import views
 from app.feedback.facts import item_facts, theme_facts
@@ -133,7 +133,7 @@ def new_theme(community_id: str) -> Any:
             community_id=place.id,
             title=data["title"],
             summary=data["summary"],
-            **_by(),
+            **acting(),
         )
         if item is not None:
             _put(session, [item], made)
@@ -164,7 +164,7 @@ def put_to_vote(community_id: str, theme_id: str) -> Any:
 
     def work(data: dict[str, Any]) -> str:
         found = _own(community_id, theme_id, "theme:write")[1]
-        service.put_to_vote(db.session(), theme_id=found.id, **data, **_by())
+        service.put_to_vote(db.session(), theme_id=found.id, **data, **acting())
         return _theme_url(community_id, theme_id)
 
     return _answered(
@@ -184,7 +184,7 @@ def decide_theme(community_id: str, theme_id: str) -> Any:
             theme_id=found.id,
             accepted=data["accepted"] == "yes",
             reason=data["reason"],
-            **_by(),
+            **acting(),
         )
         return _theme_url(community_id, theme_id)
 
@@ -199,7 +199,7 @@ def merge_theme(community_id: str, theme_id: str) -> Any:
     def work(data: dict[str, Any]) -> str:
         found = _own(community_id, theme_id, "theme:write")[1]
         into = _own(community_id, data["into"], "theme:write")[1]
-        service.merge(db.session(), theme_id=found.id, into=into, **_by())
+        service.merge(db.session(), theme_id=found.id, into=into, **acting())
         return _theme_url(community_id, data["into"])
 
     return _answered(
@@ -220,7 +220,7 @@ def ship_theme(community_id: str, theme_id: str) -> Any:
         )
         if not isinstance(version, ProductVersion):
             raise SubjectNotFound()
-        service.ship(session, theme_id=found.id, version=version, **_by())
+        service.ship(session, theme_id=found.id, version=version, **acting())
         return _theme_url(community_id, theme_id)
 
     return _answered(ShipmentSchema, work, community_id, theme_id, said=("office", "theme_brought"))
@@ -292,7 +292,7 @@ def hide_item(community_id: str, item_id: str) -> Any:
 
     def work(data: dict[str, Any]) -> str:
         item = _item(enter(community_id), item_id, "feedback-item:hide")
-        item_service.hide(db.session(), item_id=item.id, reason=data["reason"], **_by())
+        item_service.hide(db.session(), item_id=item.id, reason=data["reason"], **acting())
         return url_for("office.feedback_item", community_id=community_id, item_id=item_id)
 
     return answer(
@@ -325,10 +325,6 @@ def _item(community: Community, item_id: str, action: str = "feedback-item:read"
         raise FeedbackNotFound()
     permit(action, item_facts(db.session(), found))
     return found
-
-
-def _by() -> dict[str, Any]:
-    return {"on": today(), "now": now(), "actor_id": caller().member_id}
 
 
 def _theme_url(community_id: str, theme_id: str) -> str:
